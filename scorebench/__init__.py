@@ -1,0 +1,1 @@
+"""Score matching and Langevin sampling, compared with error bars."""

@@ -1,0 +1,20 @@
+"""What a user is told when the input is wrong: one line a mistake, all mistakes at once."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(Exception):
+    """Wrong input; `lines` names for each mistake the key, the value, what is allowed and the nearest match."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def unknown(what: str, given: object, known: Iterable[str]) -> str:
+    """The line for a name that is not in a list of names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{what} {given!r} is unknown{hint} (known: {', '.join(names) or 'none'})"

@@ -1,0 +1,38 @@
+r"""Sliced score matching: the implicit loss along one random direction a row.
+
+J(theta) = E_p E_v [ v' grad s_theta(x) v + (v' s_theta(x))^2 / 2 ],   E v v' = I        (Song et al. 2019, eq. 7)
+
+Unbiased for the implicit loss, since E_v v'Av = tr A and E_v (v's)^2 = |s|^2 when E v v' = I.
+"""
+
+import torch
+from torch import Tensor
+
+from scorebench.models.base import Bound, score_along
+from scorebench.options import Literal
+from scorebench.targets.base import Target
+
+LABEL = "sliced"
+REFERENCE = "Song et al. (2019), Sliced score matching, eq. 7"
+NEEDS: set[str] = set()
+
+
+def draws(x: Tensor, target: Target, generator: torch.Generator, *, probe: str) -> Tensor:
+    """The directions, (batch, d)."""
+    if probe == "rademacher":
+        return torch.randint(2, x.shape, generator=generator, device=x.device).to(x) * 2 - 1
+    gaussian = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+    if probe == "gaussian":
+        return gaussian
+    return gaussian * (x.shape[-1] ** 0.5 / gaussian.norm(dim=-1, keepdim=True))
+
+
+def sliced(model: Bound, x: Tensor, draws: Tensor, *, probe: Literal["rademacher", "gaussian", "sphere"] = "rademacher") -> Tensor:
+    """(batch, d) -> (batch,)."""
+    along, curvature = score_along(model, x, draws)
+    return curvature + 0.5 * along.square()
+
+
+def fixed_point(target: Target, *, probe: str) -> Target:
+    """The density that the loss learns."""
+    return target

@@ -1,0 +1,88 @@
+"""What is trained, and THE score: the one place where an energy becomes a score, s = -grad E.
+
+A model is an `nn.Module` whose forward gives, row by row, an energy (*, d) -> (*) or a field (*, d) -> (*, d); its file says which by GIVES:
+an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. Everything below takes a `Bound` model, a module
+with its parameters, so that it can be differentiated in them and mapped over stacks of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, grad_and_value, jvp, vmap
+
+Parameters = dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A module bound to parameters; called as the module is."""
+
+    module: nn.Module
+    parameters: Parameters
+    gives_energy: bool
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The energy (*) or the field (*, d) at x (*, d)."""
+        return functional_call(self.module, self.parameters, (x,))
+
+
+def score(model: Bound, x: Tensor) -> Tensor:
+    """s(x) = -grad E(x), or the field itself, (*, d) -> (*, d)."""
+    return -grad(lambda y: model(y).sum())(x) if model.gives_energy else model(x)
+
+
+def score_and_log_prob(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The score (*, d) and the unnormalised log density -E(x) (*), in one pass. Energies only."""
+
+    def total(y: Tensor) -> tuple[Tensor, Tensor]:
+        energies = model(y)
+        return energies.sum(), energies
+
+    gradient, (_, energies) = grad_and_value(total, has_aux=True)(x)
+    return -gradient, -energies
+
+
+def score_along(model: Bound, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """v . s(x) and v . (grad s(x)) v for directions v, both (*, d) -> (*), by forward differentiation along v.
+
+    For an energy these are -d/dt E(x + t v) and -d^2/dt^2 E(x + t v) at t = 0.
+    """
+    if not model.gives_energy:
+        field, along = jvp(model, (x,), (v,))
+        return (field * v).sum(-1), (along * v).sum(-1)
+
+    def slope(y: Tensor) -> Tensor:
+        return jvp(model, (y,), (v,))[1]
+
+    first, second = jvp(slope, (x,), (v,))
+    return -first, -second
+
+
+def score_and_divergence(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
+    """The score (*, d) and its divergence tr grad s(x) (*), exact: one forward sweep a dimension."""
+    basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    scores, curvatures = vmap(lambda e: score_along(model, x, e.expand_as(x)))(basis)
+    return scores.movedim(0, -1), curvatures.sum(0)
+
+
+def stack(build: Callable[[torch.Generator], nn.Module], generators: list[torch.Generator]) -> tuple[nn.Module, Parameters]:
+    """One module for its structure, and the parameters of one module a generator, stacked on a leading axis."""
+    modules = [build(g) for g in generators]
+    stacked = {k: torch.stack([dict(m.named_parameters())[k].detach() for m in modules]) for k, _ in modules[0].named_parameters()}
+    return modules[0], stacked
+
+
+def linear(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> nn.Linear:
+    """A linear layer with weights of variance gain^2/inputs and zero bias, drawn from the generator alone."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, device=generator.device)
+    nn.init.normal_(layer.weight, std=gain / inputs**0.5, generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def over_stack(function: Callable[..., Any], module: nn.Module, gives_energy: bool) -> Callable[..., Any]:
+    """`function(model, *args)` mapped over the leading axis of stacked parameters and of every argument."""
+    return vmap(lambda parameters, *args: function(Bound(module, parameters, gives_energy), *args), randomness="error")

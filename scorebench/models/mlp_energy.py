@@ -1,0 +1,26 @@
+"""An energy by a multilayer perceptron, E(x) = w . h_L, h_l = silu(W_l h_(l-1) + b_l): smooth, so that its curvature exists everywhere."""
+
+import torch
+from torch import Tensor, nn
+
+from scorebench.models.base import linear
+from scorebench.options import Count
+
+LABEL = "MLP energy"
+REFERENCE = "LeCun et al. (2006), A tutorial on energy-based learning"
+GIVES = {"score", "log_prob"}
+
+
+class MLPEnergy(nn.Module):
+    """E: (*, d) -> (*)."""
+
+    def __init__(self, dim: int, generator: torch.Generator, *, width: Count = 64, depth: Count = 2) -> None:
+        super().__init__()
+        sizes = [dim] + [width] * depth
+        self.hidden = nn.ModuleList(linear(a, b, generator, gain=1.4) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.out = linear(width, 1, generator)
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
+        for layer in self.hidden:
+            x = nn.functional.silu(layer(x))
+        return self.out(x).squeeze(-1)

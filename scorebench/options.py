@@ -1,0 +1,27 @@
+"""The types that a method's options may have.
+
+An option is a keyword-only parameter (a field, for a sampler) annotated with one of these names. The annotation is read from the
+source without importing it (see `registry`), so that a suite is checked in full before torch is loaded.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+__all__ = ["Count", "Falling", "Literal", "NonNegative", "Positive", "Real", "Share"]
+
+Real = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _falls(ladder: tuple[float, ...]) -> tuple[float, ...]:
+    if any(low >= high for high, low in zip(ladder, ladder[1:], strict=False)):
+        raise ValueError("noise levels must fall strictly, from the largest to the smallest")
+    return ladder
+
+
+Falling = Annotated[tuple[Positive, ...], Field(min_length=2), AfterValidator(_falls)]
+"""Noise levels, written `sigmas=4|2|1|0.5` in a spec."""

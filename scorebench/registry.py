@@ -1,0 +1,187 @@
+"""Names to objects: a file dropped in a kind's folder registers itself.
+
+A method is a file `scorebench/<folder>/<name>.py` that defines a function or a class called like the file (case and underscores aside).
+Its options are the keyword-only parameters of that function, or the fields of that class, annotated with types of `scorebench.options`;
+its facts are the upper-case literals of the module (LABEL, REFERENCE, NEEDS, ...). Both are read from the syntax tree, so nothing is
+imported until it is used: a broken file stops nobody else, and planning needs no torch.
+"""
+
+import ast
+import hashlib
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from scorebench import options as option_types
+from scorebench.errors import InputError, unknown
+
+ROOT = Path(__file__).parent
+FOLDERS = {
+    "target": "targets",
+    "model": "models",
+    "loss": "losses",
+    "sampler": "samplers",
+    "metric": "metrics",
+    "claim": "claims",
+    "figure": "figures",
+}
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One hyper-parameter: its annotation as written, its default (`REQUIRED` if none)."""
+
+    annotation: str
+    default: Any
+
+    def check(self, value: object) -> object:
+        """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
+        kind = eval(self.annotation, vars(option_types) | {"tuple": tuple})
+        return TypeAdapter(kind).validate_python(value, strict=True)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a method without importing it."""
+
+    kind: str
+    name: str
+    path: Path
+    summary: str = ""
+    options: dict[str, Option] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def names(kind: str) -> list[str]:
+    """The methods of a kind: the files of its folder, `base` and those that start with an underscore aside."""
+    found = (p.stem for p in (ROOT / FOLDERS[kind]).glob("*.py"))
+    return sorted(n for n in found if n != "base" and not n.startswith("_"))
+
+
+@cache
+def entry(kind: str, name: str) -> Entry:
+    """The method's options and facts, read statically. Raises InputError for an unknown name."""
+    if name not in names(kind):
+        raise InputError(unknown(kind, name, names(kind)))
+    path = ROOT / FOLDERS[kind] / f"{name}.py"
+    try:
+        tree = ast.parse(path.read_text())
+        definition = _definition(tree, name)
+        return Entry(
+            kind,
+            name,
+            path,
+            summary=(ast.get_docstring(tree) or "").partition("\n")[0],
+            options=_options(definition) if definition else {},
+            facts=_facts(tree),
+        )
+    except (SyntaxError, ValueError) as error:
+        return Entry(kind, name, path, error=f"{type(error).__name__}: {error}")
+
+
+def _definition(tree: ast.Module, name: str) -> ast.FunctionDef | ast.ClassDef | None:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and _plain(node.name) == _plain(name):
+            return node
+    return None
+
+
+def _options(node: ast.FunctionDef | ast.ClassDef) -> dict[str, Option]:
+    if isinstance(node, ast.ClassDef):
+        init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+        if init is None:
+            fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+            pairs = [(n.target.id, n.annotation, n.value) for n in fields]  # type: ignore[union-attr]
+            # A sampler's step size and temperature are tensors: the two grid axes, not options.
+            return {k: _option(a, v) for k, a, v in pairs if ast.unparse(a) != "Tensor"}
+        node = init
+    arguments = node.args
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {a.arg: _option(a.annotation, v) for a, v in pairs}
+
+
+def _option(annotation: ast.expr | None, default: ast.expr | None) -> Option:
+    text = ast.unparse(annotation) if annotation else "Real"
+    return Option(text, REQUIRED if default is None else ast.literal_eval(default))
+
+
+def _facts(tree: ast.Module) -> dict[str, Any]:
+    facts = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            try:
+                facts[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue  # a constant that is computed is no fact for planning
+    return facts
+
+
+def module(kind: str, name: str) -> ModuleType:
+    """Import the method's file."""
+    return importlib.import_module(f"scorebench.{FOLDERS[kind]}.{entry(kind, name).name}")
+
+
+def method(kind: str, name: str) -> Any:
+    """The function or class called like the file."""
+    found = module(kind, name)
+    for key, value in vars(found).items():
+        if _plain(key) == _plain(name) and callable(value):
+            return value
+    raise InputError(f"{kind} {name!r}: {found.__file__} defines no function or class called like the file")
+
+
+def fingerprint(*modules: str) -> str:
+    """A hash of the static import closure, inside the package, of modules such as `scorebench.samplers.mala`.
+
+    A rule carries it as a parameter, so that its jobs run again when code that they use has changed, and only then: what a
+    stage imports by name at run time (its methods) is listed by the rule, and their siblings are in no closure.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_closure(modules)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _closure(modules: Iterable[str]) -> set[Path]:
+    seen: set[Path] = set()
+    todo = [p for m in modules for p in _files(m)]
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo.extend(_imports(path))
+    return seen
+
+
+@cache
+def _files(name: str) -> tuple[Path, ...]:
+    path = ROOT.joinpath(*name.split(".")[1:])
+    return tuple(p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists())
+
+
+@cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    try:
+        tree = ast.parse(path.read_text())
+    except SyntaxError:
+        return ()
+    found: list[Path] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scorebench"):
+            found += _files(str(node.module))
+            found += [p for a in node.names for p in _files(f"{node.module}.{a.name}")]
+        elif isinstance(node, ast.Import):
+            found += [p for a in node.names if a.name.startswith("scorebench") for p in _files(a.name)]
+    return tuple(found)

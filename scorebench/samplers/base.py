@@ -1,0 +1,127 @@
+"""The one loop that runs every sampler over a grid of step sizes and temperatures, all seeds at once.
+
+Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain). A sampler is a frozen
+dataclass of hyper-parameters with
+
+    GRADIENTS, NEEDS               facts of its file: gradients a step (0: independent draws), members of the density that it calls
+    draws(density, shape, generator)   the randomness of one step of one seed, shape (chain, d); shared by the grid's cells
+    init(x, density) -> State          what is carried
+    step(state, density, draws) -> (State, Info)   pure
+
+State and Info are NamedTuples; State.x is the position, Info.acceptance the probability of acceptance (1 where nothing is rejected).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.targets.base import Target
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """What a sampler sees of a source, an exact target or a trained model. Members that a source lacks are None.
+
+    Every function takes positions (seed, grid, chain, d).
+    """
+
+    score: Callable[[Tensor], Tensor] | None = None
+    score_and_log_prob: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    tempered: Callable[[float], Target | None] | None = None
+    """Exact relatives; only an exact target has them, and only the control `exact` asks."""
+    prior: Target | None = None
+
+
+def exact_density(target: Target) -> Density:
+    """The density of an exact target."""
+    score, log_prob = target.score, target.log_prob
+    both = None if score is None or log_prob is None else lambda x: (score(x), log_prob(x))
+    return Density(score, both, target.tempered, target.prior)
+
+
+class Outcome(NamedTuple):
+    """What one run leaves behind."""
+
+    samples: Tensor  # (budget, seed, grid, chain, d), each chain's state at each snapshot
+    steps: tuple[int, ...]  # at each snapshot
+    gradients: tuple[int, ...]  # evaluations a chain up to each snapshot
+    trace: Tensor  # (seed, grid, trace chain, draw, d), thinned
+    acceptance: Tensor  # (seed, grid), mean over steps and chains
+    acceptance_sd: Tensor  # (seed, grid), across chains of the chain's own mean
+
+
+TRACE_CHAINS, TRACE_DRAWS = 8, 200
+
+
+class _Counted:
+    """Counts what a density is asked for: the budget is what was spent, not what was promised."""
+
+    def __init__(self, density: Density) -> None:
+        self.density, self.gradients = density, 0
+
+    def count(self) -> Density:
+        def counting(function: Callable[[Tensor], Any] | None) -> Callable[[Tensor], Any] | None:
+            def call(x: Tensor) -> Any:
+                self.gradients += 1
+                assert function is not None
+                return function(x)
+
+            return call if function else None
+
+        d = self.density
+        return Density(counting(d.score), counting(d.score_and_log_prob), d.tempered, d.prior)
+
+
+def run(sampler: Any, density: Density, start: Tensor, budgets: Sequence[int], generators: list[torch.Generator], gradients_per_step: int) -> Outcome:
+    """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
+
+    Independent samplers (no gradients) run for the length of a trace and have one snapshot.
+    """
+    seeds, chains, dim = start.shape
+    cells = len(sampler.step_size)
+    x = start[:, None].expand(seeds, cells, chains, dim).contiguous()
+    independent = gradients_per_step == 0
+    snapshots = [TRACE_DRAWS] if independent else [b // gradients_per_step for b in budgets]
+    last = snapshots[-1]
+    thin = max(last // TRACE_DRAWS, 1)
+    traced = [last - i * thin for i in range(min(TRACE_DRAWS, last))][::-1]
+
+    counted = _Counted(density)
+    visible = counted.count()
+    with torch.no_grad():
+        state = sampler.init(x, visible)
+        kept, gradients, trace = [], [], []
+        accepted = x.new_zeros(seeds, cells, chains)
+        for step in range(1, last + 1):
+            draws = torch.stack([sampler.draws(density, (chains, dim), g) for g in generators])
+            state, info = sampler.step(state, visible, draws)
+            accepted += info.acceptance
+            if step in snapshots:
+                kept.append(state.x)
+                gradients.append(counted.gradients)
+            if step >= traced[0] and (step - traced[0]) % thin == 0:
+                trace.append(state.x[:, :, :TRACE_CHAINS])
+    by_chain = accepted / last  # (seed, cell, chain)
+    return Outcome(
+        torch.stack(kept),
+        tuple(0 if independent else s for s in snapshots),
+        tuple(gradients),
+        torch.stack(trace, -2),
+        by_chain.mean(-1),
+        by_chain.std(-1),
+    )
+
+
+class Info(NamedTuple):
+    """What a step reports."""
+
+    acceptance: Tensor | float = 1.0  # probability, (seed, grid, chain)
+
+
+def grid(step_sizes: Sequence[float], temperatures: Sequence[float], device: str = "cpu") -> tuple[Tensor, Tensor]:
+    """Every pair of a step size and a temperature, both (grid, 1), so that they broadcast with log p (seed, grid, chain)."""
+    pairs = torch.cartesian_prod(torch.tensor(step_sizes, dtype=torch.float32), torch.tensor(temperatures, dtype=torch.float32))
+    return pairs[:, :1].to(device), pairs[:, 1:].to(device)

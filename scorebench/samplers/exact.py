@@ -1,0 +1,40 @@
+"""Control: independent exact draws from p^(1/T). A metric that does not say "at the floor" here is wrong."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.samplers.base import Density, Info
+
+LABEL = "exact draws"
+REFERENCE = "control"
+NEEDS = {"tempered"}
+GRADIENTS = 0
+
+
+class State(NamedTuple):
+    """The latest draw."""
+
+    x: Tensor  # (seed, grid, chain, d)
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """The step size is ignored: its grid axis has one value in the plan."""
+
+    step_size: Tensor
+    temperature: Tensor
+
+    def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """A draw a chain for each cell, (grid, chain, d)."""
+        return torch.stack([density.tempered(float(t)).sample(shape[0], generator) for t in self.temperature])
+
+    def init(self, x: Tensor, density: Density) -> State:
+        """Start at x."""
+        return State(x)
+
+    def step(self, state: State, density: Density, draws: Tensor) -> tuple[State, Info]:
+        """Replace the state."""
+        return State(draws), Info()

@@ -1,0 +1,60 @@
+r"""Metropolis-adjusted Langevin: ULA's step as a proposal, accepted so that p^(1/T) is left invariant exactly.
+
+y = x + c s(x) + sqrt(2 c T) eps, accepted with probability min(1, p(y)^(1/T) q(x|y) / (p(x)^(1/T) q(y|x))),
+q(y|x) = N(y; x + c s(x), 2 c T I)                          (Besag 1994; Roberts and Tweedie 1996, section 1.4)
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.samplers.base import Density, Info
+
+LABEL = "MALA"
+REFERENCE = "Roberts and Tweedie (1996), section 1.4"
+NEEDS = {"score", "log_prob"}
+GRADIENTS = 1
+
+
+class State(NamedTuple):
+    """What is carried: the position with its score and log density, so that a step costs one gradient."""
+
+    x: Tensor  # (seed, grid, chain, d)
+    score: Tensor  # (seed, grid, chain, d)
+    log_prob: Tensor  # (seed, grid, chain)
+
+
+@dataclass(frozen=True, eq=False)
+class MALA:
+    """Hyper-parameters: the grid axes alone, both (grid, 1)."""
+
+    step_size: Tensor
+    temperature: Tensor
+
+    def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """eps and, in the last column, the uniform that decides, (chain, d + 1)."""
+        eps = torch.randn(shape, generator=generator, device=generator.device)
+        return torch.cat([eps, torch.rand(shape[0], 1, generator=generator, device=generator.device)], -1)
+
+    def init(self, x: Tensor, density: Density) -> State:
+        """Start at x."""
+        return State(x, *density.score_and_log_prob(x))
+
+    def step(self, state: State, density: Density, draws: Tensor) -> tuple[State, Info]:
+        """One step; draws are (seed, chain, d + 1), the same for all cells of the grid."""
+        c, t = self.step_size, self.temperature
+        eps, uniform = draws[:, None, :, :-1], draws[:, None, :, -1]
+        y = state.x + c[..., None] * state.score + (2 * c * t)[..., None].sqrt() * eps
+        proposal = State(y, *density.score_and_log_prob(y))
+        log_ratio = (proposal.log_prob - state.log_prob) / t + self._log_q(state, proposal) - self._log_q(proposal, state)
+        # A proposal that is not finite is no state of p: its ratio is NaN, and it is refused.
+        acceptance = torch.where(log_ratio.isnan(), 0.0, log_ratio.clamp(max=0).exp())
+        accept = uniform < acceptance
+        chosen = State(*(torch.where(accept[..., None] if a.dim() > accept.dim() else accept, a, b) for a, b in zip(proposal, state, strict=True)))
+        return chosen, Info(acceptance)
+
+    def _log_q(self, to: State, start: State) -> Tensor:
+        step = to.x - start.x - self.step_size[..., None] * start.score
+        return -step.square().sum(-1) / (4 * self.step_size * self.temperature)

@@ -1,0 +1,40 @@
+"""Control: independent draws from where every sampler starts. A sampler that is no better than this has done nothing."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.samplers.base import Density, Info
+
+LABEL = "prior draws"
+REFERENCE = "control"
+NEEDS = {"prior"}
+GRADIENTS = 0
+
+
+class State(NamedTuple):
+    """The latest draw."""
+
+    x: Tensor  # (seed, grid, chain, d)
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """The grid axes are ignored: the prior knows no temperature."""
+
+    step_size: Tensor
+    temperature: Tensor
+
+    def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """A draw a chain, (chain, d)."""
+        return density.prior.sample(shape[0], generator)
+
+    def init(self, x: Tensor, density: Density) -> State:
+        """Start at x."""
+        return State(x)
+
+    def step(self, state: State, density: Density, draws: Tensor) -> tuple[State, Info]:
+        """Replace the state."""
+        return State(draws[:, None].expand_as(state.x)), Info()

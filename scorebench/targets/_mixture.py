@@ -1,0 +1,116 @@
+r"""Mixtures of Gaussians with diagonal covariances: density, score, draws, tempered and perturbed relatives, all exact.
+
+p(x) = sum_k w_k N(x; m_k, diag v_k),   grad log p(x) = sum_k r_k(x) (m_k - x) / v_k,   r_k = posterior weight of component k.
+
+Tempered, p^(1/T): draws by rejection. For T > 1, (sum_k a_k)^(1/T) <= sum_k a_k^(1/T), so that sum_k w_k^(1/T) N_k^(1/T), itself a mixture of
+Gaussians with variances T v_k, is an envelope. For T < 1, draw from p and accept with (p(x)/p_max)^(1/T - 1); p_max is bounded by
+the density summed at the components' peaks. Perturbed, p * N(0, sigma^2 I): variances v_k + sigma^2.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from scorebench.targets.base import Target, Truth
+
+
+def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | None = None, modes: bool = True) -> Target:
+    """The target with these weights (k,), means (k, d) and diagonal variances (k, d)."""
+    weights = weights / weights.sum()
+    dim = means.shape[-1]
+    log_peaks = weights.log() - 0.5 * (2 * math.pi * variances).log().sum(-1)  # (k,)
+    precision, scaled = 1 / variances, means / variances  # (k, d)
+    offset = log_peaks - 0.5 * (means * scaled).sum(-1)
+
+    def log_joint(x: Tensor) -> Tensor:  # (*, d) -> (*, k)
+        return offset.to(x) + x @ scaled.to(x).T - 0.5 * x.square() @ precision.to(x).T
+
+    def log_prob(x: Tensor) -> Tensor:
+        return log_joint(x).logsumexp(-1)
+
+    def score(x: Tensor) -> Tensor:
+        posterior = log_joint(x).softmax(-1)  # (*, k)
+        return posterior @ scaled.to(x) - x * (posterior @ precision.to(x))
+
+    def sample(n: int, generator: torch.Generator) -> Tensor:
+        return _draw(weights, means, variances, n, generator)
+
+    def tempered(temperature: float) -> Target:
+        if temperature == 1:
+            return target
+        return _tempered(target, weights, means, variances, log_peaks, temperature)
+
+    def perturbed(sigma: float) -> Target:
+        return mixture(weights, means, variances + sigma**2, prior, modes)
+
+    mean = weights @ means
+    second = weights @ (means.square() + variances).sum(-1)
+    closed = torch.zeros(())
+    target = Target(
+        dim,
+        sample,
+        prior,
+        log_prob,
+        score,
+        tempered=tempered,
+        perturbed=perturbed,
+        modes=means if modes else None,
+        truths={
+            "mean": Truth(mean, torch.zeros_like(mean), "closed form"),
+            "second_moment": Truth(second, closed, "closed form"),
+            "log_normalizer": Truth(closed, closed, "closed form"),
+        },
+    )
+    return target
+
+
+def normal(dim: int, variance: float) -> Target:
+    """N(0, variance I): the usual prior."""
+    return mixture(torch.ones(1), torch.zeros(1, dim), torch.full((1, dim), variance), modes=False)
+
+
+def _draw(weights: Tensor, means: Tensor, variances: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    device = generator.device
+    k = torch.multinomial(weights.to(device), n, replacement=True, generator=generator)
+    noise = torch.randn(n, means.shape[-1], generator=generator, device=device)
+    return means.to(device)[k] + variances.to(device).sqrt()[k] * noise
+
+
+def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor, log_peaks: Tensor, temperature: float) -> Target:
+    # N(x; m, v)^(1/T) is N(x; m, T v) times a constant that depends on v alone.
+    log_constant = 0.5 * ((temperature * 2 * math.pi * variances).log() - (2 * math.pi * variances).log() / temperature).sum(-1)
+    envelope_weights = (weights.log() / temperature + log_constant).softmax(-1)
+    envelope_log_z = (weights.log() / temperature + log_constant).logsumexp(-1)
+    envelope = mixture(envelope_weights, means, temperature * variances, modes=False)
+    bound = log_peaks.logsumexp(-1)
+
+    def log_accept(x: Tensor) -> Tensor:
+        if temperature > 1:
+            return target.log_prob(x) / temperature - envelope_log_z - envelope.log_prob(x)
+        return (1 / temperature - 1) * (target.log_prob(x) - bound)
+
+    proposal = envelope if temperature > 1 else target
+    single = len(weights) == 1
+
+    def sample(n: int, generator: torch.Generator) -> Tensor:
+        if single:
+            return envelope.sample(n, generator)
+        kept: list[Tensor] = []
+        while sum(map(len, kept)) < n:
+            x = proposal.sample(max(2 * n, 1_000), generator)
+            uniform = torch.rand(len(x), generator=generator, device=generator.device)
+            kept.append(x[uniform.log() < log_accept(x)])
+        return torch.cat(kept)[:n]
+
+    if single:
+        return mixture(torch.ones(1), means, temperature * variances, target.prior, target.modes is not None)
+    return Target(
+        target.dim,
+        sample,
+        target.prior,
+        log_prob=lambda x: target.log_prob(x) / temperature,
+        score=lambda x: target.score(x) / temperature,
+        normalised=False,
+        modes=target.modes,
+    )

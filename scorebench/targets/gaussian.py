@@ -1,0 +1,18 @@
+"""A Gaussian at the origin; with `condition`, its variances spread geometrically from variance to condition x variance."""
+
+import torch
+
+from scorebench.options import Count, Positive
+from scorebench.targets._mixture import mixture, normal
+from scorebench.targets.base import Target
+
+LABEL = "Gaussian, d = {dim}"
+REFERENCE = "closed form"
+
+
+def gaussian(*, dim: Count = 2, variance: Positive = 1.0, condition: Positive = 1.0) -> Target:
+    """N(0, diag v) with v geometric from `variance` to `variance` x `condition`; every sampler starts from N(0, 4 v_max I)."""
+    exponents = torch.linspace(0, 1, dim)
+    variances = variance * condition**exponents
+    prior = normal(dim, 4 * variance * max(condition, 1.0))
+    return mixture(torch.ones(1), torch.zeros(1, dim), variances[None], prior, modes=False)

@@ -1,0 +1,25 @@
+"""Equal Gaussians evenly spaced on a circle: two far modes with components=2, the ring of 8 with components=8."""
+
+import math
+
+import torch
+
+from scorebench.options import Count, Positive, Share
+from scorebench.targets._mixture import mixture, normal
+from scorebench.targets.base import Target
+
+LABEL = "{components} modes"
+REFERENCE = "two far modes as in Song and Ermon (2019), section 3.2.2; ring of 8 as in Metz et al. (2017), section 3.2"
+
+
+def gaussian_mixture(*, components: Count = 2, radius: Positive = 2.0, std: Positive = 0.5, weight: Share | None = None) -> Target:
+    """sum_k w_k N(m_k, std^2 I) in the plane, m_k on a circle; `weight` is the first mode's, the others share the rest.
+
+    Every sampler starts from N(0, radius^2 I).
+    """
+    angles = 2 * math.pi * torch.arange(components) / components
+    means = radius * torch.stack([angles.cos(), angles.sin()], -1)
+    first = weight if weight is not None else 1 / components
+    weights = torch.full((components,), (1 - first) / max(components - 1, 1))
+    weights[0] = first
+    return mixture(weights, means, torch.full((components, 2), std**2), normal(2, radius**2))
