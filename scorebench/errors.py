@@ -12,6 +12,10 @@ class InputError(Exception):
         self.lines = lines
 
 
+class NotApplicable(Exception):
+    """What was asked for does not exist for this source or target; the message says why."""
+
+
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
     """The line for a name that is not in a list of names."""
     names = sorted(known)

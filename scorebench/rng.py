@@ -9,7 +9,7 @@ import hashlib
 import torch
 
 
-def generator(*names: object, device: str | torch.device = "cpu") -> torch.Generator:
-    """A fresh generator for the stream with these names, for example `generator(suite.seed, "train", target, seed)`."""
+def generator(*names: object) -> torch.Generator:
+    """A fresh generator, on torch's default device, for the stream with these names: `generator(master, "data", target, seed)`."""
     digest = hashlib.sha256("\x1f".join(map(str, names)).encode()).digest()
-    return torch.Generator(device=device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return torch.Generator(device=torch.get_default_device()).manual_seed(int.from_bytes(digest[:8], "little") >> 1)

@@ -121,7 +121,7 @@ class Info(NamedTuple):
     acceptance: Tensor | float = 1.0  # probability, (seed, grid, chain)
 
 
-def grid(step_sizes: Sequence[float], temperatures: Sequence[float], device: str = "cpu") -> tuple[Tensor, Tensor]:
+def grid(step_sizes: Sequence[float], temperatures: Sequence[float]) -> tuple[Tensor, Tensor]:
     """Every pair of a step size and a temperature, both (grid, 1), so that they broadcast with log p (seed, grid, chain)."""
     pairs = torch.cartesian_prod(torch.tensor(step_sizes, dtype=torch.float32), torch.tensor(temperatures, dtype=torch.float32))
-    return pairs[:, :1].to(device), pairs[:, 1:].to(device)
+    return pairs[:, :1], pairs[:, 1:]

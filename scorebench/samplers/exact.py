@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scorebench.errors import NotApplicable
 from scorebench.samplers.base import Density, Info
 
 LABEL = "exact draws"
@@ -29,7 +30,10 @@ class Exact:
 
     def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
         """A draw a chain for each cell, (grid, chain, d)."""
-        return torch.stack([density.tempered(float(t)).sample(shape[0], generator) for t in self.temperature])
+        laws = [density.tempered(float(t)) for t in self.temperature]
+        if None in laws:
+            raise NotApplicable("the target has no exact draws at every temperature")
+        return torch.stack([law.sample(shape[0], generator) for law in laws])
 
     def init(self, x: Tensor, density: Density) -> State:
         """Start at x."""

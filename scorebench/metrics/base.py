@@ -1,0 +1,62 @@
+"""What a metric sees and what it returns.
+
+A metric is a function `(run, target, reference, *, options) -> Estimate`. Its file says
+
+    ABOUT       "source" (a trained model, once) or "sampler" (every cell of the grid)
+    NEEDS       the members of `Run` that it reads, and of the target, as "target.score"
+    DIRECTION   "lower", "higher" or "none": which way is better
+    FLOOR       whether "the same metric between two exact draws of that size" means something
+    LOG         whether it is a divergence, summarised across seeds on a log scale
+
+Leading axes of a run are (seed, cell). For a sampler `reference` holds as many exact draws as the run has chains, for each seed,
+(seed, n, d); for a source it gives, for any density, 10,000 exact draws a seed.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.targets.base import Target
+
+
+class Estimate(NamedTuple):
+    """A value and its standard error within the seed, both (seed, cell); NaN where the metric has no standard error."""
+
+    value: Tensor
+    standard_error: Tensor
+
+
+class Run(NamedTuple):
+    """What there is to measure: members that a run lacks are None."""
+
+    samples: Tensor | None = None  # (seed, cell, n, d)
+    trace: Tensor | None = None  # (seed, cell, trace chain, draw, d)
+    acceptance: Tensor | None = None  # (seed, cell)
+    acceptance_sd: Tensor | None = None  # (seed, cell), across chains
+    chains: int = 0
+    score: Callable[[Tensor], Tensor] | None = None  # of the source, (seed, cell, n, d) -> same
+    divergence: Callable[[Tensor], Tensor] | None = None  # tr grad s, (seed, cell, n, d) -> (seed, cell, n)
+    learnt: Target | None = None  # the density that the source's loss learns
+
+
+Points = Callable[[Target], Tensor]
+"""Exact draws of a density for each seed, (seed, 10000, d)."""
+
+
+def mean_over_points(values: Tensor) -> Estimate:
+    """The mean over the last axis with its standard error."""
+    return Estimate(values.mean(-1), values.std(-1) / values.shape[-1] ** 0.5)
+
+
+def jackknife(statistic: Callable[[Tensor], Tensor], items: Tensor, axis: int, blocks: int = 8) -> Estimate:
+    """A statistic of independent items along `axis` with its block jackknife standard error (Quenouille 1949; Tukey 1958).
+
+    Block b holds every `blocks`-th item from b on; for n items in g blocks, the variance is (g - 1)/g times the sum of squared
+    deviations of the leave-one-block-out values from their mean.
+    """
+    index = torch.arange(items.shape[axis], device=items.device)
+    left_out = torch.stack([statistic(items.index_select(axis, index[index % blocks != b])) for b in range(blocks)])
+    variance = (left_out - left_out.mean(0)).square().sum(0) * (blocks - 1) / blocks
+    return Estimate(statistic(items), variance.sqrt())

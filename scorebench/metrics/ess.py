@@ -1,0 +1,26 @@
+r"""Effective sample size of the trace, bulk, rank-normalised, at its worst over the coordinates (Vehtari et al. 2021, section 4.1).
+
+Of 8 chains x 200 thinned draws: independent draws give 1,600.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from scorebench.metrics._trace import worst_case
+from scorebench.metrics.base import Estimate, Run
+from scorebench.targets.base import Target
+
+LABEL = "effective sample size"
+REFERENCE = "Vehtari et al. (2021), section 4.1"
+ABOUT = "sampler"
+NEEDS = {"trace"}
+DIRECTION = "higher"
+FLOOR = False
+LOG = True
+
+
+def ess(run: Run, target: Target, reference: Tensor) -> Estimate:
+    """(seed, cell)."""
+    from arviz_stats.base import array_stats
+
+    return worst_case(lambda t: array_stats.ess(t, chain_axis=-2, draw_axis=-1), run.trace, np.min, per_chain=True)

@@ -1,0 +1,26 @@
+r"""Split R-hat of the trace, rank-normalised, at its worst over the coordinates (Vehtari et al. 2021, section 4).
+
+It can only reject: all chains in one wrong mode give 1.
+"""
+
+import numpy as np
+from torch import Tensor
+
+from scorebench.metrics._trace import worst_case
+from scorebench.metrics.base import Estimate, Run
+from scorebench.targets.base import Target
+
+LABEL = "split R-hat"
+REFERENCE = "Vehtari et al. (2021), section 4"
+ABOUT = "sampler"
+NEEDS = {"trace"}
+DIRECTION = "lower"
+FLOOR = False
+LOG = False
+
+
+def rhat(run: Run, target: Target, reference: Tensor) -> Estimate:
+    """(seed, cell)."""
+    from arviz_stats.base import array_stats
+
+    return worst_case(lambda t: array_stats.rhat(t, chain_axis=-2, draw_axis=-1), run.trace, np.max, per_chain=False)

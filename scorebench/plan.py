@@ -1,0 +1,175 @@
+"""A suite as jobs: what depends on what, which code and settings each job rests on, and how long it should take. Imports no torch."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from scorebench import registry
+from scorebench.config import Experiment, Sampling, Suite
+from scorebench.spec import Spec, parse, parse_all
+
+
+@dataclass(frozen=True)
+class Train:
+    """One model on one target with one loss, at all its noise levels and all seeds."""
+
+    experiment: Experiment
+    target: Spec
+    model: Spec
+    losses: tuple[Spec, ...]
+
+    @property
+    def loss(self) -> Spec:
+        """The loss without its noise level."""
+        return self.losses[0].without("sigma")
+
+    @property
+    def levels(self) -> list[float | None]:
+        """The noise level of each member of `losses`."""
+        return [loss.options.get("sigma") for loss in self.losses]
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return f"{self.target.slug}/{self.model.slug}/{self.loss.slug}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sampler on one target: all sources, the whole grid."""
+
+    experiment: Experiment
+    target: Spec
+    sampler: Spec
+    exact: Sampling | None
+    trained: Sampling | None
+    sources: tuple[Train, ...]
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return f"{self.target.slug}/{self.sampler.slug}"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One target: its sources and all that was sampled from them."""
+
+    experiment: Experiment
+    target: Spec
+    sources: tuple[Train, ...]
+    samples: tuple[Sample, ...]
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return self.target.slug
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every job of a suite."""
+
+    suite: Suite
+
+    @cached_property
+    def measures(self) -> list[Measure]:
+        """One a target, with the jobs it needs."""
+        return [_experiment(e) for e in self.suite.experiments]
+
+    @cached_property
+    def trains(self) -> dict[str, Train]:
+        """Training jobs by id."""
+        return {t.id: t for m in self.measures for t in m.sources}
+
+    @cached_property
+    def samples(self) -> dict[str, Sample]:
+        """Sampling jobs by id."""
+        return {s.id: s for m in self.measures for s in m.samples}
+
+    def measure(self, job: str) -> Measure:
+        """The measuring job with this id."""
+        return next(m for m in self.measures if m.id == job)
+
+    def fingerprint(self, stage: str, job: str = "") -> str:
+        """What a job's result rests on, other than its input files: the settings it reads and the code it runs."""
+        suite = self.suite
+        shared = [suite.seed, suite.device, suite.job_minutes]
+        if stage == "train":
+            t = self.trains[job]
+            settings = [*shared, t.target, t.model, t.losses, t.experiment.training, t.experiment.seeds]
+            methods = [t.target, t.model, t.loss]
+        elif stage == "sample":
+            s = self.samples[job]
+            settings = [*shared, s.target, s.sampler, s.exact, s.trained, s.experiment.seeds, [x.losses for x in s.sources]]
+            methods = [s.target, s.sampler, *(x.model for x in s.sources)]
+        elif stage == "measure":
+            m = self.measure(job)
+            metrics = parse_all("metric", suite.metrics)
+            settings = [*shared, suite.name, m.experiment, metrics]
+            methods = [m.target, *metrics, *(x.model for x in m.sources), *(x.loss for x in m.sources)]
+        elif stage in ("claim", "figure"):
+            settings, methods = [*shared, suite.name], [parse(stage, job.replace("-", "_"))]
+        else:
+            settings, methods = [suite.model_dump_json()], []
+        code = registry.fingerprint(f"scorebench.stages.{stage}", *(f"scorebench.{registry.FOLDERS[m.kind]}.{m.name}" for m in methods))
+        return hashlib.sha256(repr((settings, code)).encode()).hexdigest()[:16]
+
+    def minutes(self, stage: str, job: str = "") -> float:
+        """A rough estimate for one job on one core, from rates measured on an ordinary core; start-up included."""
+        return (START_SECONDS + self._seconds(stage, job)) / 60
+
+    def _seconds(self, stage: str, job: str) -> float:
+        if stage == "train":
+            t = self.trains[job]
+            training = t.experiment.training
+            return TRAIN_SECONDS * _size(t) * training.steps[-1] * training.batch * t.experiment.seeds * len(t.losses)
+        if stage == "sample":
+            s = self.samples[job]
+            exact = EXACT_SECONDS * _particle_steps(s.exact, s) if s.exact else 0.0
+            trained = sum(SCORE_SECONDS * _size(t) * len(t.losses) * _particle_steps(s.trained, s) for t in s.sources if s.trained)
+            return exact + trained
+        if stage == "measure":
+            return sum(CELL_SECONDS * _cells(s) for s in self.measure(job).samples)
+        return {"claim": 8.0, "figure": 2.0}.get(stage, 4.0)
+
+
+START_SECONDS = 3.0
+# Seconds for a row and step at width 64, depth 2 (64 x 64 products dominate), and for a cell and seed.
+TRAIN_SECONDS, SCORE_SECONDS, EXACT_SECONDS, CELL_SECONDS = 6e-6, 1e-6, 2e-7, 4e-3
+
+
+def _size(t: Train) -> float:
+    return (t.model.options.get("width", 16) / 64) ** 2 + 0.1
+
+
+def _particle_steps(plan: Sampling, s: Sample) -> float:
+    return len(plan.step_sizes) * len(plan.temperatures) * plan.chains * plan.budgets[-1] * s.experiment.seeds
+
+
+def _cells(s: Sample) -> float:
+    blocks = [(s.exact, 1), *((s.trained, len(t.losses)) for t in s.sources)]
+    return sum(
+        len(p.step_sizes) * len(p.temperatures) * len(p.budgets) * s.experiment.seeds * sources for p, sources in blocks if p is not None
+    )
+
+
+def _experiment(e: Experiment) -> Measure:
+    target = parse("target", e.target)
+    sources = tuple(_trains(e, target))
+    samples = []
+    named = {n: None for block in (e.exact, e.trained) if block for n in block.samplers}
+    for sampler in parse_all("sampler", named):
+        exact, trained = (b if b and sampler in parse_all("sampler", b.samplers) else None for b in (e.exact, e.trained))
+        samples.append(Sample(e, target, sampler, exact, trained, sources if trained else ()))
+    return Measure(e, target, sources, tuple(samples))
+
+
+def _trains(e: Experiment, target: Spec) -> Iterable[Train]:
+    for model_text, loss_texts in e.sources.items():
+        groups: dict[Spec, list[Spec]] = {}
+        for loss in parse_all("loss", loss_texts):
+            groups.setdefault(loss.without("sigma"), []).append(loss)
+        for losses in groups.values():
+            yield Train(e, target, parse("model", model_text), tuple(losses))
