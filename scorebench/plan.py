@@ -92,6 +92,17 @@ class Plan:
         """The measuring job with this id."""
         return next(m for m in self.measures if m.id == job)
 
+    def jobs(self, stage: str) -> list[str]:
+        """The ids of a stage's jobs; a stage that runs once has one job without a name."""
+        named = {
+            "train": list(self.trains),
+            "sample": list(self.samples),
+            "measure": [m.id for m in self.measures],
+            "claim": list(self.suite.claims),
+            "figure": list(self.suite.figures),
+        }
+        return named.get(stage, [""])
+
     def fingerprint(self, stage: str, job: str = "") -> str:
         """What a job's result rests on, other than its input files: the settings it reads and the code it runs."""
         suite = self.suite

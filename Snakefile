@@ -1,0 +1,45 @@
+# scorebench as a DAG: train -> sample -> measure -> claims, tables, figures -> page.
+# `snakemake --cores N` runs the default suite; `--configfile workflows/suites/smoke.yaml` another one.
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from scorebench.config import load
+from scorebench.errors import InputError
+from scorebench.plan import Plan
+
+
+if not workflow.configfiles:
+
+    configfile: "workflows/suites/article.yaml"
+
+
+if len(workflow.configfiles) > 1 or workflow.config_settings.config:
+    sys.exit("scorebench: a suite is one file: give one --configfile and no --config (copy a file of workflows/suites)")
+SUITE = str(workflow.configfiles[0])
+try:
+    PLAN = Plan(load(SUITE))
+except InputError as error:
+    sys.exit("\n".join(f"scorebench: {line}" for line in error.lines))
+
+OUT = f"results/{PLAN.suite.name}"
+STAGE = f"python -m scorebench stage --suite {SUITE}"
+
+# Jobs run with this interpreter, one thread each, on a laptop as on a cluster.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+rule all:
+    input:
+        f"{OUT}/index.html",
+    localrule: True
+
+
+include: "workflows/train.smk"
+include: "workflows/sample.smk"
+include: "workflows/measure.smk"
+include: "workflows/claims.smk"
+include: "workflows/compile.smk"

@@ -1,0 +1,5 @@
+"""`python -m scorebench` is `scorebench`."""
+
+from scorebench.cli import main
+
+main()

@@ -1,0 +1,114 @@
+"""The command line: `scorebench list | compare | stage | summary | readme`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scorebench import registry
+from scorebench.config import load
+from scorebench.errors import InputError, unknown
+from scorebench.plan import Plan
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+compare = typer.Typer(no_args_is_help=True, help="Compare methods by hand, with the workflow's own loop and metrics.")
+app.add_typer(compare, name="compare")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+SuiteFile = Annotated[Path, typer.Option("--suite", help="A suite's YAML file.")]
+Root = Annotated[Path, typer.Option("--results", help="The folder that holds every suite's results.")]
+
+
+def main() -> None:
+    """Run the command line; wrong input is one line a mistake and exit code 2, never a traceback."""
+    try:
+        app()
+    except InputError as error:
+        for line in error.lines:
+            print(f"scorebench: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("list")
+def list_methods(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")] = "", as_json: Json = False
+) -> None:
+    """List the targets, models, losses, samplers, metrics, claims or figures, with their options."""
+    known = {folder: k for k, folder in registry.FOLDERS.items()} | {k: k for k in registry.FOLDERS}
+    if kind and kind not in known:
+        raise InputError(unknown("kind", kind, registry.FOLDERS))
+    kinds = [known[kind]] if kind else list(registry.FOLDERS)
+    entries = [registry.entry(k, n) for k in kinds for n in registry.names(k)]
+    if as_json:
+        print(json.dumps([_described(e) for e in entries], indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("kind", "name", "options (default)", "what it is", box=None, header_style="bold", pad_edge=False)
+    for e in entries:
+        options = ", ".join(f"{k}" if o.default is registry.REQUIRED else f"{k}={o.default}" for k, o in e.options.items())
+        table.add_row(e.kind, e.name, options, e.error or e.summary)
+    Console().print(table)
+
+
+def _described(e: registry.Entry) -> dict[str, object]:
+    options = {
+        k: {"type": o.annotation, "required": True} if o.default is registry.REQUIRED else {"type": o.annotation, "default": o.default}
+        for k, o in e.options.items()
+    }
+    facts = {k.lower(): sorted(v) if isinstance(v, set) else v for k, v in e.facts.items()}
+    return {"kind": e.kind, "name": e.name, "summary": e.summary, "options": options, **facts, "error": e.error}
+
+
+@compare.command("samplers")
+def compare_samplers(
+    target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
+    sampler: Annotated[list[str], typer.Option(help="A sampler spec with its step size, for example ula:step_size=0.05; repeat it.")],
+    temperature: Annotated[float, typer.Option(help="T: the samplers target p^(1/T).")] = 1.0,
+    steps: Annotated[int, typer.Option(help="Gradients a chain.")] = 500,
+    chains: Annotated[int, typer.Option(help="Chains a seed, at least 16.")] = 128,
+    seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Run samplers on the exact score of a target from the same starts with the same random numbers, and print intervals."""
+    from scorebench import compare as comparison
+
+    result = comparison.samplers(target, sampler, temperature, steps, chains, seeds)
+    if as_json:
+        print(json.dumps(result, indent=1, ensure_ascii=False))
+    else:
+        comparison.show(result)
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="train, sample, measure, claim, tables, figure or page.")],
+    suite: SuiteFile,
+    job: Annotated[str, typer.Option(help="The job's id: the path of its output under the stage's folder.")] = "",
+    results: Root = Path("results"),
+) -> None:
+    """Run one stage of the workflow by hand; the rules call exactly this."""
+    from scorebench import stages
+
+    stages.run(name, Plan(load(suite)), job, results)
+
+
+@app.command()
+def summary(folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")]) -> None:
+    """Say in a few lines what a run found: the best loss and sampler a target, what diverged or failed, where the page is."""
+    from scorebench.summary import show
+
+    show(folder)
+
+
+@app.command()
+def readme(
+    folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")], file: Path = Path("README.md")
+) -> None:
+    """Rewrite the parts of the README that come from a run's outputs."""
+    from scorebench.summary import write_readme
+
+    write_readme(folder, file)

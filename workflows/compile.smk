@@ -1,0 +1,73 @@
+TABLES = [f"{OUT}/tables/{name}.{ext}" for name in ("losses", "samplers", "claims") for ext in ("csv", "md", "tex")]
+
+
+rule tables:
+    input:
+        [f"{OUT}/measure/{job}.csv.gz" for job in PLAN.jobs("measure")],
+        [f"{OUT}/claims/{job}.json" for job in PLAN.jobs("claim")],
+    output:
+        TABLES,
+        f"{OUT}/metrics.csv",
+        f"{OUT}/timings.csv",
+        f"{OUT}/manifest.json",
+    log:
+        f"{OUT}/logs/tables.log",
+    benchmark:
+        f"{OUT}/benchmarks/tables.tsv"
+    params:
+        rests_on=PLAN.fingerprint("tables"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "environment.yaml"
+    shell:
+        "{STAGE} tables > {log} 2>&1"
+
+
+rule figure:
+    input:
+        f"{OUT}/metrics.csv",
+        f"{OUT}/manifest.json",
+    output:
+        OUT + "/figures/{job}.png",
+        OUT + "/figures/{job}.pdf",
+    log:
+        OUT + "/logs/figure/{job}.log",
+    benchmark:
+        OUT + "/benchmarks/figure/{job}.tsv"
+    params:
+        rests_on=lambda wildcards: PLAN.fingerprint("figure", wildcards.job),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "environment.yaml"
+    shell:
+        "{STAGE} figure --job {wildcards.job} > {log} 2>&1"
+
+
+rule page:
+    input:
+        TABLES,
+        f"{OUT}/metrics.csv",
+        [f"{OUT}/claims/{job}.json" for job in PLAN.jobs("claim")],
+        [f"{OUT}/figures/{job}.{ext}" for job in PLAN.jobs("figure") for ext in ("png", "pdf")],
+    output:
+        f"{OUT}/index.html",
+    log:
+        f"{OUT}/logs/page.log",
+    benchmark:
+        f"{OUT}/benchmarks/page.tsv"
+    params:
+        rests_on=PLAN.fingerprint("page"),
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "environment.yaml"
+    shell:
+        "{STAGE} page > {log} 2>&1"
