@@ -32,6 +32,20 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+onstart:
+    jobs = list(workflow.dag.needrun_jobs())
+    minutes = sum(PLAN.minutes(job.rule.name, job.wildcards_dict.get("job", "")) for job in jobs) / workflow.cores
+    print(f"{PLAN.suite.name}: {len(jobs)} jobs, about {minutes:.1f} min on {workflow.cores} cores", file=sys.stderr)
+
+
+onsuccess:
+    shell("python -m scorebench summary {OUT} >&2")
+
+
+onerror:
+    print(f"scorebench: a stage failed; its log is named above, all logs are under {OUT}/logs", file=sys.stderr)
+
+
 rule all:
     input:
         f"{OUT}/index.html",
