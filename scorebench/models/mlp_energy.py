@@ -1,4 +1,4 @@
-"""An energy by a multilayer perceptron, E(x) = w . h_L, h_l = silu(W_l h_(l-1) + b_l): smooth, so that its curvature exists everywhere."""
+"""An energy by a multilayer perceptron, E(x) = w . h_L, h_l = softplus(W_l h_(l-1) + b_l): smooth, so that its curvature exists everywhere."""
 
 import torch
 from torch import Tensor, nn
@@ -22,5 +22,5 @@ class MLPEnergy(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         for layer in self.hidden:
-            x = nn.functional.silu(layer(x))
+            x = nn.functional.softplus(layer(x))
         return self.out(x).squeeze(-1)

@@ -22,5 +22,5 @@ class MLPScore(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         for layer in self.hidden:
-            x = nn.functional.silu(layer(x))
+            x = nn.functional.softplus(layer(x))
         return self.out(x)
