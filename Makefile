@@ -1,0 +1,57 @@
+# `make` or `make help` lists the targets. PYTHON, SUITE, CORES and PIP_FLAGS can be set: make reproduce SUITE=smoke CORES=4
+PYTHON ?= python3
+SUITE ?= article
+CORES ?= all
+PIP_FLAGS ?=
+BIN = .venv/bin
+SUITE_FILE = workflows/suites/$(SUITE).yaml
+
+.DEFAULT_GOAL := help
+.PHONY: help reproduce test lint format readme lock clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+reproduce: .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper) and print where the page is
+	@test -f $(SUITE_FILE) || { echo "scorebench: suite '$(SUITE)' is unknown (known: $(notdir $(basename $(wildcard workflows/suites/*.yaml))))" >&2; exit 2; }
+	@$(BIN)/snakemake --cores $(CORES) --configfile $(SUITE_FILE)
+
+test: .venv/installed-dev ## set up and run the tests
+	@$(BIN)/pytest
+
+lint: .venv/installed-dev ## every linter that CI runs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflows
+	$(BIN)/snakemake --lint --configfile workflows/suites/smoke.yaml
+
+format: .venv/installed-dev ## format Python and Snakemake files
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflows
+
+readme: .venv/installed ## write a run's figures and tables into the README
+	$(BIN)/scorebench readme results/$(SUITE)
+
+lock: ## pin what is installed now
+	$(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools | sed 's/+cpu$$//' | grep -v ' @ ' > requirements.lock
+
+clean: ## remove the environment and every run, the committed reference aside
+	rm -rf .venv .snakemake
+	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "scorebench needs Python 3.11, 3.12 or 3.13; %s is %d.%d (set PYTHON=python3.12)" % (sys.executable, *v))'
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python requirements.lock pyproject.toml
+	@echo "installing the pinned packages (a minute or two)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e .
+	@touch $@
+
+.venv/installed-dev: .venv/bin/python requirements.lock pyproject.toml
+	@echo "installing the pinned packages and the tools for tests (a minute or two)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e '.[dev]'
+	@touch $@ .venv/installed
