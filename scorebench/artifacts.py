@@ -53,7 +53,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any], meta: Mapping[str,
     """Write named arrays (tensors, too) with a JSON-able `meta` as one npz."""
     buffer = io.BytesIO()
     plain = {k: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for k, v in arrays.items()}
-    np.savez(buffer, **plain, **{META: np.array(json.dumps(_finite(dict(meta))))})
+    np.savez(buffer, allow_pickle=False, **plain, **{META: np.array(json.dumps(_finite(dict(meta))))})
     write_bytes(path, buffer.getvalue())
 
 

@@ -32,9 +32,7 @@ def main() -> None:
 
 
 @app.command("list")
-def list_methods(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")] = "", as_json: Json = False
-) -> None:
+def list_methods(kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")] = "", as_json: Json = False) -> None:
     """List the targets, models, losses, samplers, metrics, claims or figures, with their options."""
     known = {folder: k for k, folder in registry.FOLDERS.items()} | {k: k for k in registry.FOLDERS}
     if kind and kind not in known:

@@ -103,9 +103,8 @@ def _options(node: ast.FunctionDef | ast.ClassDef) -> dict[str, Option]:
         init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
         if init is None:
             fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
-            pairs = [(n.target.id, n.annotation, n.value) for n in fields]  # type: ignore[union-attr]
             # A sampler's step size and temperature are tensors: the two grid axes, not options.
-            return {k: _option(a, v) for k, a, v in pairs if ast.unparse(a) != "Tensor"}
+            return {ast.unparse(n.target): _option(n.annotation, n.value) for n in fields if ast.unparse(n.annotation) != "Tensor"}
         node = init
     arguments = node.args
     pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)

@@ -1,6 +1,6 @@
 """Trained sources as they are read back: what samplers and metrics see of a stack of trained models."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Source:
     steps: int
     status: str
     density: Density
-    divergence: object = None
+    divergence: Callable[[Tensor], Tensor] | None = None
 
 
 def read(path: Path, train: Train, target: Target) -> Iterator[Source]:

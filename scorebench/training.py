@@ -30,8 +30,8 @@ def fit(
     """Train `model` on `target` with `loss` at every noise level and seed; `name` is the target's, for the random streams.
 
     A seed's data, minibatches and random numbers are the same for every loss, level and model, so that comparisons are paired.
-    Learning rate: cosine from the suite's value to zero (Loshchilov and Hutter 2017, without restarts). Adam is elementwise and the loss of a
-    stack is the sum of its members' losses, so that each member is trained as it would be alone.
+    Learning rate: cosine from the suite's value to zero (Loshchilov and Hutter 2017, without restarts). Adam is elementwise, so that
+    each member of the stack is trained as it would be alone.
     """
     device = torch.get_default_device()
     function, draw = registry.method("loss", loss.name), registry.module("loss", loss.name).draws

@@ -13,7 +13,6 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 
-
 class LogHandler(LogHandlerBase):
     """Snakemake's events to the terminal."""
 

@@ -20,8 +20,9 @@ def worst_case(statistic: Callable[[np.ndarray], np.ndarray], trace: Tensor, wor
     if dim > 4:
         trace = trace @ torch.randn(dim, 4, generator=rng.generator("projections", dim)).to(trace)
     scalars = trace.movedim(-1, 0).double().cpu().numpy()  # (function, seed, cell, chain, draw)
-    value = worst(statistic(scalars), axis=0)
-    without = np.stack([worst(statistic(np.delete(scalars, c, axis=-2)), axis=0) for c in range(chains)])
+    with np.errstate(invalid="ignore", divide="ignore"):  # a cell that diverged has a constant trace here and NaN in its row
+        value = worst(statistic(scalars), axis=0)
+        without = np.stack([worst(statistic(np.delete(scalars, c, axis=-2)), axis=0) for c in range(chains)])
     without = without * (chains / (chains - 1) if per_chain else 1)
     error = np.sqrt((chains - 1) / chains * ((without - without.mean(0)) ** 2).sum(0))
     return Estimate(torch.as_tensor(value), torch.as_tensor(error))

@@ -1,7 +1,7 @@
 """What is trained, and THE score: the one place where an energy becomes a score, s = -grad E.
 
-A model is an `nn.Module` whose forward gives, row by row, an energy (*, d) -> (*) or a field (*, d) -> (*, d); its file says which by GIVES:
-an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. Everything below takes a `Bound` model, a module
+A model is an `nn.Module` whose forward gives, row by row, an energy (*, d) -> (*) or a field (*, d) -> (*, d). Its file says which by
+GIVES: an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. Everything below takes a `Bound` model, a module
 with its parameters, so that it can be differentiated in them and mapped over stacks of them.
 """
 
@@ -46,18 +46,18 @@ def score_and_log_prob(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def score_along(model: Bound, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """v . s(x) and v . (grad s(x)) v for directions v, both (*, d) -> (*), by forward differentiation along v.
+    """V . s(x) and v . (grad s(x)) v for directions v, both (*, d) -> (*), by forward differentiation along v.
 
     For an energy these are -d/dt E(x + t v) and -d^2/dt^2 E(x + t v) at t = 0.
     """
     if not model.gives_energy:
-        field, along = jvp(model, (x,), (v,))
+        field, along = jvp(model, (x,), (v,))  # type: ignore[misc]
         return (field * v).sum(-1), (along * v).sum(-1)
 
     def slope(y: Tensor) -> Tensor:
         return jvp(model, (y,), (v,))[1]
 
-    first, second = jvp(slope, (x,), (v,))
+    first, second = jvp(slope, (x,), (v,))  # type: ignore[misc]
     return -first, -second
 
 

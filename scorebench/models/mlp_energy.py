@@ -1,4 +1,4 @@
-"""An energy by a multilayer perceptron, E(x) = w . h_L, h_l = softplus(W_l h_(l-1) + b_l): smooth, so that its curvature exists everywhere."""
+"""An energy by a multilayer perceptron, E(x) = w . h_L, h_l = softplus(W_l h_(l-1) + b_l): smooth, with a curvature everywhere."""
 
 import torch
 from torch import Tensor, nn

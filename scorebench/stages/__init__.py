@@ -5,6 +5,7 @@ from pathlib import Path
 
 from scorebench.errors import InputError, unknown
 from scorebench.plan import Plan
+from scorebench.stages.base import record
 
 STAGES = ("train", "sample", "measure", "claim", "tables", "figure", "page")
 
@@ -17,11 +18,12 @@ def run(stage: str, plan: Plan, job: str, results: Path) -> None:
     if job not in jobs:
         raise InputError(unknown(f"stage {stage}: job", job, jobs))
     folder = results / plan.suite.name
-    timing = folder / "timings" / stage / f"{job}.json"
+    timing = folder / "timings" / stage / f"{job or stage}.json"
     if stage in ("train", "sample", "measure", "claim"):
         import torch
 
         torch.set_default_device(plan.suite.device)
+        torch.set_num_threads(1)
     module = importlib.import_module(f"scorebench.stages.{stage}")
     trained = {t: folder / "train" / f"{t}.npz" for t in plan.trains}
     sampled = {s: folder / "sample" / f"{s}.npz" for s in plan.samples}
@@ -33,7 +35,6 @@ def run(stage: str, plan: Plan, job: str, results: Path) -> None:
         module.run(plan, job, folder / "measure" / f"{job}.csv.gz", timing, trained, sampled)
     elif stage == "claim":
         module.run(plan, job, folder / "claims" / f"{job}.json", timing)
-    elif stage == "figure":
-        module.run(plan, job, folder)
     else:
-        module.run(plan, folder)
+        with record(timing, stage, job):
+            module.run(*([plan, job, folder] if stage == "figure" else [plan, folder]))

@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from scorebench import artifacts
+from scorebench import artifacts, registry
 from scorebench.errors import NotApplicable
+from scorebench.spec import Spec
 
 OK, DIVERGED, TIMEOUT = "ok", "diverged", "timeout"
 
 
 @contextlib.contextmanager
-def record(path: Path, stage: str, job: str, threads: int = 1) -> Iterator[dict[str, Any]]:
+def record(path: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
     """Time a job's compute, imports excluded, and write it with the peak memory as JSON; the body may add to the record."""
-    torch.set_num_threads(threads)
     entry: dict[str, Any] = {"stage": stage, "job": job}
     started, clock = time.time(), time.perf_counter()
     yield entry
@@ -61,6 +59,13 @@ def attempt(function: Callable[[], Any], deadline: float) -> tuple[Any, str]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+
+
+def preload(*specs: Spec) -> None:
+    """Import methods before the clock starts; one that fails to import fails again, with a status, where it is used."""
+    for spec in specs:
+        with contextlib.suppress(Exception):
+            registry.module(spec.kind, spec.name)
 
 
 def deadline(minutes: float) -> float:

@@ -16,7 +16,7 @@ from scorebench.metrics.base import Estimate, Points, Run
 from scorebench.plan import Measure, Plan
 from scorebench.sources import Source, read
 from scorebench.spec import Spec, parse_all
-from scorebench.stages.base import DIVERGED, OK, attempt, deadline, not_applicable, record
+from scorebench.stages.base import DIVERGED, OK, attempt, deadline, not_applicable, preload, record
 from scorebench.targets.base import Target
 
 COLUMNS = (
@@ -33,23 +33,31 @@ class Metric:
     """A metric ready to be called."""
 
     spec: Spec
-    facts: dict[str, Any]
-    function: Callable[..., Any]
+
+    @property
+    def needs(self) -> set[str]:
+        """The members of the run and, as "target.x", of the target that it reads."""
+        return self.spec.entry.facts.get("NEEDS", set())
+
+    def evaluate(self, run: Run, target: Target, reference: Tensor | Points) -> Estimate | str:
+        """Call the metric; a string says why it cannot be had."""
+        return registry.method("metric", self.spec.name)(run, target, reference, **self.spec.options)
 
     def __call__(self, run: Run, target: Target, reference: Tensor | Points, limit: float) -> tuple[Estimate | None, str]:
         """(estimate, "ok"), or (None, why not)."""
-        for need in sorted(self.facts["NEEDS"]):
+        for need in sorted(self.needs):
             owner, _, member = need.rpartition(".")
             if getattr(target if owner == "target" else run, member) is None:
                 return None, not_applicable(f"the {owner or 'source'} has no {member.replace('_', ' ')}")
-        value, status = attempt(lambda: self.function(run, target, reference, **self.spec.options), limit)
+        value, status = attempt(lambda: self.evaluate(run, target, reference), limit)
         return (None, not_applicable(value)) if isinstance(value, str) else (value, status)
 
 
 def metrics_of(specs: tuple[str, ...], about: str) -> list[Metric]:
     """The metrics about a "source" or a "sampler"."""
-    parsed = [s for s in parse_all("metric", specs) if s.entry.facts.get("ABOUT", "sampler") == about]
-    return [Metric(s, s.entry.facts, registry.method("metric", s.name)) for s in parsed]
+    found = [Metric(s) for s in parse_all("metric", specs) if s.entry.facts.get("ABOUT", "sampler") == about]
+    preload(*(m.spec for m in found))
+    return found
 
 
 def run(plan: Plan, job: str, out: Path, timing: Path, sources: dict[str, Path], samples: dict[str, Path]) -> None:
@@ -62,7 +70,9 @@ def run(plan: Plan, job: str, out: Path, timing: Path, sources: dict[str, Path],
         if target is not None:
             bench = Bench(target, suite.seed, m, deadline(suite.job_minutes))
             frames += [f for train in m.sources for s in read(sources[train.id], train, target) for f in bench.source_rows(s, about_source)]
-            frames += [f for s in m.samples for f in bench.sampler_rows(str(s.sampler), samples[s.id], about_sampler)]
+            for s in m.samples:
+                arrays, meta = artifacts.read_arrays(samples[s.id])
+                frames += bench.sampler_rows(str(s.sampler), arrays, meta["blocks"], about_sampler)
         rows = pd.concat(frames) if frames else pd.DataFrame([{"status": status}])
         rows = rows.assign(suite=suite.name, target=str(m.target), train_size=_where(rows, "model", m.experiment.training.size))
         artifacts.write_rows(out, rows.reindex(columns=COLUMNS))
@@ -94,7 +104,9 @@ class Bench:
         values = []
         for _ in range(0, FLOOR_REPEATS, 25):
             x, y = (law.sample(25 * n, generator).unflatten(0, (25, n)) for _ in range(2))
-            values.append(metric.function(Run(samples=x[:, None]), law, y, **metric.spec.options).value.flatten())
+            estimate = metric.evaluate(Run(samples=x[:, None]), law, y)
+            assert isinstance(estimate, Estimate)
+            values.append(estimate.value.flatten())
         found = torch.cat(values).double()
         return float(found.mean()), float(found.std()), float(found.quantile(0.95))
 
@@ -112,13 +124,18 @@ class Bench:
             states = np.where(finite, status, DIVERGED)
             yield self._frame(who | {"metric": str(metric.spec)}, 1, estimate, states)
 
-    def sampler_rows(self, sampler: str, path: Path, metrics: list[Metric]) -> Iterator[pd.DataFrame]:
+    def sampler_rows(
+        self, sampler: str, arrays: dict[str, Any], blocks: list[dict[str, Any]], metrics: list[Metric]
+    ) -> Iterator[pd.DataFrame]:
         """One row a seed, cell, snapshot and metric about everything that a sampler made from this target's sources."""
-        arrays, meta = artifacts.read_arrays(path)
-        for i, block in enumerate(meta["blocks"]):
-            who = {"model": block["model"], "loss": block["loss"], "sigma": self.sigmas.get(block["loss"]), "sampler": sampler}
-            who |= {"train_steps": block["train_steps"], "chains": block["chains"]}
-            outcome = {k.split("/", 1)[1]: torch.as_tensor(v, device=torch.get_default_device()) for k, v in arrays.items() if k.startswith(f"{i}/")}
+        for i, block in enumerate(blocks):
+            who = {k: block[k] for k in ("model", "loss", "train_steps", "chains")}
+            who |= {"sampler": sampler, "sigma": self.sigmas.get(block["loss"])}
+            outcome = {
+                k.split("/", 1)[1]: torch.as_tensor(v, device=torch.get_default_device())
+                for k, v in arrays.items()
+                if k.startswith(f"{i}/")
+            }
             pairs = [(c, t) for c in block["step_sizes"] for t in block["temperatures"]]
             for t in block["temperatures"]:
                 cells = [j for j, pair in enumerate(pairs) if pair[1] == t]
@@ -146,12 +163,13 @@ class Bench:
             if last:
                 trace, steady = outcome["trace"][:, cells], finite[..., None, None, None]
                 run = run._replace(
-                    trace=trace.where(steady & trace.isfinite(), 0.0), acceptance=outcome["acceptance"][:, cells],
+                    trace=trace.where(steady & trace.isfinite(), 0.0),
+                    acceptance=outcome["acceptance"][:, cells],
                     acceptance_sd=outcome["acceptance_sd"][:, cells],
                 )
             here = who | {"steps": steps, "gradient_evaluations": gradients}
             for metric in metrics:
-                if not last and not metric.facts["NEEDS"] <= {"samples", "target.modes"}:
+                if not last and not metric.needs <= {"samples", "target.modes"}:
                     continue  # the trace and the acceptance are those of the whole run
                 named = here | {"metric": str(metric.spec)}
                 if law is None:
@@ -159,7 +177,7 @@ class Bench:
                     yield self._frame(named, len(cells), None, states)
                     continue
                 estimate, status = metric(run, law, self.exact(law, n, f"reference {t:g}"), self.limit)
-                if estimate and metric.facts["FLOOR"]:
+                if estimate and metric.spec.entry.facts["FLOOR"]:
                     named |= dict(zip(("floor_mean", "floor_sd", "floor_q95"), self.floor(metric, law, n), strict=True))
                 if estimate:
                     estimate = Estimate(*(e.double().where(finite, torch.nan) for e in estimate))

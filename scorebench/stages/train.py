@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from scorebench import artifacts, registry
+from scorebench import artifacts
 from scorebench.plan import Plan
-from scorebench.stages.base import attempt, deadline, record
+from scorebench.stages.base import attempt, deadline, preload, record
 from scorebench.training import Fitted, fit
 
 
 def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
     """Write the parameters of every checkpoint, each (level, seed, ...), under `out`."""
     suite, t = plan.suite, plan.trains[job]
-    for kind, spec in (("target", t.target), ("model", t.model), ("loss", t.loss)):
-        attempt(lambda kind=kind, spec=spec: registry.module(kind, spec.name), deadline(suite.job_minutes))
+    preload(t.target, t.model, t.loss)
 
     def train() -> Fitted:
         seeds = list(range(t.experiment.seeds))
