@@ -30,11 +30,11 @@ class LogHandler(LogHandlerBase):
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO and not self.common_settings.dryrun:
             self._start(record.stats["total"])  # type: ignore[attr-defined]
-        elif event == LogEvent.RUN_INFO:
-            self.console.print(f"{record.stats['total']} jobs would run")  # type: ignore[attr-defined]
         elif event == LogEvent.JOB_INFO:
             job = (getattr(record, "wildcards", None) or {}).get("job", "")
             self.names[record.jobid] = f"{record.rule_name} {job}".strip()  # type: ignore[attr-defined]
+            if self.common_settings.dryrun:
+                self.console.print(f"would run {self.names[record.jobid]}")  # type: ignore[attr-defined]
         elif event == LogEvent.JOB_STARTED:
             jobs: Any = record.jobs  # type: ignore[attr-defined]
             self.running |= {j: self.names.get(j, "") for j in ([jobs] if isinstance(jobs, int) else jobs or [])}

@@ -23,4 +23,4 @@ class MLPEnergy(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         for layer in self.hidden:
             x = nn.functional.softplus(layer(x))
-        return self.out(x).squeeze(-1)
+        return (x * self.out.weight[..., 0, :]).sum(-1) + self.out.bias[..., 0]
