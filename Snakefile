@@ -3,13 +3,11 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 from scorebench.config import load
 from scorebench.errors import InputError
 from scorebench.plan import Plan
-
 
 if not workflow.configfiles:
 
@@ -25,9 +23,10 @@ except InputError as error:
     sys.exit("\n".join(f"scorebench: {line}" for line in error.lines))
 
 OUT = f"results/{PLAN.suite.name}"
-STAGE = f"python -m scorebench stage --suite {SUITE}"
 
-# Jobs run with this interpreter, one thread each, on a laptop as on a cluster.
+# Jobs run with this interpreter and suite, one thread each, on a laptop as on a cluster. In the environment, since a job does not
+# depend on how the suite's file is called: its parameters say what it rests on.
+os.environ["SCOREBENCH_SUITE"] = os.path.abspath(SUITE)
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ["OMP_NUM_THREADS"] = "1"
 

@@ -17,7 +17,7 @@ compare = typer.Typer(no_args_is_help=True, help="Compare methods by hand, with 
 app.add_typer(compare, name="compare")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-SuiteFile = Annotated[Path, typer.Option("--suite", help="A suite's YAML file.")]
+SuiteFile = Annotated[Path, typer.Option("--suite", envvar="SCOREBENCH_SUITE", help="A suite's YAML file.")]
 Root = Annotated[Path, typer.Option("--results", help="The folder that holds every suite's results.")]
 
 

@@ -1,18 +1,18 @@
 rule claim:
     output:
-        OUT + "/claims/{job}.json",
-        timing=OUT + "/timings/claim/{job}.json",
+        f"{OUT}/claims/{{job}}.json",
+        timing=f"{OUT}/timings/claim/{{job}}.json",
     log:
-        OUT + "/logs/claim/{job}.log",
+        f"{OUT}/logs/claim/{{job}}.log",
     benchmark:
-        OUT + "/benchmarks/claim/{job}.tsv"
-    params:
-        rests_on=lambda wildcards: PLAN.fingerprint("claim", wildcards.job),
+        f"{OUT}/benchmarks/claim/{{job}}.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "environment.yaml"
+    params:
+        rests_on=lambda wildcards: PLAN.fingerprint("claim", wildcards.job),
     shell:
-        "{STAGE} claim --job {wildcards.job} > {log} 2>&1"
+        "python -m scorebench stage claim --job {wildcards.job} > {log} 2>&1"

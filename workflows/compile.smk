@@ -14,16 +14,16 @@ rule tables:
         f"{OUT}/logs/tables.log",
     benchmark:
         f"{OUT}/benchmarks/tables.tsv"
-    params:
-        rests_on=PLAN.fingerprint("tables"),
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "environment.yaml"
+    params:
+        rests_on=PLAN.fingerprint("tables"),
     shell:
-        "{STAGE} tables > {log} 2>&1"
+        "python -m scorebench stage tables > {log} 2>&1"
 
 
 rule figure:
@@ -31,22 +31,22 @@ rule figure:
         f"{OUT}/metrics.csv",
         f"{OUT}/manifest.json",
     output:
-        OUT + "/figures/{job}.png",
-        OUT + "/figures/{job}.pdf",
+        f"{OUT}/figures/{{job}}.png",
+        f"{OUT}/figures/{{job}}.pdf",
     log:
-        OUT + "/logs/figure/{job}.log",
+        f"{OUT}/logs/figure/{{job}}.log",
     benchmark:
-        OUT + "/benchmarks/figure/{job}.tsv"
-    params:
-        rests_on=lambda wildcards: PLAN.fingerprint("figure", wildcards.job),
+        f"{OUT}/benchmarks/figure/{{job}}.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "environment.yaml"
+    params:
+        rests_on=lambda wildcards: PLAN.fingerprint("figure", wildcards.job),
     shell:
-        "{STAGE} figure --job {wildcards.job} > {log} 2>&1"
+        "python -m scorebench stage figure --job {wildcards.job} > {log} 2>&1"
 
 
 rule page:
@@ -61,13 +61,13 @@ rule page:
         f"{OUT}/logs/page.log",
     benchmark:
         f"{OUT}/benchmarks/page.tsv"
-    params:
-        rests_on=PLAN.fingerprint("page"),
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "environment.yaml"
+    params:
+        rests_on=PLAN.fingerprint("page"),
     shell:
-        "{STAGE} page > {log} 2>&1"
+        "python -m scorebench stage page > {log} 2>&1"

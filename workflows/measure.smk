@@ -3,19 +3,19 @@ rule measure:
         lambda wildcards: [f"{OUT}/train/{t.id}.npz" for t in PLAN.measure(wildcards.job).sources],
         lambda wildcards: [f"{OUT}/sample/{s.id}.npz" for s in PLAN.measure(wildcards.job).samples],
     output:
-        OUT + "/measure/{job}.csv.gz",
-        timing=OUT + "/timings/measure/{job}.json",
+        f"{OUT}/measure/{{job}}.csv.gz",
+        timing=f"{OUT}/timings/measure/{{job}}.json",
     log:
-        OUT + "/logs/measure/{job}.log",
+        f"{OUT}/logs/measure/{{job}}.log",
     benchmark:
-        OUT + "/benchmarks/measure/{job}.tsv"
-    params:
-        rests_on=lambda wildcards: PLAN.fingerprint("measure", wildcards.job),
+        f"{OUT}/benchmarks/measure/{{job}}.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=lambda wildcards: 5 + int(3 * PLAN.minutes("measure", wildcards.job)),
-    conda:
-        "environment.yaml"
+    params:
+        rests_on=lambda wildcards: PLAN.fingerprint("measure", wildcards.job),
     shell:
-        "{STAGE} measure --job {wildcards.job} > {log} 2>&1"
+        "python -m scorebench stage measure --job {wildcards.job} > {log} 2>&1"

@@ -1,18 +1,18 @@
 rule train:
     output:
-        OUT + "/train/{job}.npz",
-        timing=OUT + "/timings/train/{job}.json",
+        f"{OUT}/train/{{job}}.npz",
+        timing=f"{OUT}/timings/train/{{job}}.json",
     log:
-        OUT + "/logs/train/{job}.log",
+        f"{OUT}/logs/train/{{job}}.log",
     benchmark:
-        OUT + "/benchmarks/train/{job}.tsv"
-    params:
-        rests_on=lambda wildcards: PLAN.fingerprint("train", wildcards.job),
+        f"{OUT}/benchmarks/train/{{job}}.tsv"
+    conda:
+        "environment.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=lambda wildcards: 5 + int(3 * PLAN.minutes("train", wildcards.job)),
-    conda:
-        "environment.yaml"
+    params:
+        rests_on=lambda wildcards: PLAN.fingerprint("train", wildcards.job),
     shell:
-        "{STAGE} train --job {wildcards.job} > {log} 2>&1"
+        "python -m scorebench stage train --job {wildcards.job} > {log} 2>&1"
