@@ -23,4 +23,5 @@ class MLPEnergy(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         for layer in self.hidden:
             x = nn.functional.softplus(layer(x))
-        return (x * self.out.weight[..., 0, :]).sum(-1) + self.out.bias[..., 0]
+        # Not `self.out(x)`: a matrix product with one column rounds differently alone and in a stack, and a seed must train the same in both.
+        return (x * self.out.weight[0]).sum(-1) + self.out.bias[0]
