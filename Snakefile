@@ -3,7 +3,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 from scorebench.config import load
 from scorebench.errors import InputError
@@ -26,9 +25,11 @@ OUT = f"results/{PLAN.suite.name}"
 
 # Jobs run with this interpreter and suite, one thread each, on a laptop as on a cluster. In the environment, since a job does not
 # depend on how the suite's file is called: its parameters say what it rests on.
-os.environ["SCOREBENCH_SUITE"] = os.path.abspath(SUITE)
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.update(
+    SCOREBENCH_SUITE=os.path.abspath(SUITE),
+    PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]),
+    OMP_NUM_THREADS="1",
+)
 
 
 onstart:
