@@ -183,6 +183,17 @@ def test_bad_suites_say_every_mistake_and_write_nothing(tmp_path: Path) -> None:
     assert not (clean.folder / "results").exists()
 
 
+def test_a_job_out_of_time_is_a_row(edited: Copy) -> None:
+    edited.edit(SMOKE, "seed: 1\n", "seed: 1\njob_minutes: 0.005\n")
+    assert edited.stage("train", "--job", "gaussian/quadratic/denoising", "--results", "late").returncode == 0
+    timing = json.loads((edited.folder / "late/smoke/timings/train/gaussian/quadratic/denoising.json").read_text())
+    assert timing["status"] == "timeout"
+    assert edited.stage("sample", "--job", "gaussian/ula", "--results", "late").returncode == 0
+    assert edited.stage("measure", "--job", "gaussian", "--results", "late").returncode == 0
+    rows = pd.read_csv(edited.folder / "late/smoke/measure/gaussian.csv.gz")
+    assert (rows.loc[rows["model"].notna(), "status"] == "timeout").all()
+
+
 def test_wrong_stage_or_job_is_one_line(copy: Copy) -> None:
     for arguments, hint in ((("trian",), "'train'"), (("sample", "--job", "gaussian/ulla"), "'gaussian/ula'")):
         done = copy.stage(*arguments)

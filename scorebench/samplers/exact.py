@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scorebench import rng
 from scorebench.errors import NotApplicable
 from scorebench.samplers.base import Density, Info
 
@@ -33,7 +34,10 @@ class Exact:
         laws = [density.tempered(float(t)) for t in self.temperature]
         if None in laws:
             raise NotApplicable("the target has no exact draws at every temperature")
-        return torch.stack([law.sample(shape[0], generator) for law in laws])
+        # Rejection takes as many numbers as it needs: a stream a temperature, or a cell would depend on its company.
+        name = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+        streams = [rng.generator(name, float(t)) for t in self.temperature]
+        return torch.stack([law.sample(shape[0], stream) for law, stream in zip(laws, streams, strict=True)])
 
     def init(self, x: Tensor, density: Density) -> State:
         """Start at x."""

@@ -179,9 +179,12 @@ class Bench:
                 estimate, status = metric(run, law, self.exact(law, n, f"reference {t:g}"), self.limit)
                 if estimate and metric.spec.entry.facts["FLOOR"]:
                     named |= dict(zip(("floor_mean", "floor_sd", "floor_q95"), self.floor(metric, law, n), strict=True))
+                states = np.full(diverged.shape, status, object)
                 if estimate:
                     estimate = Estimate(*(e.double().where(finite, torch.nan) for e in estimate))
-                yield self._frame(named, len(cells), estimate, np.where(diverged, DIVERGED, status))
+                    states[~np.isfinite(_flat(estimate.value))] = "failed: the value is not finite"
+                states[diverged] = DIVERGED
+                yield self._frame(named, len(cells), estimate, states)
 
     def _frame(self, who: dict[str, Any], cells: int, estimate: Estimate | None, status: np.ndarray) -> pd.DataFrame:
         frame = pd.DataFrame({"seed": np.repeat(np.arange(self.seeds), cells), "status": status})
