@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from scorebench.models.base import linear
+from scorebench.models.base import dense, linear
 from scorebench.options import Count
 
 LABEL = "MLP energy"
@@ -22,6 +22,5 @@ class MLPEnergy(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         for layer in self.hidden:
-            x = nn.functional.softplus(layer(x))
-        # Not `self.out(x)`: a matrix product with one column rounds differently alone and in a stack, and a seed must train the same in both.
-        return (x * self.out.weight[0]).sum(-1) + self.out.bias[0]
+            x = nn.functional.softplus(dense(layer, x))
+        return dense(self.out, x).squeeze(-1)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from scorebench.models.base import linear
+from scorebench.models.base import dense, linear
 from scorebench.options import Count
 
 LABEL = "MLP score field"
@@ -22,5 +22,5 @@ class MLPScore(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         for layer in self.hidden:
-            x = nn.functional.softplus(layer(x))
-        return self.out(x)
+            x = nn.functional.softplus(dense(layer, x))
+        return dense(self.out, x)

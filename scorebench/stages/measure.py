@@ -1,6 +1,6 @@
 """Measure one target: its sources, and all that was sampled from them, as tidy rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

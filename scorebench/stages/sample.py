@@ -17,7 +17,6 @@ from scorebench.spec import Spec
 from scorebench.stages.base import OK, attempt, deadline, not_applicable, preload, record
 from scorebench.targets.base import Target
 
-
 Block = dict[str, Any]
 """What a source was and how its run went: JSON beside the arrays."""
 
