@@ -1,7 +1,7 @@
 """A suite, from YAML to frozen objects; every mistake is reported at once, before any compute."""
 
-import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from scorebench import registry
 from scorebench.errors import InputError, unknown
 from scorebench.options import Count, Positive
-from scorebench.spec import Spec, parse, parse_all
+from scorebench.spec import parse, parse_all
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -28,7 +28,7 @@ def _rises(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 Some = Field(min_length=1)
-Names = Annotated[tuple[str, ...], Some, AfterValidator(_unique)]
+Names = Annotated[tuple[str, ...], Some]
 Levels = Annotated[tuple[Positive, ...], Some, AfterValidator(_unique)]
 Steps = Annotated[tuple[Count, ...], Some, AfterValidator(_rises)]
 
@@ -80,69 +80,86 @@ class Suite(_Strict):
     """A job that takes longer is stopped; its rows say `timeout`."""
     experiments: Annotated[tuple[Experiment, ...], Some]
     metrics: Names
-    claims: Annotated[tuple[str, ...], AfterValidator(_unique)] = ()
-    figures: Annotated[tuple[str, ...], AfterValidator(_unique)] = ()
-
-    def specs(self) -> Iterator[tuple[str, str, tuple[str, ...], Callable[[], list[Spec]]]]:
-        """Every list of specs in the suite: where it stands, its kind, its texts, and how to parse them."""
-        yield from _group("metrics", "metric", self.metrics)
-        yield from _group("claims", "claim", tuple(c.replace("-", "_") for c in self.claims))
-        yield from _group("figures", "figure", self.figures)
-        yield from _group("experiments", "target", tuple(e.target for e in self.experiments))
-        for i, e in enumerate(self.experiments):
-            yield from _group(f"experiments[{i}].sources", "model", tuple(e.sources))
-            for model, losses in e.sources.items():
-                yield from _group(f"experiments[{i}].sources.{model}", "loss", losses)
-            for where in ("exact", "trained"):
-                plan = getattr(e, where)
-                if plan:
-                    yield from _group(f"experiments[{i}].{where}.samplers", "sampler", plan.samplers)
+    claims: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
 
 
-def _group(where: str, kind: str, texts: tuple[str, ...]) -> Iterator[tuple[str, str, tuple[str, ...], Callable[[], list[Spec]]]]:
-    yield where, kind, texts, lambda: parse_all(kind, texts)
+def _specs(raw: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
+    """Every list of specs in a suite as read, checked or not: where it stands, its kind, its texts."""
+    experiments = [(f"experiments[{i}]", e) for i, e in enumerate(_list(raw.get("experiments"))) if isinstance(e, dict)]
+    for kind, key in (("metric", "metrics"), ("claim", "claims"), ("figure", "figures")):
+        yield key, kind, [t.replace("-", "_") if kind == "claim" else t for t in _texts(raw.get(key))]
+    yield "experiments", "target", _texts(tuple(e.get("target") for _, e in experiments))
+    for where, e in experiments:
+        sources = e["sources"] if isinstance(e.get("sources"), dict) else {}
+        yield f"{where}.sources", "model", _texts(tuple(sources))
+        for model, losses in sources.items():
+            yield f"{where}.sources.{model}", "loss", _texts(losses)
+        for key in ("exact", "trained"):
+            if isinstance(e.get(key), dict):
+                yield f"{where}.{key}.samplers", "sampler", _texts(e[key].get("samplers"))
+
+
+def _list(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _texts(value: Any) -> list[str]:
+    return [v for v in _list(value) if isinstance(v, str)]
 
 
 class _Loader(yaml.SafeLoader):
     """YAML as a suite is read: `1e-3` is a number, and a key given twice is a mistake."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(k, deep=True) for k, _ in node.value]
-        for (key_node, _), key in zip(node.value, keys, strict=True):
-            if keys.count(key) > 1:
-                raise InputError(f"line {key_node.start_mark.line + 1}: key {key!r} is given twice")
-        return super().construct_mapping(node, deep)
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[str] = []
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Here and not when the mapping is made: by then `<<` has put in the keys that it brings, which may be given again.
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    self.repeated.append(f"line {key.start_mark.line + 1}: key {key.value!r} is given twice")
+                seen.add(key.value)
+        return node
 
 
 _FLOAT = r"^[-+]?(?:\d[\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)$|^[-+]?\.\d+(?:[eE][-+]?\d+)?$"
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", __import__("re").compile(_FLOAT), list("-+0123456789."))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_FLOAT), list("-+0123456789."))
 
 
 def load(path: str | Path) -> Suite:
     """Read and check a suite. Raises InputError with one line a mistake, each naming file, key, value and what is allowed."""
     path = Path(path)
     try:
-        raw = yaml.load(path.read_text(), _Loader)
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        raw, lines = _tuples(loader.get_single_data()), loader.repeated
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    except InputError as error:
-        raise InputError(*(f"{path}: {line}" for line in error.lines)) from None
     if not isinstance(raw, dict):
         raise InputError(f"{path}: a suite is a mapping of keys (known: {', '.join(Suite.model_fields)})")
-    lines = []
+    suite = None
     try:
-        suite = Suite.model_validate(_tuples(raw))
+        suite = Suite.model_validate(raw)
     except ValidationError as error:
-        raise InputError(*(f"{path}: {line}" for line in _explain(error, raw))) from None
-    for where, _, _, parse_group in suite.specs():
+        lines += _explain(error)
+    for where, kind, texts in _specs(raw):
         try:
-            parse_group()
+            parse_all(kind, texts)
         except InputError as error:
-            lines += [f"{path}: {where}: {line}" for line in error.lines]
-    if lines:
-        raise InputError(*lines)
+            lines += [f"{where}: {line}" for line in error.lines]
+    for i, e in enumerate(_list(raw.get("experiments"))):
+        if isinstance(e, dict) and e.get("trained") and not e.get("sources"):
+            lines.append(f"experiments[{i}].trained: there is nothing trained to sample (add sources)")
+    if lines or suite is None:
+        raise InputError(*(f"{path}: {line}" for line in dict.fromkeys(lines)))
     return suite
 
 
@@ -152,20 +169,30 @@ def _tuples(value: Any) -> Any:
     return {k: _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def _explain(error: ValidationError, raw: dict[str, Any]) -> list[str]:
+def _explain(error: ValidationError) -> list[str]:
     lines = []
     for item in error.errors():
         where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
+        given = item["input"]
         if item["type"] == "extra_forbidden":
             parent = _model_at(item["loc"][:-1])
             lines.append(unknown(f"{where}: key", item["loc"][-1], parent.model_fields))
         elif item["type"] == "missing":
             lines.append(f"{where} is missing")
+        elif item["type"] == "too_short" and given:
+            continue  # its items are there, and wrong: each has its own line
         else:
-            given = item["input"]
-            shown = "nan" if isinstance(given, float) and math.isnan(given) else repr(given)
-            lines.append(f"{where} = {shown}: {item['msg']}")
+            shown = repr(given) if len(repr(given)) <= 80 else f"{repr(given)[:80]}..."
+            lines.append(f"{where} = {shown}: {_MESSAGES.get(item['type'], item['msg'].removeprefix('Value error, '))}")
     return lines
+
+
+_MESSAGES = {
+    "tuple_type": "Input should be a list",
+    "dict_type": "Input should be a mapping",
+    "model_type": "Input should be a mapping",
+    "too_short": "List should have at least one item",
+}
 
 
 def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
