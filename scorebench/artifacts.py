@@ -59,11 +59,13 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any], meta: Mapping[str,
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `write_arrays` wrote. Raises InputError if a byte of it has changed."""
+    content = Path(path).read_bytes()
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
         return arrays, json.loads(str(arrays.pop(META)))
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, NotImplementedError) as error:
+    # RuntimeError: one bit of a zip's flags says that it is encrypted.
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
 
 
@@ -74,7 +76,8 @@ def write_rows(path: str | Path, rows: pd.DataFrame) -> None:
 
 def read_rows(path: str | Path) -> pd.DataFrame:
     """Read what `write_rows` wrote. Raises InputError if a byte of it has changed."""
+    content = Path(path).read_bytes()
     try:
-        return pd.read_csv(io.BytesIO(gzip.decompress(Path(path).read_bytes())), keep_default_na=False, na_values=[""])
+        return pd.read_csv(io.BytesIO(gzip.decompress(content)), keep_default_na=False, na_values=[""])
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
