@@ -87,7 +87,7 @@ def entry(kind: str, name: str) -> Entry:
             options=_options(definition) if definition else {},
             facts=_facts(tree),
         )
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, TypeError) as error:
         return Entry(kind, name, path, error=f"{type(error).__name__}: {error}")
 
 
@@ -122,14 +122,16 @@ def _facts(tree: ast.Module) -> dict[str, Any]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
             try:
                 facts[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
+            except (ValueError, TypeError):
                 continue  # a constant that is computed is no fact for planning
     return facts
 
 
 def module(kind: str, name: str) -> ModuleType:
-    """Import the method's file."""
-    return importlib.import_module(f"scorebench.{FOLDERS[kind]}.{entry(kind, name).name}")
+    """Import the method's file. Raises InputError if its options could not be read, for they could not have been checked."""
+    if error := entry(kind, name).error:
+        raise InputError(f"{kind} {name!r}: {error}")
+    return importlib.import_module(f"scorebench.{FOLDERS[kind]}.{name}")
 
 
 def method(kind: str, name: str) -> Any:

@@ -56,7 +56,10 @@ class Spec:
 
 
 def _text(value: object) -> str:
-    return "|".join(map(_text, value)) if isinstance(value, tuple) else f"{value:.12g}" if isinstance(value, float) else str(value)
+    if isinstance(value, tuple):
+        return "|".join(map(_text, value))
+    # Of a float, the shortest text that reads back the same: two specs that differ are two files.
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _scalar(text: str) -> object:
@@ -77,14 +80,15 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
     """
     if not isinstance(text, str):
         raise InputError(f"{kind} {text!r} is not a name (allowed: name or name:key=value,key=value)")
-    name, _, rest = text.partition(":")
+    name, colon, rest = text.partition(":")
     entry = registry.entry(kind, name)
-    if entry.error:
-        return Spec(kind, name)  # the job that imports it fails, and its rows say why; every other job goes on
+    if entry.error:  # its options are unknown, so they are kept as they are: the jobs that import it fail, every other job goes on
+        pairs = (item.partition("=") for item in rest.split(",") if item)
+        return Spec(kind, name, tuple((k.strip(), _scalar(v.strip())) for k, _, v in pairs))
     known = entry.options | ({k: registry.Option("Positive", registry.REQUIRED) for k in GRID} if grid else {})
     given: dict[str, Any] = {}
     lines = []
-    for item in filter(None, rest.split(",")):
+    for item in rest.split(",") if colon else ():
         key, equals, value = (part.strip() for part in item.partition("="))
         where = f"{kind} {name!r}: option"
         if not equals:
