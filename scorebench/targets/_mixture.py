@@ -3,8 +3,8 @@ r"""Mixtures of Gaussians with diagonal covariances: density, score, draws, temp
 p(x) = sum_k w_k N(x; m_k, diag v_k),   grad log p(x) = sum_k r_k(x) (m_k - x) / v_k,   r_k = posterior weight of component k.
 
 Tempered, p^(1/T): draws by rejection. For T > 1, (sum_k a_k)^(1/T) <= sum_k a_k^(1/T), so that sum_k w_k^(1/T) N_k^(1/T), itself a mixture of
-Gaussians with variances T v_k, is an envelope. For T < 1, draw from p and accept with (p(x)/p_max)^(1/T - 1); p_max is bounded by
-the density summed at the components' peaks. Perturbed, p * N(0, sigma^2 I): variances v_k + sigma^2.
+Gaussians with variances T v_k, is an envelope. For T < 1, draw from p and accept with (p(x)/p_max)^(1/T - 1), p_max being bounded
+from the distances between the means. Perturbed, p * N(0, sigma^2 I): variances v_k + sigma^2.
 """
 
 import math
@@ -77,13 +77,23 @@ def _draw(weights: Tensor, means: Tensor, variances: Tensor, n: int, generator: 
     return means.to(device)[k] + variances.to(device).sqrt()[k] * noise
 
 
+def _log_bound(means: Tensor, variances: Tensor, log_peaks: Tensor) -> Tensor:
+    """An upper bound of log p, close where the modes are far apart.
+
+    A point nearest to m_j lies |m_j - m_k|/2 or further from every other m_k. (The sum of the k peaks is a bound, too, but k times
+    too large for far modes, which makes the acceptance k^(1/T - 1) times too small.)
+    """
+    gaps = (means[:, None] - means).square().sum(-1) / 8  # (k, k), (|m_j - m_k|/2)^2/2
+    return (log_peaks - gaps / variances.amax(-1)).logsumexp(-1).amax()
+
+
 def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor, log_peaks: Tensor, temperature: float) -> Target:
     # N(x; m, v)^(1/T) is N(x; m, T v) times a constant that depends on v alone.
     log_constant = 0.5 * ((temperature * 2 * math.pi * variances).log() - (2 * math.pi * variances).log() / temperature).sum(-1)
     envelope_weights = (weights.log() / temperature + log_constant).softmax(-1)
     envelope_log_z = (weights.log() / temperature + log_constant).logsumexp(-1)
     envelope = mixture(envelope_weights, means, temperature * variances, modes=False)
-    bound = log_peaks.logsumexp(-1)
+    bound = _log_bound(means, variances, log_peaks)
 
     def log_accept(x: Tensor) -> Tensor:
         if temperature > 1:
