@@ -2,9 +2,9 @@ r"""Sliced Wasserstein distance within the modes: the shape of each mode, whatev
 
 SW^2 = sum_k w_k mean_v W_2(v'x | x in mode k; v'y | y in mode k)^2, the square root of it                (Bonneel et al. 2015, eq. 8)
 
-Over 32 fixed directions; W_2 in one dimension through quantiles at 32 midpoints. A mode with fewer than 4 chains says nothing of its shape and is left
-out, the weights renormalised: `mode_weight_error` is the metric that sees lost modes. Unstratified, the distance between the modes' weights
-drowns the shape: floors are ten times larger.
+Over 32 fixed directions; W_2 in one dimension through quantiles at 32 midpoints. A mode with fewer than 4 chains, or 4 exact draws,
+says nothing of its shape and is left out, the weights renormalised: `mode_weight_error` is the metric that sees lost modes.
+Unstratified, the distance between the modes' weights drowns the shape: floors are ten times larger.
 """
 
 import torch
@@ -31,12 +31,12 @@ def within_mode_sliced_w2(run: Run, target: Target, reference: Tensor) -> Estima
     weights = target.mode_weights.value if target.modes is not None else torch.ones(1)
     directions = torch.randn(target.dim, DIRECTIONS, generator=rng.generator("slices", target.dim))
     directions /= directions.norm(dim=0)
-    exact, _ = _quantiles(reference[:, None], centres, directions)
+    exact, available = _quantiles(reference[:, None], centres, directions)
 
     def distance(x: Tensor) -> Tensor:
         mine, counts = _quantiles(x, centres, directions)
         squared = (mine - exact).square().mean((-2, -1))  # (seed, cell, k)
-        w = weights.to(squared) * (counts >= FEWEST)
+        w = weights.to(squared) * ((counts >= FEWEST) & (available >= FEWEST))
         return ((w * squared.where(w > 0, 0.0)).sum(-1) / w.sum(-1)).sqrt()
 
     return jackknife(distance, run.samples, axis=-2)
