@@ -9,6 +9,7 @@ from torch.func import grad_and_value, vmap
 
 from scorebench import registry, rng
 from scorebench.config import Training
+from scorebench.errors import NotApplicable
 from scorebench.models.base import Bound, Parameters, stack
 from scorebench.spec import Spec
 from scorebench.targets.base import Target
@@ -34,7 +35,10 @@ def fit(
     each member of the stack is trained as it would be alone.
     """
     device = torch.get_default_device()
-    function, draw = registry.method("loss", loss.name), registry.module("loss", loss.name).draws
+    function, of_loss = registry.method("loss", loss.name), registry.module("loss", loss.name)
+    missing = sorted(need for need in of_loss.NEEDS if getattr(target, need) is None)
+    if missing:
+        raise NotApplicable(f"the target has no {' and no '.join(missing)}")
     gives_energy = "log_prob" in model.entry.facts["GIVES"]
     fixed = {k: v for k, v in loss.options.items() if k != "sigma"}
 
@@ -60,7 +64,7 @@ def fit(
     for step in range(1, total + 1):
         rows = [torch.randint(training.size, (training.batch,), generator=g, device=device) for g in batches]
         x = torch.stack([d[r] for d, r in zip(data, rows, strict=True)])
-        draws = torch.stack([draw(b, target, g, **fixed) for b, g in zip(x, noise, strict=True)])
+        draws = torch.stack([of_loss.draws(b, target, g, **fixed) for b, g in zip(x, noise, strict=True)])
         gradients, _ = step_gradients(
             {k: v.detach() for k, v in leaves.items()}, x.repeat(n_levels, 1, 1), draws.repeat(n_levels, 1, 1), sigma
         )
