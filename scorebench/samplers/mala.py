@@ -34,7 +34,7 @@ class MALA:
     temperature: Tensor
 
     def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
-        """eps and, in the last column, the uniform that decides, (chain, d + 1)."""
+        """Noise eps and, in the last column, the uniform that decides, (chain, d + 1)."""
         eps = torch.randn(shape, generator=generator, device=generator.device)
         return torch.cat([eps, torch.rand(shape[0], 1, generator=generator, device=generator.device)], -1)
 
@@ -52,7 +52,9 @@ class MALA:
         # A proposal that is not finite is no state of p: its ratio is NaN, and it is refused.
         acceptance = torch.where(log_ratio.isnan(), 0.0, log_ratio.clamp(max=0).exp())
         accept = uniform < acceptance
-        chosen = State(*(torch.where(accept[..., None] if a.dim() > accept.dim() else accept, a, b) for a, b in zip(proposal, state, strict=True)))
+        chosen = State(
+            *(torch.where(accept[..., None] if a.dim() > accept.dim() else accept, a, b) for a, b in zip(proposal, state, strict=True))
+        )
         return chosen, Info(acceptance)
 
     def _log_q(self, to: State, start: State) -> Tensor:
