@@ -23,7 +23,7 @@ class LogHandler(LogHandlerBase):
         self.running: dict[int, str] = {}
         self.progress: Progress | None = None
         self.task = TaskID(0)
-        self.tenth, self.started = 0, time.monotonic()
+        self.tenth, self.started, self.failed = 0, time.monotonic(), False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Handle one event; other messages are shown from warnings up."""
@@ -47,6 +47,9 @@ class LogHandler(LogHandlerBase):
             logs = getattr(record, "log", None) or []
             name = self.names.get(record.jobid, record.getMessage())  # type: ignore[attr-defined]
             self.console.print(f"[bold red]failed[/] {name}, see {' '.join(map(str, logs))}")
+            self.failed = True
+        elif self.failed and record.levelno >= logging.ERROR:
+            return  # the same failure again, as an exception
         elif record.levelno >= logging.WARNING and record.getMessage():
             self.console.print(record.getMessage(), markup=False)
         elif record.getMessage().startswith("Nothing to be done"):
