@@ -2,8 +2,8 @@
 
 A method is a file `scorebench/<folder>/<name>.py` that defines a function or a class called like the file (case and underscores aside).
 Its options are the keyword-only parameters of that function, or the fields of that class, annotated with types of `scorebench.options`;
-its facts are the upper-case literals of the module (LABEL, REFERENCE, NEEDS, ...). Both are read from the syntax tree, so nothing is
-imported until it is used: a broken file stops nobody else, and planning needs no torch.
+its facts are the upper-case literals of the module: LABEL, REFERENCE, NEEDS, ...; EXAMPLES are the specs that the contract tests run.
+Both are read from the syntax tree, so nothing is imported until it is used: a broken file stops nobody else, and planning needs no torch.
 """
 
 import ast

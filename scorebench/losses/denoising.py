@@ -15,6 +15,7 @@ from scorebench.targets.base import Target
 
 LABEL = "denoising, σ = {sigma}"
 REFERENCE = "Vincent (2011), eqs. 9-11"
+EXAMPLES = ("denoising:sigma=0.3", "denoising:sigma=1")
 NEEDS: set[str] = set()
 
 

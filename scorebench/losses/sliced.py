@@ -14,6 +14,7 @@ from scorebench.targets.base import Target
 
 LABEL = "sliced"
 REFERENCE = "Song et al. (2019), Sliced score matching, eq. 7"
+EXAMPLES = ("sliced", "sliced:probe=gaussian", "sliced:probe=sphere")
 NEEDS: set[str] = set()
 
 

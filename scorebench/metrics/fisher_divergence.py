@@ -12,6 +12,7 @@ from scorebench.targets.base import Target
 
 LABEL = "Fisher divergence to the {to}"
 REFERENCE = "Hyvärinen (2005), eq. 2, twice"
+EXAMPLES = ("fisher_divergence", "fisher_divergence:to=fixed_point")
 ABOUT = "source"
 NEEDS = {"score", "target.score"}
 DIRECTION = "lower"

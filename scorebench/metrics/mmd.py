@@ -15,6 +15,7 @@ from scorebench.targets.base import Target
 
 LABEL = "MMD² (h = {fraction} rms)"
 REFERENCE = "Gretton et al. (2012), eq. 3"
+EXAMPLES = ("mmd", "mmd:fraction=0.2")
 ABOUT = "sampler"
 NEEDS = {"samples"}
 DIRECTION = "lower"

@@ -8,6 +8,7 @@ from scorebench.options import Count
 
 LABEL = "MLP energy"
 REFERENCE = "LeCun et al. (2006), A tutorial on energy-based learning"
+EXAMPLES = ("mlp_energy", "mlp_energy:width=16,depth=1")
 GIVES = {"score", "log_prob"}
 
 

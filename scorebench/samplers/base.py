@@ -3,7 +3,8 @@
 Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain). A sampler is a frozen
 dataclass of hyper-parameters with
 
-    GRADIENTS, NEEDS               facts of its file: gradients a step (0: independent draws), members of the density that it calls
+    GRADIENTS, NEEDS, EXACT        facts of its file: gradients a step (0: independent draws), members of the density that it calls,
+                                   whether a step of any size leaves p^(1/T) invariant
     draws(density, shape, generator)   the randomness of one step of one seed, shape (chain, d); shared by the grid's cells
     init(x, density) -> State          what is carried
     step(state, density, draws) -> (State, Info)   pure

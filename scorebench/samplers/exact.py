@@ -14,6 +14,7 @@ LABEL = "exact draws"
 REFERENCE = "control"
 NEEDS = {"tempered"}
 GRADIENTS = 0
+EXACT = True
 
 
 class State(NamedTuple):

@@ -16,6 +16,7 @@ LABEL = "MALA"
 REFERENCE = "Roberts and Tweedie (1996), section 1.4"
 NEEDS = {"score", "log_prob"}
 GRADIENTS = 1
+EXACT = True
 
 
 class State(NamedTuple):

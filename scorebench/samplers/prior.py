@@ -12,6 +12,7 @@ LABEL = "prior draws"
 REFERENCE = "control"
 NEEDS = {"prior"}
 GRADIENTS = 0
+EXACT = False
 
 
 class State(NamedTuple):

@@ -18,6 +18,7 @@ LABEL = "ULA"
 REFERENCE = "Roberts and Tweedie (1996), eq. 5"
 NEEDS = {"score"}
 GRADIENTS = 1
+EXACT = False
 
 
 class State(NamedTuple):

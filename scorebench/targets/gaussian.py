@@ -8,6 +8,7 @@ from scorebench.targets.base import Target
 
 LABEL = "Gaussian, d = {dim}"
 REFERENCE = "closed form"
+EXAMPLES = ("gaussian", "gaussian:dim=1,variance=0.5", "gaussian:dim=3,condition=9")
 
 
 def gaussian(*, dim: Count = 2, variance: Positive = 1.0, condition: Positive = 1.0) -> Target:

@@ -10,6 +10,11 @@ from scorebench.targets.base import Target
 
 LABEL = "{components} modes"
 REFERENCE = "two far modes as in Song and Ermon (2019), section 3.2.2; ring of 8 as in Metz et al. (2017), section 3.2"
+EXAMPLES = (
+    "gaussian_mixture",
+    "gaussian_mixture:components=8,radius=3,std=0.3",
+    "gaussian_mixture:components=3,radius=1,weight=0.6",
+)
 
 
 def gaussian_mixture(*, components: Count = 2, radius: Positive = 2.0, std: Positive = 0.5, weight: Share | None = None) -> Target:
