@@ -1,0 +1,301 @@
+"""Contract of a target: density, score, draws and relatives agree; truths are true. Over the registry.
+
+Statistical tests: alpha = 1e-4 a test function over all its parameters (Bonferroni). With n = 20,000 draws, DKW sees a distribution
+function that is off by .03 anywhere, chi-squared on 144 cells a density that is off by 10 % in root mean square; Stein's
+identity, with 100,000 draws, entries off by .04 to .2, largest where modes are far and narrow (all with power .99).
+"""
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+import pytest
+import torch
+from conftest import Lattice, assert_mean, examples, over, stream
+
+from scorebench.spec import Spec, parse
+from scorebench.targets import _mixture
+from scorebench.targets.base import Target, nearest
+
+TEMPERATURES = (0.5, 1.0, 2.0)
+N = 20_000
+ALL = len(examples("target"))
+
+
+@functools.cache
+def build(spec: Spec) -> Target:
+    return spec.build()
+
+
+def has_density(spec: Spec) -> bool:
+    return build(spec).log_prob is not None
+
+
+def is_flat(spec: Spec) -> bool:
+    return has_density(spec) and build(spec).dim <= 2
+
+
+def lattice(target: Target, temperature: float = 1.0, sigma: float = 0.0) -> Lattice:
+    """p^(1/T) on a square that holds all but 1e-7 of p^(1/T) convolved with N(0, sigma^2 I)."""
+    half_width = 1.4 * target.radius * math.sqrt(max(temperature, 1)) + 5 * sigma
+    return Lattice(lambda x: target.log_prob(x) / temperature, target.dim, half_width, 401)
+
+
+@over("spec", "target")
+def test_members(spec):
+    target = build(spec)
+    assert isinstance(spec.entry.facts["LABEL"], str) and isinstance(spec.entry.facts["REFERENCE"], str)
+    assert target.prior is not None and target.prior.dim == target.dim
+    assert (target.log_prob is None) == (target.score is None)
+    assert target.tempered(1.0) is target
+    for draw in (target.sample, target.training_sample or target.sample, target.prior.sample):
+        x = draw(50, stream("members", spec))
+        assert x.shape == (50, target.dim) and x.dtype == torch.float32 and x.isfinite().all()
+        assert torch.equal(x, draw(50, stream("members", spec))) and not torch.equal(x, draw(50, stream("others", spec)))
+        assert len(x.unique(dim=0)) == 50
+    for truth in target.truths.values():
+        assert truth.source and truth.value.shape == truth.standard_error.shape and (truth.standard_error >= 0).all()
+
+
+@over("spec", "target", has_density)
+def test_score_is_the_gradient_of_the_log_density(spec):
+    """Exact in float64, near the mass and far from it, for the target and its relatives, whatever the leading axes."""
+    for law in (build(spec), build(spec).perturbed(0.7), build(spec).tempered(0.5), build(spec).tempered(2.0)):
+        x = (2 * build(spec).sample(60, stream("score", spec))).double().reshape(3, 4, 5, law.dim).requires_grad_()
+        value = law.log_prob(x)
+        assert value.shape == (3, 4, 5) and value.dtype == torch.float64
+        (gradient,) = torch.autograd.grad(value.sum(), x)
+        torch.testing.assert_close(law.score(x), gradient, rtol=1e-10, atol=1e-10)
+
+
+@over("spec", "target", is_flat)
+def test_density_integrates_to_one(spec):
+    """By quadrature, to the rounding of float32 constants; `normalised` must not be claimed falsely."""
+    target = build(spec)
+    for law, grid in (
+        (target, lattice(target)),
+        (target.perturbed(0.7), lattice(target.perturbed(0.7))),
+        (target.prior, lattice(target.prior)),
+    ):
+        assert law.normalised
+        assert grid.total == pytest.approx(1, abs=3e-6)
+    for temperature in (0.5, 2.0):
+        law = target.tempered(temperature)
+        half_width = 1.4 * target.radius * math.sqrt(max(temperature, 1))
+        total = Lattice(law.log_prob, law.dim, half_width, 401).total
+        assert not law.normalised or total == pytest.approx(1, abs=3e-6)
+
+
+@over("spec", "target", has_density)
+@pytest.mark.parametrize("temperature", [0.3, 0.5, 2.0, 5.0])
+def test_tempered_density_is_the_power(spec, temperature):
+    """log p^(1/T) = log p / T + constant, its score is s/T; exact."""
+    target, x = build(spec), 1.5 * build(spec).sample(50, stream("power", spec)).double()
+    law = target.tempered(temperature)
+    offset = law.log_prob(x) - target.log_prob(x) / temperature
+    torch.testing.assert_close(offset, offset[:1].expand_as(offset), rtol=0, atol=3e-5)
+    torch.testing.assert_close(law.score(x), target.score(x) / temperature, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(law.modes, target.modes)
+
+
+@over("spec", "target", is_flat)
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_draws_follow_the_density(spec, temperature):
+    """Draws of `tempered(T)` against quadrature of p^(1/T), which knows nothing of how they are made."""
+    target = build(spec)
+    x = target.tempered(temperature).sample(N, stream("draws", spec, temperature))
+    lattice(target, temperature).assert_draws(x, ALL * len(TEMPERATURES))
+
+
+@over("spec", "target", is_flat)
+def test_perturbed_draws_follow_the_noised_density(spec):
+    target = build(spec).perturbed(0.7)
+    lattice(target).assert_draws(target.sample(N, stream("perturbed draws", spec)), ALL)
+
+
+def test_wrong_draws_are_seen():
+    """The mutants: a spread 3 % too large, a weight off by .04, T = 2 drawn as if its envelope were the law, T read as its square root."""
+    target = parse("target", "gaussian_mixture:components=3,radius=1,weight=0.6").build()
+    x = target.sample(N, stream("mutant"))
+    with pytest.raises(AssertionError):
+        lattice(target).assert_draws(1.03 * x, ALL)
+    with pytest.raises(AssertionError):
+        lattice(target).assert_draws(
+            parse("target", "gaussian_mixture:components=3,radius=1,weight=0.64").build().sample(N, stream("m")), ALL
+        )
+    with pytest.raises(AssertionError):
+        lattice(target, 2.0).assert_draws(target.tempered(math.sqrt(2)).sample(N, stream("m")), ALL)
+    envelope = _mixture.mixture(torch.tensor([0.6, 0.2, 0.2]).sqrt(), target.modes, torch.full((3, 2), 0.5))
+    with pytest.raises(AssertionError):
+        lattice(target, 2.0).assert_draws(envelope.sample(N, stream("m")), ALL)
+
+
+@over("spec", "target", has_density)
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_stein_identity(spec, temperature):
+    """E s(x) = 0 and E s(x) x' = -I under the law itself: score and draws agree in any dimension."""
+    law = build(spec).tempered(temperature)
+    x = law.sample(100_000, stream("stein", spec, temperature)).double()
+    s = law.score(x)
+    products = torch.cat([s, (s[:, :, None] * x[:, None, :]).flatten(1)], -1)
+    expected = torch.cat([torch.zeros(law.dim), -torch.eye(law.dim).flatten()])
+    assert_mean(products, expected, ALL * len(TEMPERATURES))
+    if temperature != 1:
+        with pytest.raises(AssertionError):  # the score at another temperature
+            assert_mean(products * temperature, expected, ALL * len(TEMPERATURES))
+
+
+@over("spec", "target", is_flat)
+@pytest.mark.parametrize("sigma", [0.2, 1.0])
+def test_perturbed_density_is_the_convolution(spec, sigma):
+    """log of the numerical integral of p(y) N(x - y; 0, sigma^2 I)."""
+    target = build(spec)
+    grid = lattice(target)
+    x = target.perturbed(sigma).sample(30, stream("convolution", spec, sigma)).double()
+    kernel = -(torch.cdist(x, grid.points) ** 2) / (2 * sigma**2) - target.dim / 2 * math.log(2 * math.pi * sigma**2)
+    expected = (kernel + grid.mass.log()).logsumexp(-1)
+    torch.testing.assert_close(target.perturbed(sigma).log_prob(x), expected, rtol=0, atol=1e-5)
+
+
+@over("spec", "target", has_density)
+def test_noise_adds_in_squares(spec):
+    """Noise 3 then 4 is noise 5, exactly."""
+    target, x = build(spec), build(spec).sample(50, stream("squares", spec)).double()
+    torch.testing.assert_close(target.perturbed(3.0).perturbed(4.0).log_prob(x), target.perturbed(5.0).log_prob(x), rtol=0, atol=2e-6)
+
+
+@over("spec", "target")
+def test_draws_have_the_truths(spec):
+    """Closed-form truths of the target and of every relative that has them, against 100,000 draws."""
+    target = build(spec)
+    for law in (target, target.tempered(2.0), target.perturbed(0.7)):
+        truths = law.truths if law else {}
+        if "mean" in truths:
+            x = law.sample(100_000, stream("truths", spec)).double()
+            statistics = torch.cat([x, x.square().sum(-1, keepdim=True)], -1)
+            assert_mean(statistics, torch.cat([truths["mean"].value, truths["second_moment"].value[None]]), 3 * ALL)
+
+
+@over("spec", "target", is_flat)
+def test_truths_are_the_integrals(spec):
+    """To the rounding of float32."""
+    for law in (build(spec), build(spec).perturbed(0.7)):
+        grid = lattice(law)
+        torch.testing.assert_close(law.truths["mean"].value.double(), grid.mean(grid.points), rtol=0, atol=1e-5)
+        second = grid.mean(grid.points.square().sum(-1))
+        torch.testing.assert_close(law.truths["second_moment"].value.double(), second, rtol=1e-5, atol=0)
+        assert float(law.truths["log_normalizer"].value) == pytest.approx(math.log(grid.total), abs=3e-6)
+
+
+@over("spec", "target", lambda s: is_flat(s) and build(s).modes is not None)
+@pytest.mark.parametrize("temperature", TEMPERATURES)
+def test_mode_weights_are_the_integrals(spec, temperature):
+    """Shares of the nearest-centre cells by quadrature (its cells' edges cost 2e-3) within the stated standard errors."""
+    target = build(spec).tempered(temperature)
+    grid = lattice(build(spec), temperature)
+    naive = (grid.points[:, None] - target.modes.double()).square().sum(-1)
+    tie = naive.sort(-1).values.diff(dim=-1)[:, 0] < 1e-9  # a node on an edge belongs half to each side
+    share = torch.where(tie[:, None], naive == naive.amin(-1, keepdim=True), torch.nn.functional.one_hot(naive.argmin(-1), naive.shape[1]))
+    exact = grid.mean(share / share.sum(-1, keepdim=True))
+    weights, error, _ = target.mode_weights
+    assert float(weights.sum()) == pytest.approx(1)
+    torch.testing.assert_close(error, (weights * (1 - weights) / 100_000).sqrt())
+    assert ((weights - exact).abs() < 5 * error + 2e-3).all()
+
+
+def test_nearest_centre():
+    x, centres = torch.randn(7, 9, 5, generator=stream("x")), 3 + torch.randn(4, 5, generator=stream("c"))
+    assert torch.equal(nearest(x, centres), torch.cdist(x.flatten(0, 1), centres).argmin(-1).view(7, 9))
+
+
+def test_reference_and_radius():
+    """Common to all that asks, whatever was drawn before."""
+    target = parse("target", "gaussian_mixture").build()
+    assert target.reference.shape == (10_000, 2) and target.radius == float(target.reference.norm(dim=-1).max())
+    assert torch.equal(target.reference, parse("target", "gaussian_mixture").build().reference)
+
+
+def test_tempering_far_below_one_ends():
+    """A bound of the density that is k times too large would accept one draw in k^(1/T - 1): at T = 1/8 one in 2 million."""
+    target = parse("target", "gaussian_mixture:components=8,radius=3,std=0.3").build()
+    x = target.tempered(0.125).sample(N, stream("cold"))
+    lattice(target, 0.125).assert_draws(x, 1)
+
+
+@over("spec", "target", has_density)
+def test_bound_of_the_density(spec):
+    """The rejection bound is above the density everywhere: else draws for T < 1 are cut."""
+    target, seen = build(spec), []
+    original = _mixture._log_bound
+
+    def spy(*arguments):
+        seen.append(original(*arguments))
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_mixture, "_log_bound", spy)
+        target.tempered(0.5)
+    points = torch.cat([target.sample(20_000, stream("bound", spec)), *([target.modes] if target.modes is not None else [])])
+    assert not seen or float(target.log_prob(points).max()) <= float(seen[0]) + 1e-6
+
+
+# The digits, the one target without a density: its recipe.
+
+QUIET = "digits:noise=1e-6"
+
+
+@functools.cache
+def images() -> tuple[torch.Tensor, torch.Tensor]:
+    from sklearn.datasets import load_digits
+
+    data = torch.tensor(load_digits().data)
+    held_out = torch.arange(len(data)) % 3 == 0
+    return data[held_out], data[~held_out]
+
+
+def pixels(x: torch.Tensor) -> torch.Tensor:
+    return ((x.double() + 1) * 8.5).floor()
+
+
+def test_digits_come_from_two_disjoint_parts():
+    """Without noise, flooring undoes the dequantisation: each draw is an image of its part, and of no other."""
+    target = parse("target", QUIET).build()
+    held_out, training = ({tuple(row) for row in part.int().tolist()} for part in images())
+    assert (len(images()[0]), len(images()[1])) == (599, 1198) and not held_out & training
+    mine = {tuple(row) for row in pixels(target.sample(4_000, stream("held out"))).clamp(0, 16).int().tolist()}
+    trained = {tuple(row) for row in pixels(target.training_sample(4_000, stream("training"))).clamp(0, 16).int().tolist()}
+    # Noise of 1e-6 moves one value in 1e5 across a grey level: some rows in a hundred thousand values differ by one.
+    assert len(mine - held_out) < 0.02 * len(mine) and not mine & training
+    assert len(trained - training) < 0.02 * len(trained) and not trained & held_out
+    assert len(mine & held_out) > 590  # 4,000 draws of 599 miss 1 in 800
+
+
+def test_digits_dequantisation_and_noise():
+    """u is uniform (DKW, sees .01 at n = 128,000), the range is [-1, 1), noise has the stated variance (a blank pixel's: 1/(12 8.5^2) + noise^2)."""
+    x = parse("target", QUIET).build().sample(2_000, stream("u")).double()
+    assert x.shape == (2_000, 64) and x.min() > -1 - 1e-5 and x.max() < 1 + 1e-5
+    from conftest import assert_cdf
+
+    assert_cdf((((x + 1) * 8.5) % 1).flatten().numpy(), 2)
+    blank = parse("target", "digits:noise=0.2").build().sample(100_000, stream("blank"))[:, 0].double()
+    centred = blank - (0.5 / 8.5 - 1)
+    assert_mean(torch.stack([centred, centred.square()], -1), [0.0, 1 / (12 * 8.5**2) + 0.04], 1)
+    with pytest.raises(AssertionError):  # the variance where the standard deviation is meant
+        assert_mean(centred.square(), 1 / (12 * 8.5**2) + 0.2, 1)
+
+
+def test_digits_have_no_density():
+    target = parse("target", "digits").build()
+    assert target.log_prob is None and target.score is None
+    assert target.tempered(0.5) is None and target.perturbed(0.1) is None
+    assert target.modes.shape == (10, 64)
+    assert float(target.mode_weights.value.min()) > 0.03  # ten classes, all there
+
+
+def test_a_target_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        build(parse("target", "gaussian")).dim = 3
+    with pytest.raises(ValueError, match="no modes"):
+        _ = build(parse("target", "gaussian")).mode_weights
+    assert np.isfinite(build(parse("target", "gaussian")).radius)
