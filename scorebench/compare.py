@@ -41,8 +41,9 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
 
 
 def _checked(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> tuple[Spec, list[Spec]]:
-    lines = []
-    where, specs = None, []
+    lines: list[str] = []
+    where: Spec | None = None
+    specs: list[Spec] = []
     try:
         where = parse("target", target)
     except InputError as error:
@@ -70,7 +71,7 @@ def _summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
         facts = parse("metric", str(metric)).entry.facts
         label = parse("metric", str(metric)).label
         status = of["status"].value_counts().to_dict()
-        values = of.loc[of["status"] == "ok", "value"].to_numpy(float) if "value" in of else []
+        values = of.reindex(columns=["value"])[of["status"] == "ok"]["value"].to_numpy(float)
         mean, low, high = statistics.t_interval(values, log=facts["LOG"])
         entry: dict[str, Any] = {"metric": metric, "label": label, "mean": mean, "low": low, "high": high, "status": status}
         if facts["FLOOR"] and "floor_mean" in of:

@@ -8,7 +8,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["Count", "Falling", "Literal", "NonNegative", "Positive", "Real", "Share"]
+__all__ = ["WORDS", "Count", "Falling", "Literal", "NonNegative", "Positive", "Real", "Share"]
+
+WORDS = {
+    "Real": "a number",
+    "Positive": "a number above 0",
+    "NonNegative": "a number, 0 or more",
+    "Share": "a number between 0 and 1",
+    "Count": "a whole number, 1 or more",
+    "Falling": "two or more numbers above 0 that fall, as 4|2|1|0.5",
+}
+"""What a message says is allowed."""
 
 Real = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -41,6 +41,12 @@ class Option:
     annotation: str
     default: Any
 
+    @property
+    def allowed(self) -> str:
+        """What a message says is allowed."""
+        parts = [part.strip() for part in self.annotation.removeprefix("Literal[").removesuffix("]").replace(",", "|").split("|")]
+        return " or ".join(option_types.WORDS.get(part, part) for part in parts if part != "None")
+
     def check(self, value: object) -> object:
         """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
         kind = eval(self.annotation, vars(option_types) | {"tuple": tuple})

@@ -56,5 +56,5 @@ def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], 
     def divergence(x: Tensor) -> Tensor:
         return over_seeds[score_and_divergence](parameters, flat(x))[1].view(x.shape[:-1])
 
-    density = Density(lambda x: over_seeds[score](parameters, flat(x)).view_as(x), both if energy else None, None, target.prior)
+    density = Density(lambda x: over_seeds[score](parameters, flat(x)).view_as(x), both if energy else None, prior=target.prior)
     return Source(model, loss, steps, "ok", density, divergence)

@@ -14,6 +14,7 @@ State and Info are NamedTuples; State.x is the position, Info.acceptance the pro
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -33,6 +34,8 @@ class Density:
     score_and_log_prob: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
     tempered: Callable[[float], Target | None] | None = None
     """Exact relatives; only an exact target has them, and only the control `exact` asks."""
+    perturbed: "Callable[[float], Density] | None" = None
+    """The source at a noise level, p * N(0, sigma^2 I)."""
     prior: Target | None = None
 
 
@@ -40,7 +43,9 @@ def exact_density(target: Target) -> Density:
     """The density of an exact target."""
     score, log_prob = target.score, target.log_prob
     both = None if score is None or log_prob is None else lambda x: (score(x), log_prob(x))
-    return Density(score, both, target.tempered, target.prior)
+    noised = target.perturbed(1.0) is not None
+    perturbed = cache(lambda sigma: exact_density(target.perturbed(sigma))) if noised else None
+    return Density(score, both, target.tempered, perturbed, target.prior)
 
 
 class Outcome(NamedTuple):
@@ -60,23 +65,31 @@ TRACE_CHAINS, TRACE_DRAWS = 8, 200
 class _Counted:
     """Counts what a density is asked for: the budget is what was spent, not what was promised."""
 
-    def __init__(self, density: Density) -> None:
-        self.density, self.gradients = density, 0
+    def __init__(self) -> None:
+        self.gradients = 0
 
-    def count(self) -> Density:
-        def counting(function: Callable[[Tensor], Any] | None) -> Callable[[Tensor], Any] | None:
-            def call(x: Tensor) -> Any:
-                self.gradients += 1
-                assert function is not None
-                return function(x)
+    def wrap(self, density: Density) -> Density:
+        """The density, counted, at every noise level."""
+        at = density.perturbed
+        return Density(
+            self._counting(density.score),
+            self._counting(density.score_and_log_prob),
+            density.tempered,
+            at and (lambda sigma: self.wrap(at(sigma))),
+            density.prior,
+        )
 
-            return call if function else None
+    def _counting(self, function: Callable[[Tensor], Any] | None) -> Callable[[Tensor], Any] | None:
+        def call(x: Tensor) -> Any:
+            self.gradients += 1
+            return function(x)
 
-        d = self.density
-        return Density(counting(d.score), counting(d.score_and_log_prob), d.tempered, d.prior)
+        return call if function else None
 
 
-def run(sampler: Any, density: Density, start: Tensor, budgets: Sequence[int], generators: list[torch.Generator], gradients_per_step: int) -> Outcome:
+def run(
+    sampler: Any, density: Density, start: Tensor, budgets: Sequence[int], generators: list[torch.Generator], gradients_per_step: int
+) -> Outcome:
     """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
 
     Independent samplers (no gradients) run for the length of a trace and have one snapshot.
@@ -90,8 +103,8 @@ def run(sampler: Any, density: Density, start: Tensor, budgets: Sequence[int], g
     thin = max(last // TRACE_DRAWS, 1)
     traced = [last - i * thin for i in range(min(TRACE_DRAWS, last))][::-1]
 
-    counted = _Counted(density)
-    visible = counted.count()
+    counted = _Counted()
+    visible = counted.wrap(density)
     with torch.no_grad():
         state = sampler.init(x, visible)
         kept, gradients, trace = [], [], []

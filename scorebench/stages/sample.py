@@ -38,7 +38,8 @@ def sample(s: Sample, master: int, limit: float, inputs: dict[str, Path]) -> tup
     """Every source in turn: the arrays, prefixed by the source's number; what each source was and how it went; what it cost."""
     target, status = attempt(s.target.build, limit)
     arrays: dict[str, Any] = {}
-    blocks, rates = [], []
+    blocks: list[Block] = []
+    rates: list[Block] = []
     for who, sampling, density, source_status in _sources(s, target, status, inputs):
         clock = time.perf_counter()
         outcome, state = _run(s, density, sampling, target, master, limit) if source_status == OK else (None, source_status)
@@ -57,7 +58,9 @@ def _sources(s: Sample, target: Target | None, status: str, inputs: dict[str, Pa
     if s.exact:
         who: Block = {"model": "", "loss": "", "train_steps": None}
         yield who, s.exact, exact_density(target) if target else Density(), status
-    for train in s.sources if s.trained and target else ():
+    if s.trained is None or target is None:
+        return
+    for train in s.sources:
         for source in read(inputs[train.id], train, target):
             if source.steps == train.experiment.training.steps[-1]:
                 who = {"model": str(source.model), "loss": str(source.loss), "train_steps": source.steps}

@@ -1,0 +1,54 @@
+r"""Annealed Langevin: ULA on the perturbed densities p * N(0, sigma^2 I), from the largest sigma to the smallest.
+
+x' = x + c_i s(x, sigma_i) + sqrt(2 c_i T) eps,   c_i = c sigma_i^2/sigma_L^2               (Song and Ermon 2019, algorithm 1)
+
+Their alpha_i is 2 c_i and their epsilon is 2 c. After `steps` steps a level it stays at the last. The large levels carry mass between far modes,
+which plain Langevin does not; what is left is close to p * N(0, sigma_L^2 I), not to p.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.options import Count, Falling
+from scorebench.samplers.base import Density, Info
+
+LABEL = "annealed Langevin"
+REFERENCE = "Song and Ermon (2019), algorithm 1"
+NEEDS = {"perturbed"}
+GRADIENTS = 1
+EXACT = False
+
+
+class State(NamedTuple):
+    """What is carried."""
+
+    x: Tensor  # (seed, grid, chain, d)
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Annealed:
+    """Hyper-parameters: the grid axes, both (grid, 1), c being the step at the last level; the noise levels; steps a level."""
+
+    step_size: Tensor
+    temperature: Tensor
+    sigmas: Falling = (4.0, 2.0, 1.0, 0.5, 0.25, 0.125)
+    steps: Count = 40
+
+    def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """eps, (chain, d)."""
+        return torch.randn(shape, generator=generator, device=generator.device)
+
+    def init(self, x: Tensor, density: Density) -> State:
+        """Start at x."""
+        return State(x, 0)
+
+    def step(self, state: State, density: Density, draws: Tensor) -> tuple[State, Info]:
+        """One step; draws are (seed, chain, d), the same for all cells of the grid."""
+        sigma = self.sigmas[min(state.step // self.steps, len(self.sigmas) - 1)]
+        c, t = self.step_size[..., None] * (sigma / self.sigmas[-1]) ** 2, self.temperature[..., None]
+        score = density.perturbed(sigma).score(state.x)
+        return State(state.x + c * score + (2 * c * t).sqrt() * draws[:, None], state.step + 1), Info()
