@@ -102,7 +102,8 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
                 given[key] = known[key].check(_scalar(value))
             except ValidationError as error:
                 given[key] = None
-                lines.append(f"{where} {key}={value}: {error.errors()[0]['msg'].removeprefix('Value error, ')} (allowed: {known[key].allowed})")
+                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                lines.append(f"{where} {key}={value}: {reason} (allowed: {known[key].allowed})")
     missing = [k for k, o in entry.options.items() if o.default is registry.REQUIRED and k not in given]
     lines += [f"{kind} {name!r}: option {k!r} is missing (allowed: {known[k].allowed})" for k in missing]
     if lines:

@@ -5,11 +5,12 @@ J(theta) = E_p E_v [ v' grad s_theta(x) v + (v' s_theta(x))^2 / 2 ],   E v v' = 
 Unbiased for the implicit loss, since E_v v'Av = tr A and E_v (v's)^2 = |s|^2 when E v v' = I.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from scorebench.models.base import Bound, score_along
-from scorebench.options import Literal
 from scorebench.targets.base import Target
 
 LABEL = "sliced"

@@ -6,8 +6,9 @@ F = E_q |s(x) - grad log q(x)|^2,   q = p, or q = the loss's fixed point        
 It does not see the weights of far modes (Wenliang and Kanagawa 2020, section 3).
 """
 
+from typing import Literal
+
 from scorebench.metrics.base import Estimate, Points, Run, mean_over_points
-from scorebench.options import Literal
 from scorebench.targets.base import Target
 
 LABEL = "Fisher divergence to the {to}"

@@ -1,8 +1,8 @@
 """What is trained, and THE score: the one place where an energy becomes a score, s = -grad E.
 
 A model is an `nn.Module` whose forward gives, row by row, an energy (*, d) -> (*) or a field (*, d) -> (*, d). Its file says which by
-GIVES: an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. Everything below takes a `Bound` model, a module
-with its parameters, so that it can be differentiated in them and mapped over stacks of them.
+GIVES: an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. Everything below takes a `Bound` model,
+a module with its parameters, so that it can be differentiated in them and mapped over stacks of them.
 """
 
 from collections.abc import Callable

@@ -2,8 +2,8 @@ r"""Annealed Langevin: ULA on the perturbed densities p * N(0, sigma^2 I), from 
 
 x' = x + c_i s(x, sigma_i) + sqrt(2 c_i T) eps,   c_i = c sigma_i^2/sigma_L^2               (Song and Ermon 2019, algorithm 1)
 
-Their alpha_i is 2 c_i and their epsilon is 2 c. After `steps` steps a level it stays at the last. The large levels carry mass between far modes,
-which plain Langevin does not; what is left is close to p * N(0, sigma_L^2 I), not to p.
+Their alpha_i is 2 c_i and their epsilon is 2 c. After `steps` steps a level it stays at the last. The large levels carry mass between far
+modes, which plain Langevin does not; what is left is close to p * N(0, sigma_L^2 I), not to p.
 """
 
 from dataclasses import dataclass
