@@ -60,7 +60,7 @@ def assert_cdf(uniform: np.ndarray, comparisons: int) -> None:
 
 
 class Lattice:
-    """A density on a square (an interval) by the trapezoid rule, which for a smooth density that vanishes at the edge converges exponentially."""
+    """A density on a square (an interval) by the trapezoid rule, exponentially exact for a smooth density that vanishes at the edge."""
 
     def __init__(self, log_density, dim: int, half_width: float, nodes: int) -> None:
         self.dim, self.edge = dim, half_width

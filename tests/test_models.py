@@ -1,4 +1,4 @@
-"""Contract of a model: its score, curvature and divergence against definitions in float64; its parameters from its generator. Over the registry.
+"""Contract of a model: score, curvature and divergence against their definitions, parameters from the generator. Over the registry.
 
 All of these are identities or convergence orders; there is no randomness in a verdict.
 """

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import Lattice, assert_mean, examples, over, stream
+from conftest import Lattice, assert_cdf, assert_mean, examples, over, stream
 
 from scorebench.spec import Spec, parse
 from scorebench.targets import _mixture
@@ -272,11 +272,12 @@ def test_digits_come_from_two_disjoint_parts():
 
 
 def test_digits_dequantisation_and_noise():
-    """u is uniform (DKW, sees .01 at n = 128,000), the range is [-1, 1), noise has the stated variance (a blank pixel's: 1/(12 8.5^2) + noise^2)."""
+    """u is uniform (DKW, sees .01 at n = 128,000) on a range [-1, 1); noise has the stated variance.
+
+    A blank pixel has variance 1/(12 8.5^2) + noise^2; 100,000 draws see .02 of it.
+    """
     x = parse("target", QUIET).build().sample(2_000, stream("u")).double()
     assert x.shape == (2_000, 64) and x.min() > -1 - 1e-5 and x.max() < 1 + 1e-5
-    from conftest import assert_cdf
-
     assert_cdf((((x + 1) * 8.5) % 1).flatten().numpy(), 2)
     blank = parse("target", "digits:noise=0.2").build().sample(100_000, stream("blank"))[:, 0].double()
     centred = blank - (0.5 / 8.5 - 1)

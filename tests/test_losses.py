@@ -1,0 +1,312 @@
+"""Contract of a loss: one value a row, the stated gradient, and a minimum where `fixed_point` says. Over the registry.
+
+Closed forms, identities and quadrature are exact in float64. The one family of statistical tests (stationarity at the fixed point, for
+losses of any law) uses alpha = 1e-4 over all losses and parameters (Bonferroni); with 50,000 rows it sees a precision that is off by 10 %,
+which its own counter-example demonstrates.
+"""
+
+import functools
+import itertools
+
+import pytest
+import torch
+from conftest import Lattice, assert_mean, examples, over, stream, z_limit
+from torch.func import grad, vmap
+
+from scorebench import registry
+from scorebench.losses import sliced as sliced_module
+from scorebench.models.base import Bound, score, score_and_divergence
+from scorebench.spec import Spec, parse
+from scorebench.targets._mixture import mixture
+from scorebench.targets.base import Target
+
+GAUSSIAN = "gaussian:dim=2,variance=0.7,condition=3"
+ALL = len(examples("loss"))
+
+
+@functools.cache
+def gaussian() -> Target:
+    return parse("target", GAUSSIAN).build()
+
+
+@functools.cache
+def bimodal() -> Target:
+    """A mixture on the line, for quadrature."""
+    return mixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.5], [1.0]]), torch.tensor([[0.3], [0.5]]))
+
+
+def model(name: str, dim: int, *names: object) -> Bound:
+    """A model with random float64 parameters."""
+    spec = parse("model", name)
+    module = spec.build(dim, stream("model", name, dim, *names)).double()
+    generator = stream("parameters", name, dim, *names)
+    parameters = {k: v.detach() + 0.3 * torch.randn(v.shape, generator=generator, dtype=v.dtype) for k, v in module.named_parameters()}
+    return Bound(module, parameters, "log_prob" in spec.entry.facts["GIVES"])
+
+
+def draws(spec: Spec, x: torch.Tensor, target: Target, *names: object) -> torch.Tensor:
+    """As training draws them: the noise level is no business of the draws."""
+    options = {k: v for k, v in spec.options.items() if k != "sigma"}
+    return registry.module("loss", spec.name).draws(x, target, stream("draws", spec, *names), **options)
+
+
+def rows(spec: Spec, of: Bound, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    return registry.method("loss", spec.name)(of, x, noise, **spec.options)
+
+
+def data(target: Target, n: int, *names: object) -> torch.Tensor:
+    return target.sample(n, stream("data", *names)).double()
+
+
+MODELS = pytest.mark.parametrize("name", ["mlp_energy:width=8", "mlp_score:width=8", "quadratic"])
+
+
+@over("spec", "loss")
+@MODELS
+def test_one_value_a_row(spec, name):
+    """A row's value rests on its own data and its own draws alone; the type is the data's; draws repeat with their stream."""
+    facts = registry.module("loss", spec.name)
+    assert facts.LABEL and facts.REFERENCE and isinstance(facts.NEEDS, set)
+    x, of = data(gaussian(), 12), model(name, 2)
+    noise = draws(spec, x, gaussian())
+    assert len(noise) == 12 and torch.equal(noise, draws(spec, x, gaussian()))
+    values = rows(spec, of, x, noise)
+    assert values.shape == (12,) and values.dtype == torch.float64 and values.isfinite().all()
+    torch.testing.assert_close(rows(spec, of, x[4:7], noise[4:7]), values[4:7], rtol=1e-10, atol=1e-10)
+
+
+@over("spec", "loss")
+@MODELS
+def test_gradient_in_the_parameters(spec, name):
+    """Against central differences along a random direction, in float64: what Adam is given is the gradient of what is reported."""
+    x, of = data(gaussian(), 16), model(name, 2)
+    noise = draws(spec, x, gaussian())
+    direction = {k: torch.randn(v.shape, generator=stream(k), dtype=v.dtype) for k, v in of.parameters.items()}
+
+    def mean(parameters):
+        return rows(spec, Bound(of.module, parameters, of.gives_energy), x, noise).mean()
+
+    def along(t):
+        return mean({k: v + t * direction[k] for k, v in of.parameters.items()})
+
+    slope = sum((g * direction[k]).sum() for k, g in grad(mean)(of.parameters).items())
+    h = 1e-4
+    torch.testing.assert_close(slope, (along(h) - along(-h)) / (2 * h), rtol=2e-5, atol=1e-6)
+
+
+@over("spec", "loss")
+def test_maps_over_a_stack(spec):
+    """Seeds and noise levels as one batch: `vmap` gives what a loop gives."""
+    members = [model("mlp_energy:width=8", 2, i) for i in range(3)]
+    x = torch.stack([data(gaussian(), 16, i) for i in range(3)])
+    noise = torch.stack([draws(spec, x[i], gaussian(), i) for i in range(3)])
+    stacked = {k: torch.stack([m.parameters[k] for m in members]) for k in members[0].parameters}
+    together = vmap(lambda p, x, e: rows(spec, Bound(members[0].module, p, True), x, e))(stacked, x, noise)
+    apart = torch.stack([rows(spec, members[i], x[i], noise[i]) for i in range(3)])
+    torch.testing.assert_close(together, apart, rtol=1e-10, atol=1e-10)
+
+
+# Stationarity, for any loss: on a Gaussian target with a quadratic energy the fixed point is a point in parameter space.
+
+
+def quadratic_at(law: Target, factor: float = 1.0) -> Bound:
+    """The quadratic energy whose score is that of a centred Gaussian, its precision times `factor`."""
+    basis = torch.eye(law.dim, dtype=torch.float64)
+    precision = -(law.score(basis) - law.score(torch.zeros_like(basis))) * factor
+    module = parse("model", "quadratic").build(law.dim, stream("structure")).double()
+    return Bound(module, {"mean": torch.zeros(law.dim, dtype=torch.float64), "matrix": precision}, True)
+
+
+def gradients(spec: Spec, of: Bound, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """A gradient a row, (n, parameters)."""
+
+    def value(parameters, x, noise):
+        return rows(spec, Bound(of.module, parameters, of.gives_energy), x[None], noise[None])[0]
+
+    per_row = vmap(grad(value), (None, 0, 0))(of.parameters, x, noise)
+    return torch.cat([g.flatten(1) for g in per_row.values()], -1)
+
+
+def stationary(spec: Spec, law: Target, factor: float = 1.0) -> None:
+    x = data(gaussian(), 50_000, "stationary", spec)
+    found = gradients(spec, quadratic_at(law, factor), x, draws(spec, x, gaussian()))
+    assert_mean(found, torch.zeros(found.shape[1]), ALL)
+
+
+@over("spec", "loss")
+def test_fixed_point_is_stationary(spec):
+    """The population's gradient vanishes at the fixed point that the file states, and 10 % away from it does not."""
+    law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
+    stationary(spec, law)
+    for factor in (0.9, 1.1):
+        with pytest.raises(AssertionError):
+            stationary(spec, law, factor)
+
+
+@over("spec", "loss")
+def test_fixed_point_is_a_minimum(spec):
+    """The loss rises in every direction from it (common draws): a loss with its sign flipped has the same stationary point."""
+    law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
+    x = data(gaussian(), 50_000, "minimum", spec)
+    noise = draws(spec, x, gaussian())
+    best = quadratic_at(law)
+    directions = [dict(best.parameters) for _ in range(5)]
+    for i, (a, b) in enumerate(itertools.product(range(2), repeat=2)):
+        directions[i]["matrix"] = best.parameters["matrix"].clone()
+        directions[i]["matrix"][a, b] += 0.4
+    directions[4]["mean"] = best.parameters["mean"] + 0.5
+    for parameters in directions:
+        rise = rows(spec, Bound(best.module, parameters, True), x, noise) - rows(spec, best, x, noise)
+        z = rise.mean() / (rise.std() / len(rise) ** 0.5)
+        assert z > z_limit(5 * ALL), z
+
+
+def test_wrong_losses_are_seen(monkeypatch):
+    """The mutants: sliced with its curvature's sign flipped, without its half, with directions of the wrong length."""
+    spec = parse("loss", "sliced:probe=gaussian")
+    along = sliced_module.score_along
+    for broken in (
+        lambda m, x, v: (along(m, x, v)[0], -along(m, x, v)[1]),
+        lambda m, x, v: (2**0.5 * along(m, x, v)[0], along(m, x, v)[1]),
+        lambda m, x, v: (along(m, x, 1.1 * v)[0], along(m, x, v)[1]),
+    ):
+        monkeypatch.setattr(sliced_module, "score_along", broken)
+        with pytest.raises(AssertionError):
+            stationary(spec, gaussian())
+
+
+# Closed forms a row, written apart from the code: s = -S(x - m), S the symmetric part of M.
+
+
+def closed(name: str, mean: torch.Tensor, matrix: torch.Tensor, x: torch.Tensor, e: torch.Tensor, sigma: float) -> torch.Tensor:
+    symmetric = (matrix + matrix.T) / 2
+
+    def s(y):
+        return -(y - mean) @ symmetric
+
+    if name == "explicit":
+        return ((s(x) - e) ** 2).sum(1) / 2
+    if name == "implicit":
+        return -torch.trace(matrix) + (s(x) ** 2).sum(1) / 2
+    if name == "sliced":
+        return -torch.einsum("ni,ij,nj->n", e, matrix, e) + (s(x) * e).sum(1) ** 2 / 2
+    # Vincent (2011), eq. 9, times sigma^2: the noised point is y = x + sigma e, the score of the noise (x - y)/sigma^2.
+    y = x + sigma * e
+    return sigma**2 * ((s(y) - (x - y) / sigma**2) ** 2).sum(1) / 2
+
+
+@over("spec", "loss", lambda s: s.name in ("explicit", "implicit", "sliced", "denoising"))
+def test_closed_form_on_a_quadratic_energy(spec):
+    """Value a row, and its gradient in the parameters, with injected draws; exact."""
+    of, x = model("quadratic", 3), 2 * torch.randn(40, 3, generator=stream("x"), dtype=torch.float64)
+    e = torch.randn(40, 3, generator=stream("e"), dtype=torch.float64)
+    sigma = spec.options.get("sigma", 0.0)
+    expected = closed(spec.name, of.parameters["mean"], of.parameters["matrix"], x, e, sigma)
+    torch.testing.assert_close(rows(spec, of, x, e), expected, rtol=1e-11, atol=1e-11)
+    wanted = grad(lambda p: closed(spec.name, p["mean"], p["matrix"], x, e, sigma).sum())(of.parameters)
+    found = grad(lambda p: rows(spec, Bound(of.module, p, True), x, e).sum())(of.parameters)
+    for key in wanted:
+        torch.testing.assert_close(found[key], wanted[key], rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["mlp_energy:width=8", "mlp_score:width=8"])
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_sliced_averages_to_implicit(name, dim):
+    """The mean over all 2^d Rademacher directions is the exact trace; exact."""
+    of, x = model(name, dim), torch.randn(20, dim, generator=stream("x"), dtype=torch.float64)
+    probes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=dim)), dtype=torch.float64)
+    average = torch.stack([rows(parse("loss", "sliced"), of, x, v.expand_as(x)) for v in probes]).mean(0)
+    torch.testing.assert_close(average, rows(parse("loss", "implicit"), of, x, x[:, :0]), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("probe", ["rademacher", "gaussian", "sphere"])
+def test_directions_have_unit_second_moment(probe):
+    """E v = 0, E v v' = I: 100,000 draws, alpha 1e-4 over three probes, sees .02."""
+    x = torch.zeros(100_000, 3, dtype=torch.float64)
+    v = sliced_module.draws(x, gaussian(), stream("probe", probe), probe=probe)
+    assert v.dtype == torch.float64
+    if probe == "rademacher":
+        assert set(v.unique().tolist()) == {-1.0, 1.0}
+    if probe == "sphere":
+        torch.testing.assert_close(v.norm(dim=-1), torch.full((100_000,), 3**0.5, dtype=torch.float64))
+    moments = torch.cat([v, (v[:, :, None] * v[:, None, :]).flatten(1)], -1)
+    assert_mean(moments, torch.cat([torch.zeros(3), torch.eye(3).flatten()]), 3)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0])
+def test_noise_of_denoising_is_standard(sigma):
+    """Sees a mean or a variance off by .02; alpha 1e-4."""
+    e = draws(parse("loss", f"denoising:sigma={sigma}"), torch.zeros(100_000, 2, dtype=torch.float64), gaussian())
+    assert_mean(torch.cat([e, e.square(), e[:, :1] * e[:, 1:]], -1), [0.0, 0.0, 1.0, 1.0, 0.0], 2)
+
+
+# Identities of the population, by quadrature on the line: the losses differ by constants of the target.
+
+
+def energies() -> list[Bound]:
+    return [model("mlp_energy:width=8", 1, i) for i in range(4)]
+
+
+def test_implicit_is_explicit_less_a_constant():
+    """J_explicit - J_implicit = E |grad log p|^2 / 2 for every model (Hyvarinen 2005, theorem 1)."""
+    target = bimodal()
+    grid = Lattice(target.log_prob, 1, 8.0, 2_001)
+    truth = target.score(grid.points)
+    constant = 0.5 * grid.mean(truth.square().sum(-1))
+    for of in energies():
+        explicit = grid.mean(rows(parse("loss", "explicit"), of, grid.points, truth))
+        implicit = grid.mean(rows(parse("loss", "implicit"), of, grid.points, grid.points[:, :0]))
+        assert float(explicit - implicit) == pytest.approx(float(constant), rel=1e-6)
+        s, divergence = score_and_divergence(of, grid.points)  # a wrong factor is seen
+        assert abs(float(explicit - grid.mean(divergence + s.square().sum(-1)) - constant)) > 1e-2
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0])
+def test_denoising_is_explicit_on_the_noised_density(sigma):
+    """J_denoising/sigma^2 - J_explicit(p * N(0, sigma^2)) is the same for every model (Vincent 2011, section 4.2); to p itself it is not."""
+    target, noised = bimodal(), bimodal().perturbed(sigma)
+    grid, smooth = Lattice(target.log_prob, 1, 7.0, 401), Lattice(noised.log_prob, 1, 12.0, 2_001)
+    noise = Lattice(lambda e: -e.square().sum(-1) / 2, 1, 7.0, 201)
+    x, e = grid.points.repeat_interleave(201, 0), noise.points.repeat(401, 1)
+    mass = torch.outer(grid.mass, noise.mass).flatten()
+    gaps, wrong = [], []
+    for of in energies():
+        denoising = (mass * rows(parse("loss", f"denoising:sigma={sigma}"), of, x, e)).sum() / sigma**2
+        gaps.append(denoising - smooth.mean(0.5 * (score(of, smooth.points) - noised.score(smooth.points)).square().sum(-1)))
+        wrong.append(denoising - grid.mean(0.5 * (score(of, grid.points) - target.score(grid.points)).square().sum(-1)))
+    assert float(torch.stack(gaps).std()) < 1e-6
+    assert float(torch.stack(wrong).std()) > 1e-2
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0])
+def test_denoising_learns_the_noised_precision(sigma):
+    """On N(0, v) the gradient is zero at precision 1/(v + sigma^2), by quadrature to 1e-9, and not at 1/v."""
+    spec, v = parse("loss", f"denoising:sigma={sigma}"), 0.5
+    module = parse("model", "quadratic").build(1, stream("structure")).double()
+    normal = Lattice(lambda e: -e.square().sum(-1) / 2, 1, 9.0, 201)
+    x, e = v**0.5 * normal.points.repeat_interleave(201, 0), normal.points.repeat(201, 1)
+    mass = torch.outer(normal.mass, normal.mass).flatten()
+
+    def slope(precision: float) -> float:
+        def mean(matrix):
+            parameters = {"mean": torch.zeros(1, dtype=torch.float64), "matrix": matrix}
+            return (mass * rows(spec, Bound(module, parameters, True), x, e)).sum()
+
+        return float(grad(mean)(torch.tensor([[precision]], dtype=torch.float64)))
+
+    assert abs(slope(1 / (v + sigma**2))) < 1e-9
+    assert slope(1 / v) > 1e-2  # the minimum lies below
+
+
+def test_fixed_points():
+    """What the files state: the target, but for denoising the noised target; unknown where the noised density is."""
+    digits = parse("target", "digits").build()
+    for spec in examples("loss"):
+        of_loss = registry.module("loss", spec.name)
+        if spec.name in ("explicit", "implicit", "sliced"):
+            assert of_loss.fixed_point(digits, **spec.options) is digits
+        if spec.name == "denoising":
+            assert of_loss.fixed_point(digits, **spec.options) is None
+            x = torch.randn(5, 2, generator=stream("x"), dtype=torch.float64)
+            expected = gaussian().perturbed(spec.options["sigma"]).score(x)
+            assert torch.equal(of_loss.fixed_point(gaussian(), **spec.options).score(x), expected)
