@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from scorebench.models.base import dense, linear
+from scorebench.models.base import dense
 from scorebench.options import Count
 
 LABEL = "MLP energy"
@@ -18,10 +18,10 @@ class MLPEnergy(nn.Module):
     def __init__(self, dim: int, generator: torch.Generator, *, width: Count = 64, depth: Count = 2) -> None:
         super().__init__()
         sizes = [dim] + [width] * depth
-        self.hidden = nn.ModuleList(linear(a, b, generator, gain=1.4) for a, b in zip(sizes, sizes[1:], strict=False))
-        self.out = linear(width, 1, generator)
+        self.hidden = nn.ModuleList(dense(a, b, generator, gain=1.4) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.out = dense(width, 1, generator)
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         for layer in self.hidden:
-            x = nn.functional.softplus(dense(layer, x))
-        return dense(self.out, x).squeeze(-1)
+            x = nn.functional.softplus(layer(x))
+        return self.out(x).squeeze(-1)

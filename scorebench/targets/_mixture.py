@@ -3,8 +3,8 @@ r"""Mixtures of Gaussians with diagonal covariances: density, score, draws, temp
 p(x) = sum_k w_k N(x; m_k, diag v_k),   grad log p(x) = sum_k r_k(x) (m_k - x) / v_k,   r_k = posterior weight of component k.
 
 Tempered, p^(1/T): draws by rejection. For T > 1, (sum_k a_k)^(1/T) <= sum_k a_k^(1/T), so that sum_k w_k^(1/T) N_k^(1/T), itself a
-mixture of Gaussians with variances T v_k, is an envelope. For T < 1, draw from p and accept with (p(x)/p_max)^(1/T - 1), p_max being bounded
-from the distances between the means. Perturbed, p * N(0, sigma^2 I): variances v_k + sigma^2.
+mixture of Gaussians with variances T v_k, is an envelope. For T < 1, draw from p and accept with (p(x)/p_max)^(1/T - 1), p_max
+bounded from the distances between the means. Perturbed, p * N(0, sigma^2 I): variances v_k + sigma^2.
 """
 
 import math
