@@ -263,7 +263,7 @@ def test_implicit_is_explicit_less_a_constant():
 
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
 def test_denoising_is_explicit_on_the_noised_density(sigma):
-    """J_denoising/sigma^2 - J_explicit(p * N(0, sigma^2)) is the same for every model (Vincent 2011, section 4.2); to p itself it is not."""
+    """J_denoising/sigma^2 - J_explicit(p * N(0, sigma^2)) is the same for all models (Vincent 2011, section 4.2); to p it is not."""
     target, noised = bimodal(), bimodal().perturbed(sigma)
     grid, smooth = Lattice(target.log_prob, 1, 7.0, 401), Lattice(noised.log_prob, 1, 12.0, 2_001)
     noise = Lattice(lambda e: -e.square().sum(-1) / 2, 1, 7.0, 201)

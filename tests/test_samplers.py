@@ -1,0 +1,394 @@
+"""Contract of a sampler: its step, its law, and the loop that counts its gradients. Over the registry.
+
+Exact: one step against an independent one with injected draws; detailed balance; snapshots and shorter runs; stationary variances from the
+step's own coefficients. Statistical: exact start, some steps, same law, alpha = 1e-4 a test function over all its parameters
+(Bonferroni); 20,000 chains see a distribution function off by .03 and a density off by 10 % in root mean square.
+"""
+
+import dataclasses
+import functools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Lattice, assert_mean, examples, over, stream
+
+from scorebench import registry
+from scorebench.errors import NotApplicable
+from scorebench.samplers import base, mala
+from scorebench.samplers.base import Density, exact_density, grid, run
+from scorebench.samplers.ula import theory
+from scorebench.spec import parse
+from scorebench.targets.base import Target
+
+UNEQUAL = "gaussian_mixture:components=3,radius=1,weight=0.6"
+N = 20_000
+SMALL = (1e-4, 4e-4)  # stable for all: an annealed step is a thousand times larger at its first level
+
+
+@functools.cache
+def target(text: str) -> Target:
+    return parse("target", text).build()
+
+
+def build(spec, steps=(0.1,), temperatures=(1.0,)):
+    c, t = grid(steps, temperatures)
+    return spec.build(step_size=c, temperature=t)
+
+
+def go(spec, of: Target, chains=16, budgets=(7, 20), steps=SMALL, temperatures=(0.7, 1.0), seeds=2, density=None):
+    """A run of the loop as the stages run it."""
+    start = torch.stack([of.prior.sample(chains, stream("start", i)) for i in range(seeds)])
+    generators = [stream("run", i) for i in range(seeds)]
+    facts = spec.entry.facts
+    return run(build(spec, steps, temperatures), density or exact_density(of), start, budgets, generators, facts["GRADIENTS"])
+
+
+@over("spec", "sampler")
+def test_protocol(spec):
+    """The facts that planning reads, and the members that the loop calls."""
+    facts = spec.entry.facts
+    assert isinstance(facts["LABEL"], str) and isinstance(facts["REFERENCE"], str)
+    assert isinstance(facts["GRADIENTS"], int) and facts["GRADIENTS"] >= 0 and isinstance(facts["EXACT"], bool)
+    assert facts["NEEDS"] <= {f.name for f in dataclasses.fields(Density)} | {"log_prob"}
+    sampler = build(spec)
+    assert dataclasses.is_dataclass(sampler) and sampler.step_size.shape == sampler.temperature.shape == (1, 1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sampler.step_size = None
+    x = target("gaussian").sample(16, stream("x"))[None, None]
+    state = sampler.init(x, exact_density(target("gaussian")))
+    assert torch.equal(state.x, x)
+    draws = sampler.draws(exact_density(target("gaussian")), (16, 2), stream("d"))[None]
+    after, info = sampler.step(state, exact_density(target("gaussian")), draws)
+    assert type(after) is type(state) and after.x.shape == x.shape and torch.equal(state.x, x)  # the old state is left as it was
+    again, _ = sampler.step(state, exact_density(target("gaussian")), draws)
+    assert torch.equal(again.x, after.x)  # a pure function of its arguments
+    acceptance = torch.as_tensor(info.acceptance)
+    assert ((acceptance >= 0) & (acceptance <= 1)).all()
+
+
+@over("spec", "sampler")
+def test_shapes_of_a_run(spec):
+    outcome = go(spec, target("gaussian_mixture"))
+    snapshots = 2 if spec.entry.facts["GRADIENTS"] else 1
+    assert outcome.samples.shape == (snapshots, 2, 4, 16, 2) and outcome.samples.isfinite().all()
+    assert len(outcome.steps) == len(outcome.gradients) == snapshots
+    assert outcome.acceptance.shape == outcome.acceptance_sd.shape == (2, 4)
+    assert outcome.trace.shape[:3] == (2, 4, 8) and outcome.trace.shape[4] == 2
+    assert torch.equal(outcome.trace[:, :, :, -1], outcome.samples[-1][:, :, :8])  # the trace ends where the samples are
+
+
+@over("spec", "sampler")
+def test_gradients_are_counted(spec):
+    """The budget is what was spent: the loop's count is the density's own, each call over all chains."""
+    of, calls = target("gaussian_mixture"), []
+
+    def counting(function):
+        def call(x):
+            calls.append(x.shape)
+            return function(x)
+
+        return call
+
+    def watched(density):
+        noised = density.perturbed and (lambda sigma: watched(density.perturbed(sigma)))
+        score, both = counting(density.score), counting(density.score_and_log_prob)
+        return dataclasses.replace(density, score=score, score_and_log_prob=both, perturbed=noised)
+
+    outcome = go(spec, of, density=watched(exact_density(of)))
+    assert outcome.gradients[-1] == len(calls) and set(calls) <= {(2, 4, 16, 2)}
+    per_step = spec.entry.facts["GRADIENTS"]
+    starting = outcome.gradients[0] - per_step * outcome.steps[0]
+    assert 0 <= starting <= 1  # a first score, at the start
+    assert [g - starting for g in outcome.gradients] == [per_step * s for s in outcome.steps]
+    if per_step:
+        assert outcome.steps == tuple(b // per_step for b in (7, 20))
+
+
+@over("spec", "sampler")
+def test_snapshots_are_shorter_runs(spec):
+    """Bitwise."""
+    long, short = go(spec, target("gaussian_mixture")), go(spec, target("gaussian_mixture"), budgets=(7,))
+    assert torch.equal(long.samples[0], short.samples[0])
+
+
+@over("spec", "sampler")
+def test_trace_is_thinned_evenly(spec):
+    """At most 200 states, evenly spaced, ending with the last."""
+    outcome = go(spec, target("gaussian"), budgets=(450,), steps=SMALL[:1], temperatures=(1.0,), seeds=1)
+    assert outcome.trace.shape[3] == 200
+    if spec.entry.facts["GRADIENTS"] == 1:
+        budgets = tuple(range(450 - 2 * 199, 451, 2))
+        dense = go(spec, target("gaussian"), budgets=budgets, steps=SMALL[:1], temperatures=(1.0,), seeds=1)
+        assert torch.equal(outcome.trace, dense.samples[:, :, :, :8].movedim(0, 3))
+
+
+def test_grid_is_every_pair():
+    c, t = grid([0.1, 0.2, 0.3], [1.0, 2.0])
+    assert c.shape == t.shape == (6, 1)
+    assert list(zip(c.flatten().tolist(), t.flatten().tolist(), strict=True)) == [
+        (pytest.approx(a), b) for a in (0.1, 0.2, 0.3) for b in (1.0, 2.0)
+    ]
+
+
+# One step with injected draws against an independent one, in numpy and float64, on a correlated Gaussian.
+
+PRECISION = np.array([[2.0, 0.6], [0.6, 1.0]])
+
+
+def correlated() -> Density:
+    precision = torch.from_numpy(PRECISION)
+
+    def score(x):
+        return -x @ precision
+
+    return Density(score, lambda x: (score(x), 0.5 * (x * score(x)).sum(-1)))
+
+
+def ula_step(x: np.ndarray, eps: np.ndarray, uniform: float, c: float, t: float) -> np.ndarray:
+    return x - c * (PRECISION @ x) + math.sqrt(2 * c * t) * eps
+
+
+def mala_step(x: np.ndarray, eps: np.ndarray, uniform: float, c: float, t: float) -> np.ndarray:
+    def log_p(z):
+        return -z @ PRECISION @ z / (2 * t)
+
+    def log_q(to, at):  # N(to; at + c s(at), 2 c T I)
+        return -np.sum((to - at + c * (PRECISION @ at)) ** 2) / (2 * 2 * c * t)
+
+    y = ula_step(x, eps, uniform, c, t)
+    return y if math.log(uniform) < log_p(y) + log_q(x, y) - log_p(x) - log_q(y, x) else x
+
+
+STEPS = {"ula": ula_step, "mala": mala_step}
+CELLS = [(c, t) for c in (0.125, 0.5) for t in (0.5, 1.0, 2.0)]  # exact in float32
+
+
+@over("spec", "sampler", lambda s: s.name in STEPS)
+def test_one_step_by_hand(spec):
+    """Every seed, cell and chain."""
+    sampler = build(spec, (0.125, 0.5), (0.5, 1.0, 2.0))
+    x = 1.5 * torch.randn(3, 6, 40, 2, generator=stream("x"), dtype=torch.float64)
+    eps = torch.randn(3, 40, 2, generator=stream("eps"), dtype=torch.float64)
+    uniform = torch.rand(3, 40, 1, generator=stream("uniform"), dtype=torch.float64)
+    draws = torch.cat([eps, uniform], -1) if spec.name == "mala" else eps
+    state, _ = sampler.step(sampler.init(x, correlated()), correlated(), draws)
+    moved = 0
+    for seed, cell, chain in np.ndindex(3, 6, 40):
+        before = x[seed, cell, chain].numpy()
+        wanted = STEPS[spec.name](before, eps[seed, chain].numpy(), float(uniform[seed, chain]), *CELLS[cell])
+        np.testing.assert_allclose(state.x[seed, cell, chain].numpy(), wanted, rtol=1e-6, atol=1e-7)
+        moved += not np.array_equal(wanted, before)
+    assert moved == 720 if spec.name == "ula" else 150 < moved < 700  # both outcomes were seen
+    if spec.name == "mala":  # what is carried belongs to where the chain is
+        score, log_prob = correlated().score_and_log_prob(state.x)
+        torch.testing.assert_close(state.score, score)
+        torch.testing.assert_close(state.log_prob, log_prob)
+
+
+def test_annealed_by_hand():
+    """Two steps at each of three levels, then more at the last: c_i = c sigma_i^2/sigma_L^2 and the score of N(0, v + sigma_i^2); exact."""
+    variance, c, t = 0.5, 0.0625, 2.0
+    density = Density(perturbed=lambda sigma: Density(lambda x: -x / (variance + sigma**2)))
+    sampler = build(parse("sampler", "annealed:sigmas=2|1|0.5,steps=2"), (c,), (t,))
+    state = sampler.init(torch.randn(1, 1, 30, 2, generator=stream("x"), dtype=torch.float64), density)
+    expected = state.x.clone()
+    for i, sigma in enumerate((2, 2, 1, 1, 0.5, 0.5, 0.5)):
+        eps = torch.randn(1, 30, 2, generator=stream("eps", i), dtype=torch.float64)
+        state, _ = sampler.step(state, density, eps)
+        ci = c * sigma**2 / 0.25
+        expected = expected - ci * expected / (variance + sigma**2) + math.sqrt(2 * ci * t) * eps
+        torch.testing.assert_close(state.x, expected, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("step_size", "temperature"), [(1 / 16, 0.5), (1 / 4, 0.5), (1 / 32, 1.0), (1 / 8, 1.0), (1 / 16, 2.0), (1 / 4, 2.0)]
+)
+def test_mala_detailed_balance(step_size, temperature):
+    """p(x)^(1/T) q(y|x) a(x, y) = p(y)^(1/T) q(x|y) a(y, x) for every proposal, on a mixture.
+
+    Exact in float64: step sizes are such that sqrt(2 c T) is exact in the float32 of the grid.
+    """
+    density, sampler = exact_density(target(UNEQUAL)), build(parse("sampler", "mala"), (step_size,), (temperature,))
+    x = target(UNEQUAL).sample(500, stream("balance")).double()[None, None]
+    eps = torch.randn(1, 500, 2, generator=stream("eps"), dtype=torch.float64)
+
+    def acceptance(at, noise):
+        return sampler.step(sampler.init(at, density), density, torch.cat([noise, torch.zeros(1, 500, 1)], -1))[1].acceptance
+
+    def drift(at):
+        return at + step_size * density.score(at)
+
+    spread = math.sqrt(2 * step_size * temperature)
+    y = drift(x) + spread * eps[:, None]
+    back = (x - drift(y)) / spread
+    there = density.score_and_log_prob(x)[1] / temperature - eps.square().sum(-1)[:, None] / 2 + acceptance(x, eps).log()
+    home = density.score_and_log_prob(y)[1] / temperature - back.square().sum(-1) / 2 + acceptance(y, back[:, 0]).log()
+    torch.testing.assert_close(there, home, rtol=1e-8, atol=1e-8)
+
+
+def test_mala_refuses_the_impossible():
+    """A proposal of density zero, or whose density or score is no number, leaves the chain bitwise where it was."""
+    x = torch.randn(1, 1, 64, 2, generator=stream("x"))
+    for outside in (-math.inf, math.nan):
+
+        def both(y, outside=outside):
+            inside = y.eq(x).all(-1)
+            s = torch.where(inside[..., None], -y, outside if math.isnan(outside) else 0.0)
+            return s, torch.where(inside, torch.zeros(()), torch.tensor(outside))
+
+        density, sampler = Density(lambda y, both=both: both(y)[0], both), build(parse("sampler", "mala"))
+        state = sampler.init(x, density)
+        draws = sampler.draws(density, (64, 2), stream("d"))[None]
+        after, info = sampler.step(state, density, draws)
+        assert torch.equal(after.x, x) and (info.acceptance == 0).all()
+        assert after.log_prob.isfinite().all() and after.score.isfinite().all()
+
+
+# The law: exact start, some steps, same law.
+
+
+def law_after(spec, temperature: float, step_size: float, steps: int = 3) -> torch.Tensor:
+    of = target(UNEQUAL)
+    density, sampler = exact_density(of), build(spec, (step_size,), (temperature,))
+    state = sampler.init(of.tempered(temperature).sample(N, stream("exact start", spec, temperature))[None, None], density)
+    generator = stream("steps", spec, temperature, step_size)
+    for _ in range(steps):
+        state, _ = sampler.step(state, density, sampler.draws(density, (N, 2), generator)[None])
+    return state.x[0, 0]
+
+
+def assert_law(spec, temperature: float, step_size: float) -> None:
+    of = target(UNEQUAL)
+    lattice = Lattice(lambda x: of.log_prob(x) / temperature, 2, 1.4 * of.radius * math.sqrt(max(temperature, 1)), 401)
+    comparisons = 6 * sum(s.entry.facts["EXACT"] for s in examples("sampler"))
+    lattice.assert_draws(law_after(spec, temperature, step_size), comparisons)
+
+
+@over("spec", "sampler", lambda s: s.entry.facts["EXACT"])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("step_size", [0.05, 0.4])
+def test_exact_samplers_keep_the_law(spec, temperature, step_size):
+    """Three steps from exact draws of p^(1/T) leave exact draws of p^(1/T), whatever the step size."""
+    assert_law(spec, temperature, step_size)
+
+
+def test_wrong_laws_are_seen(monkeypatch):
+    """The mutants: ULA in MALA's place; q the wrong way round; T forgotten in q; T forgotten in p."""
+    spec = parse("sampler", "mala")
+    with pytest.raises(AssertionError):
+        assert_law(parse("sampler", "ula"), 1.0, 0.4)
+    for broken in (
+        lambda self, to, start: -log_q(self, to, start),
+        lambda self, to, start: log_q(self, to, start) * self.temperature,
+        lambda self, to, start: log_q(self, to, start) / 2,
+    ):
+        log_q = mala.MALA._log_q
+        with monkeypatch.context() as patch, pytest.raises(AssertionError):
+            patch.setattr(mala.MALA, "_log_q", broken)
+            assert_law(spec, 2.0, 0.4)
+
+
+def test_controls_have_their_laws():
+    """Independent draws of p^(1/T), and of the prior; a state does not depend on the last."""
+    of = target(UNEQUAL)
+    Lattice(of.prior.log_prob, 2, 6.0, 401).assert_draws(law_after(parse("sampler", "prior"), 1.0, 0.1, 1), 2)
+    with pytest.raises(NotApplicable):
+        build(parse("sampler", "exact"), (0.1,), (0.5,)).draws(exact_density(target("digits")), (4, 64), stream("d"))
+    for name in ("exact", "prior"):
+        outcome = go(parse("sampler", name), of, seeds=1)
+        first, second = outcome.trace[0, 0, :, 0], outcome.trace[0, 0, :, 1]
+        assert not (first == second).any()
+
+
+# Unadjusted Langevin on a Gaussian is a linear recursion: everything is known.
+
+
+def test_ula_variance_after_k_steps():
+    """v' = (1 - c/v)^2 v + 2 c T, k times; 40,000 chains see 3 % at alpha 1e-4 over the cells."""
+    v, chains = 0.5, 40_000
+    of = parse("target", "gaussian:dim=1,variance=0.5").build()
+    steps, temperatures = (0.05, 0.2, 0.7), (0.5, 1.0, 2.0)
+    outcome = go(parse("sampler", "ula"), of, chains=chains, budgets=(1, 4, 12), steps=steps, temperatures=temperatures, seeds=1)
+    for k, n in enumerate((1, 4, 12)):
+        for cell, (c, t) in enumerate((c, t) for c in steps for t in temperatures):
+            variance = 4 * v
+            for _ in range(n):
+                variance = (1 - c / v) ** 2 * variance + 2 * c * t
+            squares = outcome.samples[k, 0, cell].double().square().flatten()
+            assert_mean(squares, variance, 27)
+            if n == 12:
+                with pytest.raises(AssertionError):  # the mutant: sqrt(c T) for sqrt(2 c T)
+                    assert_mean(squares, variance - c * t * sum((1 - c / v) ** (2 * i) for i in range(n)), 27)
+
+
+@pytest.mark.parametrize("variance", [0.5, 1.0])
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_ula_bias_is_of_first_order(variance, temperature):
+    """The stationary variance from the step's own coefficients is `theory`, exactly; halving c halves its bias (ratio 2 + O(c))."""
+    precision = 1 / variance
+    density = Density(lambda x: -x * precision)
+
+    def stationary(c: float) -> float:
+        sampler = build(parse("sampler", "ula"), (c,), (temperature,))
+
+        def step(x, eps):
+            draws = torch.full((1, 1, 1), eps, dtype=torch.float64)
+            return float(sampler.step(sampler.init(torch.full((1, 1, 1, 1), x, dtype=torch.float64), density), density, draws)[0].x)
+
+        return step(0.0, 1.0) ** 2 / (1 - step(1.0, 0.0) ** 2)
+
+    for c in (2**-6, 2**-4, 2**-2):
+        assert stationary(c) == pytest.approx(theory(c, temperature, variance), rel=1e-6)
+    biases = [stationary(c) - temperature * variance for c in (2**-5, 2**-6, 2**-7)]
+    ratios = [a / b for a, b in zip(biases, biases[1:], strict=False)]
+    assert all(1.98 < r < 2.1 for r in ratios) and abs(ratios[1] - 2) < 0.6 * abs(ratios[0] - 2)
+
+
+def test_divergence_is_data():
+    """Beyond c = 2v ULA blows up: states that are far or not finite, and no exception; a step below stays. MALA refuses and stays."""
+    of = target("gaussian")
+    outcome = go(parse("sampler", "ula"), of, budgets=(50, 400), steps=(1.9, 2.5), temperatures=(1.0,))
+    last = outcome.samples[-1]
+    assert last[:, 0].isfinite().all() and last[:, 0].norm(dim=-1).max() < 20 * of.radius
+    assert not (last[:, 1].norm(dim=-1) < 20 * of.radius).any()  # a NaN is no less
+    stays = go(parse("sampler", "mala"), of, budgets=(50, 400), steps=(1.9, 50.0), temperatures=(1.0,))
+    assert stays.samples.isfinite().all() and stays.samples.norm(dim=-1).max() < 20 * of.radius
+    assert float(stays.acceptance[:, 1].max()) < 0.01
+
+
+def test_energies_that_can_not_be_normalised_are_data():
+    """p rising without bound, as a trained energy's may: ULA runs away to what is no number; MALA climbs, raises nothing, stays finite."""
+    density = Density(lambda x: x, lambda x: (x, 0.5 * x.square().sum(-1)))
+    of = target("gaussian")
+    fled = go(parse("sampler", "ula"), of, budgets=(600,), steps=(0.5,), density=density)
+    assert not fled.samples[-1].isfinite().any()
+    climbed = go(parse("sampler", "mala"), of, budgets=(600,), steps=(0.1,), density=density)
+    assert climbed.samples.isfinite().all() and climbed.acceptance.isfinite().all()
+    assert float(climbed.samples[-1].norm(dim=-1).mean()) > 3 * of.radius
+
+
+@over("spec", "sampler")
+def test_chains_and_seeds_do_not_mix(spec):
+    """Another start in one chain changes that chain alone, bitwise; seeds have their own numbers."""
+    of = target("gaussian_mixture")
+    start = torch.stack([of.prior.sample(16, stream("mix")) for _ in range(2)])
+    changed = start.clone()
+    changed[1, 3] += 0.5
+    runs = [
+        run(
+            build(spec, SMALL[:1]), exact_density(of), s, (10,), [stream("mix", i) for i in range(2)], spec.entry.facts["GRADIENTS"]
+        ).samples[-1]
+        for s in (start, changed)
+    ]
+    differs = (runs[0] != runs[1]).any(-1)
+    assert not differs[0].any() and differs[1].sum() == (1 if spec.entry.facts["GRADIENTS"] else 0)
+    assert not torch.equal(runs[0][0], runs[0][1])
+
+
+def test_the_loop_knows_no_sampler():
+    """The one loop names none of them."""
+    text = Path(base.__file__).read_text()
+    assert not any(f"scorebench.samplers.{name}" in text for name in registry.names("sampler"))
