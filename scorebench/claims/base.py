@@ -1,0 +1,234 @@
+r"""What a claim is, when a measured number agrees with a predicted one, and how a verdict follows.
+
+A claim is a file `scorebench/claims/<id>.py` (the id is public with hyphens) that says
+
+    LABEL, SOURCE, REFERENCE   a short title, where the article says it, where the truth of it is shown
+    STATEMENT, CORRECTION      LaTeX, words in \text{...}; the correction of a statement that does not hold as written, else left out
+    EXPECTED                   the verdict, registered before measuring
+    LEADING                    the quantity whose standard error tells whether the experiment could see a 5 % error
+    CONDITIONS                 of a qualified claim: group -> whether the statement holds there; else left out
+    predict() -> list[Prediction]               closed form or quadrature, never the code under test
+    measure(master) -> dict[str, Measurement]   the experiment, by the project's own targets, models, losses and samplers
+
+and imports those by name, so that a change in one of them runs the claim again. A quantity's group is
+
+    as-written    a number that follows from the statement (in a qualified claim the names of its CONDITIONS stand in its place)
+    corrected     a number that follows from what holds instead, or from what explains why the statement fails
+    identity      shown, not counted: where both readings give the same, or nothing could fail
+
+**Agrees**: |measured - predicted| <= t standard_error + tolerance, t the two-sided quantile of Student's law at n - 1 degrees of freedom, n
+the number of independent units. All quantities of all claims together raise a false alarm in at most ALPHA of the runs (Bonferroni, valid
+under any dependence). The budget of quantities is fixed, so that a new claim moves no other claim's verdict: each has ALPHA/BUDGET = 1e-7,
+t = 5.3 for many units, so that an error of 6.6 standard errors is seen in 9 of 10 runs.
+
+**Verdicts**, by the first line that fits:
+
+    underpowered  a counted quantity is not finite or has fewer units than it must, or the leading one's standard error is over .8 % of it
+    unexplained   a corrected quantity disagrees: experiment, code or correction are wrong
+    reproduced    every quantity of the statement agrees
+    refuted       some as-written quantity disagrees, and there are corrected ones
+    qualified     every quantity agrees in the groups where the statement should hold, every one disagrees in the others
+    unexplained   anything else
+
+Power comes first: an experiment that could not have seen an error counts as not done, whatever its numbers look like. "Of it" is of the
+predicted or the measured value, whichever is larger. Where the two are close that is the same; where they are far apart (a variance a
+hundred times too large has a standard error a hundred times too large) the experiment did see the error, and must not pass for not done.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from scipy.special import stdtrit
+from torch import Tensor
+from torch.func import grad_and_value
+
+from scorebench import registry
+
+AS_WRITTEN, CORRECTED, IDENTITY = "as-written", "corrected", "identity"
+VERDICTS = ("reproduced", "refuted", "qualified", "underpowered", "unexplained")
+ALPHA, BUDGET = 1e-4, 1_000
+LEAST_UNITS, LEAST_CHAINS, LARGEST_ERROR = 100, 1_000, 0.008
+
+
+class Prediction(NamedTuple):
+    """A number known before the experiment."""
+
+    name: str
+    group: str
+    setting: dict[str, float | str]
+    unit: str
+    predicted: float
+    tolerance: float = 0.0
+    """Absolute; for what is numerical and known beforehand: the error of a quadrature, a remaining transient."""
+
+
+class Measurement(NamedTuple):
+    """What the experiment gave."""
+
+    measured: float
+    standard_error: float = 0.0
+    n: int | None = None
+    """Independent units, never draws of one chain; None for a number without randomness, which agrees within its tolerance."""
+    units: str = "chains"
+    """What was counted: of chains it takes LEAST_CHAINS, of anything else LEAST_UNITS."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A prediction beside its measurement, as written to JSON."""
+
+    name: str
+    group: str
+    setting: dict[str, float | str]
+    unit: str
+    predicted: float
+    measured: float
+    standard_error: float
+    n: int | None
+    tolerance: float
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim with its numbers and its verdict, as written to JSON."""
+
+    id: str
+    label: str
+    source: str
+    statement: str
+    correction: str
+    reference: str
+    expected: str
+    leading: str
+    conditions: dict[str, bool]
+    verdict: str
+    quantities: tuple[Quantity, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as plain dictionaries."""
+        return asdict(self)
+
+
+def of_means(columns: Tensor, function: Callable[[Tensor], Tensor], units: str = "chains") -> Measurement:
+    """A smooth function of means over independent units, columns (n, k), by the delta method (van der Vaart 1998, theorem 3.1).
+
+    f(mean) has standard error sd(columns . grad f(mean))/sqrt n. Its bias, of order 1/n, is left: of order 1/sqrt n standard errors.
+    """
+    columns = columns.detach().cpu().double()
+    gradient, value = grad_and_value(function)(columns.mean(0))
+    return Measurement(float(value), float((columns @ gradient).std()) / math.sqrt(len(columns)), len(columns), units)
+
+
+def mean(x: Tensor, units: str = "chains") -> Measurement:
+    """The mean of independent numbers (n,)."""
+    return of_means(x[:, None], lambda m: m[0], units)
+
+
+def variance(x: Tensor, units: str = "chains") -> Measurement:
+    """The variance of independent numbers (n,); no law is assumed for its standard error."""
+    return of_means(moments(x), lambda m: m[1] - m[0] ** 2, units)
+
+
+def moments(x: Tensor) -> Tensor:
+    """Columns x and x^2 of numbers (n,)."""
+    x = x.cpu().double()
+    return torch.stack([x, x.square()], -1)
+
+
+def agrees(p: Prediction, m: Measurement) -> bool:
+    """The agreement rule; a measurement that is not finite, or of fewer than two units, agrees with nothing."""
+    if not (math.isfinite(m.measured) and math.isfinite(m.standard_error)) or (m.n is not None and m.n < 2):
+        return False
+    t = 0.0 if m.n is None else -float(stdtrit(m.n - 1, ALPHA / BUDGET / 2))
+    return abs(m.measured - p.predicted) <= t * m.standard_error + p.tolerance
+
+
+def verdict(
+    predictions: Iterable[Prediction], measurements: Mapping[str, Measurement], leading: str, conditions: Mapping[str, bool] | None = None
+) -> str:
+    """The verdict, by the rules above. Raises ValueError if predictions, measurements and groups do not fit together."""
+    predictions, conditions = list(predictions), conditions or {}
+    _check(predictions, measurements, leading, conditions)
+    counted = [(p, measurements[p.name]) for p in predictions if p.group != IDENTITY]
+    if not all(_done(m) and (p.name != leading or _resolved(p, m)) for p, m in counted):
+        return "underpowered"
+
+    found: dict[str, set[bool]] = {}
+    for p, m in counted:
+        found.setdefault(p.group, set()).add(agrees(p, m))
+    corrected = found.pop(CORRECTED, set())
+    if False in corrected:
+        return "unexplained"
+    if all(answers == {True} for answers in found.values()):
+        return "reproduced"
+    if not conditions:
+        return "refuted" if corrected else "unexplained"
+    return "qualified" if all(found[group] == {holds} for group, holds in conditions.items()) else "unexplained"
+
+
+def _done(m: Measurement) -> bool:
+    finite = math.isfinite(m.measured) and math.isfinite(m.standard_error)
+    least = LEAST_CHAINS if m.units == "chains" else LEAST_UNITS
+    return finite and (m.n is None or m.n >= least)
+
+
+def _resolved(p: Prediction, m: Measurement) -> bool:
+    return m.standard_error <= LARGEST_ERROR * max(abs(p.predicted), abs(m.measured))
+
+
+def _check(predictions: list[Prediction], measurements: Mapping[str, Measurement], leading: str, conditions: Mapping[str, bool]) -> None:
+    names = [p.name for p in predictions]
+    own = set(conditions) or {AS_WRITTEN}
+    groups = {p.group for p in predictions}
+    faults: dict[str, set[str]] = {
+        "predicted twice": {n for n in names if names.count(n) > 1},
+        "predicted, not measured": set(names) - set(measurements),
+        "measured, not predicted": set(measurements) - set(names),
+        "groups that do not exist": groups - own - {CORRECTED, IDENTITY},
+        "groups without a quantity": own - groups,
+        "no counted quantity of this name to lead": {leading} - {p.name for p in predictions if p.group != IDENTITY},
+        "no condition that is": {str(word) for word in {True, False} - set(conditions.values()) if conditions},
+        "not random, yet with a standard error": {n for n, m in measurements.items() if m.n is None and m.standard_error != 0},
+    }
+    if any(faults.values()):
+        raise ValueError("; ".join(f"{what}: {', '.join(sorted(which))}" for what, which in faults.items() if which))
+
+
+def evaluate(claim: str, master: int) -> ClaimResult:
+    """Run one claim, by its public id, from a master seed; another master seed gives an independent repeat."""
+    module = registry.module("claim", file_name(claim))
+    predictions = module.predict()
+    measurements = module.measure(master)
+    word = verdict(predictions, measurements, module.LEADING, getattr(module, "CONDITIONS", None))
+    rows = []
+    for p in predictions:
+        m = measurements[p.name]
+        rows.append(Quantity(p.name, p.group, p.setting, p.unit, p.predicted, m.measured, m.standard_error, m.n, p.tolerance, agrees(p, m)))
+    return result(claim, word, rows)
+
+
+def result(claim: str, verdict: str, quantities: Iterable[Quantity] = ()) -> ClaimResult:
+    """A result with the claim's facts, which are read without importing its file: a claim that fails is still told."""
+    facts = registry.entry("claim", file_name(claim)).facts
+    return ClaimResult(
+        id=claim,
+        label=facts.get("LABEL", claim),
+        source=facts.get("SOURCE", ""),
+        statement=facts.get("STATEMENT", ""),
+        correction=facts.get("CORRECTION", ""),
+        reference=facts.get("REFERENCE", ""),
+        expected=facts.get("EXPECTED", ""),
+        leading=facts.get("LEADING", ""),
+        conditions=facts.get("CONDITIONS", {}),
+        verdict=verdict,
+        quantities=tuple(quantities),
+    )
+
+
+def file_name(claim: str) -> str:
+    """The registry's name of a claim's public id."""
+    return claim.replace("-", "_")
