@@ -14,8 +14,8 @@ h = 1 both readings give 2: shown, not counted.
 
 Measurement: the project's own ULA is x' = x + h s(x) + sqrt(2 h T) eps. At T = 1 its noise is sqrt(2) times N(0, h); at T = h it is
 sqrt(2) h eps, sqrt(2) times the increment as written. 100,000 chains start at x = 0, so that after k steps the variance is
-v (1 - (1 - h)^(2k)): what is left to come, for k = 100 and h = .05 a part of 3.5e-5 of v, is the tolerance. A variance has a standard error of
-.45 %: an error of 3 % is seen in 9 of 10 runs. Rounding in float32 moves no number by .01 standard errors.
+v (1 - (1 - h)^(2k)): what is left to come, for k = 100 and h = .05 a part of 3.5e-5 of v, is the tolerance. A variance has a standard error
+of .45 %: an error of 3 % is seen in 9 of 10 runs. Rounding in float32 moves no number by .01 standard errors.
 
 Reference: Higham (2001), section 2, condition 2.
 """

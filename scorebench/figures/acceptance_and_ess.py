@@ -1,0 +1,42 @@
+"""MALA's acceptance and effective sample size against the step size, exact score."""
+
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from scorebench.figures.base import COLOURS, across_seeds, error_bars
+from scorebench.results import Results
+from scorebench.spec import parse
+
+LABEL = "Acceptance and effective sample size"
+CAPTION = (
+    "MALA on exact scores: acceptance falls with the step size, and the effective sample size of the trace (independent draws: 1,600) peaks in between, "
+    "where there is one mode. Far modes hold it down at every step: chains do not cross. Means across seeds with 95 % intervals."
+)
+NEEDS = {"sampler": "mala", "metric": "ess"}
+
+
+def draw(results: Results) -> Figure:
+    """Two panels over the step size, a colour a target."""
+    rows = results.metrics
+    rows = rows[(rows["sampler"] == "mala") & (rows["model"] == "") & (rows["temperature"] == 1)]
+    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
+    panels = (("acceptance", "mean acceptance probability", False), ("ess", "effective sample size", True))
+    for ax, (metric, label, log) in zip(axes, panels, strict=True):
+        for i, (target, of) in enumerate(rows[rows["metric"] == metric].groupby("target", sort=False)):
+            of = across_seeds(of, ["step_size"], log=log)
+            ax.plot(of["step_size"], of["mean"], color=COLOURS[i], lw=1, ls=("-", "--", "-.", ":")[i % 4])
+            error_bars(ax, of["step_size"], of, i, parse("target", str(target)).label)
+        ax.set(xscale="log", yscale="log" if log else "linear", xlabel="step size $c$", ylabel=label)
+    axes[0].set_ylim(0, 1.02)
+    axes[1].axhline(1600, color="0.5", lw=1, ls="--")
+    axes[1].annotate(
+        "independent draws",
+        (1, 1600),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        color="0.4",
+    )
+    axes[0].legend(loc="lower left")
+    return figure

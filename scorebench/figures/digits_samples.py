@@ -1,0 +1,46 @@
+"""Digits drawn from trained energies, beside images that were held out."""
+
+import numpy as np
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from scorebench import artifacts, rng
+from scorebench.results import Results
+from scorebench.spec import parse
+
+LABEL = "Digits: sampled and held out"
+CAPTION = (
+    "Top row: held-out images as the target draws them, with its noise. Below: final states of ULA chains started from noise, on energies trained by each "
+    "loss, at the step size chosen on the first half of the seeds. A large σ learns the noised density, and its samples show the noise."
+)
+NEEDS = {"target": "digits", "sampler": "ula"}
+COLUMNS = 14
+
+
+def draw(results: Results) -> Figure:
+    """A row a loss."""
+    measure = next(m for m in results.plan.measures if m.target.name == "digits")
+    job = next(s for s in measure.samples if s.sampler.name == "ula")
+    arrays, meta = artifacts.read_arrays(results.folder / "sample" / f"{job.id}.npz")
+    chosen = results.table("samplers")
+    chosen = chosen[(chosen["target"] == str(measure.target)) & (chosen["sampler"] == "ula")].drop_duplicates(["model", "loss"])
+    held_out = measure.target.build().sample(COLUMNS, rng.generator("digits_samples"))
+    rows: list[tuple[str, np.ndarray]] = [("held out", held_out.numpy())]
+    for i, block in enumerate(meta["blocks"]):
+        of = chosen[(chosen["model"] == block["model"]) & (chosen["loss"] == block["loss"])]
+        if of.empty or block["status"] != "ok":
+            continue
+        step = of["step_size"].iloc[0]
+        cell = [c for c in block["step_sizes"] for _ in block["temperatures"]].index(step)
+        samples = torch.as_tensor(arrays[f"{i}/samples"][-1, 0, cell, :COLUMNS])
+        rows.append((f"{parse('loss', block['loss']).label}\nc = {step:g}", samples.numpy()))
+    figure, axes = plt.subplots(len(rows), 1, figsize=(8, 0.72 * len(rows)))
+    for ax, (label, images) in zip(axes, rows, strict=True):
+        strip = np.pad(images.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)), constant_values=1.0)
+        ax.imshow(np.concatenate(list(strip), 1), cmap="gray", vmin=-1, vmax=1, aspect="equal")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.spines[:].set_visible(False)
+        ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
+    return figure

@@ -1,0 +1,59 @@
+"""Every loss on every target: Fisher divergence to the target, and to the density that the loss learns."""
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from scorebench.figures.base import COLOURS, across_seeds
+from scorebench.results import Results
+from scorebench.spec import parse
+
+LABEL = "Losses compared"
+CAPTION = (
+    "Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves out "
+    "the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale; explicit needs the true score and is the yardstick."
+)
+NEEDS = {"metric": "fisher_divergence", "loss": ""}
+
+
+def draw(results: Results) -> Figure:
+    """A panel a target, a row a source."""
+    rows = results.metrics
+    rows = rows[rows["metric"].str.startswith("fisher_divergence") & (rows["loss"] != "")]
+    rows = rows[
+        ~rows["status"].str.startswith("not_applicable") & (rows["train_steps"] == rows.groupby("target")["train_steps"].transform("max"))
+    ]
+    targets = list(dict.fromkeys(rows["target"]))
+    counts = [len(rows[rows["target"] == t][["model", "loss"]].drop_duplicates()) for t in targets]
+    figure, axes = plt.subplots(1, len(targets), figsize=(3.2 * len(targets) + 1.6, 0.27 * max(counts) + 1.5), squeeze=False)
+    for ax, target in zip(axes[0], targets, strict=True):
+        of = across_seeds(rows[rows["target"] == target], ["metric", "model", "loss"], log=True)
+        order = of[of["metric"] == "fisher_divergence"].sort_values("mean")
+        place = {(m, s): i for i, (m, s) in enumerate(zip(order["model"], order["loss"], strict=True))}
+        for i, (metric, label) in enumerate(
+            (("fisher_divergence", "to the target"), ("fisher_divergence:to=fixed_point", "to what the loss learns"))
+        ):
+            here = of[of["metric"] == metric]
+            y = np.array([place[m, s] for m, s in zip(here["model"], here["loss"], strict=True)]) + 0.15 * (2 * i - 1)
+            spread = np.abs(here[["low", "high"]].to_numpy().T - here["mean"].to_numpy())
+            ax.errorbar(
+                here["mean"],
+                y,
+                xerr=spread,
+                fmt="os"[i],
+                color=COLOURS[i],
+                mfc=(COLOURS[0], "white")[i],
+                markersize=4.5,
+                capsize=2,
+                lw=1.1,
+                label=label,
+            )
+        several = order["model"].nunique() > 1
+        names = [parse("loss", s).label + (f" · {parse('model', m).label.replace('MLP ', '')}" if several else "") for m, s in place]
+        ax.set_yticks(range(len(names)), names)
+        ax.invert_yaxis()
+        ax.set(xscale="log", xlabel="Fisher divergence", title=parse("target", target).label)
+        ax.grid(axis="y", color="0.93", lw=0.8)
+    handles, labels = axes[0, -1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    return figure

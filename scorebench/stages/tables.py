@@ -1,0 +1,225 @@
+"""Collect a run: every row in one file, what each job cost, what the run rests on, and the tables with their intervals.
+
+The CSV tables are long, one number with its interval a row; Markdown and LaTeX show the same, a metric a column.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scorebench import artifacts, statistics
+from scorebench.plan import Plan
+from scorebench.spec import Spec, parse, parse_all
+
+ALPHA = 0.05
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
+
+
+def run(plan: Plan, folder: Path) -> None:
+    """Write metrics.csv, timings.csv, tables/ and manifest.json."""
+    rows = pd.concat([artifacts.read_rows(folder / "measure" / f"{job}.csv.gz") for job in plan.jobs("measure")])
+    claims = [json.loads((folder / "claims" / f"{job}.json").read_text()) for job in plan.jobs("claim")]
+    metrics = parse_all("metric", plan.suite.metrics)
+    tables = {"losses": losses(rows, metrics), "samplers": samplers(rows, metrics), "claims": _claims(claims)}
+    shown = {
+        "losses": _wide(tables["losses"], ["target", "model", "loss"]),
+        "samplers": _wide(tables["samplers"], ["target", "model", "loss", "sampler", "temperature", "step_size"]),
+        "claims": tables["claims"].drop(columns="expected"),
+    }
+    files = {"metrics.csv": rows.to_csv(index=False)}
+    for name, table in tables.items():
+        files[f"tables/{name}.csv"] = table.to_csv(index=False)
+        files[f"tables/{name}.md"] = markdown(shown[name])
+        files[f"tables/{name}.tex"] = latex(shown[name])
+    for name, text in files.items():
+        artifacts.write_bytes(folder / name, text.encode())
+    artifacts.write_bytes(folder / "timings.csv", _timings(folder).to_csv(index=False).encode())
+    checksums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+    artifacts.write_json(folder / "manifest.json", _manifest(plan) | {"sha256": checksums})
+
+
+# --- what the tables say --------------------------------------------------------------------------------------------------------------
+
+
+def losses(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
+    """Every trained source after its last step, with `best` where every rival on the target is significantly worse."""
+    about = [m for m in metrics if m.entry.facts.get("ABOUT") == "source"]
+    of_source = rows[rows["metric"].isin([str(m) for m in about]) & rows["sampler"].isna() & rows["loss"].notna()]
+    last = of_source[of_source["train_steps"] == of_source.groupby("target")["train_steps"].transform("max")]
+    table = _summaries(last, ["target", "model", "loss", "sigma", "train_steps"])
+    # A loss that is given the true score is a yardstick, not a competitor.
+    yardstick = {loss for loss in last["loss"].unique() if "score" in parse("loss", loss).entry.facts.get("NEEDS", ())}
+    return _mark_best(table, last[~last["loss"].isin(yardstick)], ["model", "loss"], about)
+
+
+def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
+    """Every source and sampler at each temperature, after the whole budget, at its best step size.
+
+    The step is chosen on the first half of the seeds by the suite's first metric that has a floor, and everything is reported on the other half.
+    """
+    about = [m for m in metrics if m.entry.facts.get("ABOUT", "sampler") == "sampler"]
+    of_sampler = rows[rows["sampler"].notna()]
+    whole = of_sampler[of_sampler["steps"].isna() | (of_sampler["steps"] == _longest(of_sampler))]
+    half = (whole.groupby("target")["seed"].transform("max") + 1) // 2
+    criterion = next((str(m) for m in about if m.entry.facts.get("FLOOR") and m.entry.facts.get("DIRECTION") == "lower"), "")
+    cell = ["target", "model", "loss", "sampler", "temperature"]
+    first = whole[(whole["seed"] < half) & (whole["metric"] == criterion)]
+    # A step that diverged on one seed is not chosen while another did not.
+    first = first.assign(value=first["value"].where(first["status"] == "ok", np.inf))
+    scores = first.groupby([*cell, "step_size"], dropna=False, sort=False)["value"].mean().reset_index()
+    best = scores.sort_values("value", kind="stable").drop_duplicates(cell)
+    chosen = whole[whole["seed"] >= half].merge(best[[*cell, "step_size"]], on=[*cell, "step_size"])
+    table = _summaries(chosen, [*cell, "step_size", "steps", "gradient_evaluations"])
+    rivals = chosen[chosen["model"].isna() & (chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0)]
+    return _mark_best(table, rivals, ["model", "loss", "sampler", "temperature"], [m for m in about if str(m) == criterion])
+
+
+def _longest(rows: pd.DataFrame) -> pd.Series:
+    return rows.groupby(["target", "model", "loss", "sampler"], dropna=False)["steps"].transform("max")
+
+
+def _summaries(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    found = []
+    for key, of in rows.groupby([*keys, "metric"], dropna=False, sort=False):
+        spec = parse("metric", key[-1])
+        ok = of[of["status"] == "ok"]
+        interval = statistics.t_interval(ok["value"].to_numpy(float), log=bool(spec.entry.facts.get("LOG")))
+        others = of.loc[of["status"] != "ok", "status"].value_counts(sort=False)
+        status = "; ".join(s if s.startswith("not_applicable") else f"{s} {n}/{len(of)}" for s, n in others.items())
+        entry = dict(zip([*keys, "metric"], key, strict=True)) | interval._asdict() | {"seeds": len(ok), "status": status}
+        if spec.entry.facts.get("FLOOR"):
+            entry |= {c: of[c].dropna().iloc[0] if of[c].notna().any() else np.nan for c in ("floor_mean", "floor_q95")}
+        found.append(entry)
+    columns = [*keys, "metric", "mean", "low", "high", "seeds", "status"]
+    return pd.DataFrame(found, columns=columns + [c for c in ("floor_mean", "floor_q95") if any(c in e for e in found)])
+
+
+def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: list[Spec]) -> pd.DataFrame:
+    """Add `leads`, the lowest mean on a target by the first criterion that has values there, and `best`, where that is significant.
+
+    Paired t tests across seeds against every rival, Holm-corrected; a method with a seed that is not `ok` neither leads nor is a rival.
+    """
+    table = table.assign(leads=False, best=False)
+    for target, here in rivals.groupby("target", sort=False):
+        for metric in criteria:
+            of = here[here["metric"] == str(metric)]
+            log = bool(metric.entry.facts.get("LOG"))
+            groups = {
+                k: g.sort_values("seed")["value"].to_numpy(float)
+                for k, g in of.groupby(method, dropna=False, sort=False)
+                if (g["status"] == "ok").all()
+            }
+            if not groups:
+                continue
+            means = {k: np.log(v).mean() if log else v.mean() for k, v in groups.items()}
+            leader = min(means, key=means.__getitem__)
+            others = [v for k, v in groups.items() if k != leader]
+            significant = bool(others) and bool(
+                (statistics.holm([statistics.paired_p(groups[leader], v, log) for v in others]) < ALPHA).all()
+            )
+            at = (table["target"] == target) & (table["metric"] == str(metric))
+            for column, value in zip(method, leader, strict=True):
+                at &= table[column].isna() if pd.isna(value) else table[column] == value
+            table.loc[at, ["leads", "best"]] = True, significant
+            break
+    return table
+
+
+def _claims(claims: list[dict[str, Any]]) -> pd.DataFrame:
+    found = []
+    for c in claims:
+        counted = [q for q in c["quantities"] if q["group"] != "identity"]
+        leading = next((q for q in c["quantities"] if q["name"] == c["leading"]), {})
+        entry = {k: c[k] for k in ("id", "label", "source", "expected", "verdict")}
+        entry |= {"agree": sum(q["agrees"] for q in counted), "quantities": len(counted), "leading": c["leading"]}
+        found.append(entry | {k: leading.get(k) for k in ("predicted", "measured", "standard_error")})
+    columns = "id label source expected verdict agree quantities leading predicted measured standard_error".split()
+    return pd.DataFrame(found, columns=columns)
+
+
+# --- how they are shown ---------------------------------------------------------------------------------------------------------------
+
+
+def _wide(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """A row a method, a column a metric, each cell a mean with its interval, what went wrong, and a star for best."""
+    cells = table.assign(cell=table.apply(_cell, axis=1), **{k: table[k].map(_key) for k in keys})
+    order = cells.drop_duplicates(keys)[keys]
+    metrics = list(dict.fromkeys(cells["metric"]))
+    wide = cells.pivot_table(index=keys, columns="metric", values="cell", aggfunc="first").reindex(columns=metrics).reset_index()
+    wide = order.merge(wide, on=keys, how="left")
+    return wide.rename(columns={m: parse("metric", m).label for m in metrics}).fillna("")
+
+
+def _key(value: object) -> str:
+    return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _cell(row: pd.Series) -> str:
+    if row["status"].startswith("not_applicable"):
+        return "-"
+    value = "" if pd.isna(row["mean"]) else f"{row['mean']:.3g}"
+    interval = "" if pd.isna(row["low"]) else f" [{row['low']:.3g}, {row['high']:.3g}]"
+    return "; ".join(filter(None, [value + interval + (" *" if row.get("best") else ""), row["status"]]))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A Markdown table."""
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.map(_key).to_numpy().tolist()]
+    return "".join("| " + " | ".join(str(c).replace("|", "\\|") for c in line) + " |\n" for line in lines)
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A LaTeX tabular for booktabs, in ASCII."""
+    text = table.map(_key).to_latex(index=False, escape=True)
+    for character, code in {"σ": r"$\sigma$", "²": "$^2$", "₂": "$_2$", "ä": r"\"a"}.items():
+        text = text.replace(character, code)
+    return text
+
+
+# --- what the run rests on ------------------------------------------------------------------------------------------------------------
+
+
+def _timings(folder: Path) -> pd.DataFrame:
+    found = []
+    for path in sorted((folder / "timings").rglob("*.json")):
+        entry = json.loads(path.read_text())
+        common = {k: entry.get(k) for k in ("stage", "job", "seconds", "peak_memory_mb")}
+        for source in entry.get("sources") or [{}]:
+            found.append(common | {k: source.get(k) for k in ("model", "loss", "seconds_per_gradient")})
+    return pd.DataFrame(found)
+
+
+def _manifest(plan: Plan) -> dict[str, Any]:
+    suite = json.loads(plan.suite.model_dump_json())
+    return {
+        "suite": suite,
+        "suite_sha256": hashlib.sha256(json.dumps(suite, sort_keys=True).encode()).hexdigest(),
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": bool(_git("status", "--porcelain")),
+        "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES},
+        "machine": {"processor": _processor(), "system": platform.platform(), "cores": os.cpu_count(), "threads_a_job": 1},
+    }
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
