@@ -39,7 +39,7 @@ from scorebench.targets.gaussian import gaussian
 LABEL = "Step size and bias"
 SOURCE = "equation 158"
 STATEMENT = (
-    r"x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon \quad\text{is Euler--Maruyama, } c = \Delta t, \text{ for}\quad "
+    r"x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon \quad\text{is Euler-Maruyama, } c = \Delta t, \text{ for}\quad "
     r"dx = \nabla\log p(x)\,dt + \sqrt{2}\,\sigma\,dW, \quad \sigma = 1"
 )
 EXPECTED = "reproduced"
