@@ -158,9 +158,28 @@ def load(path: str | Path) -> Suite:
     for i, e in enumerate(_list(raw.get("experiments"))):
         if isinstance(e, dict) and e.get("trained") and not e.get("sources"):
             lines.append(f"experiments[{i}].trained: there is nothing trained to sample (add sources)")
+    lines += _unmet(raw)
     if lines or suite is None:
         raise InputError(*(f"{path}: {line}" for line in dict.fromkeys(lines)))
     return suite
+
+
+def _unmet(raw: dict[str, Any]) -> list[str]:
+    """What a figure needs and the suite lacks: a method of some kind, by name, or any (an empty name)."""
+    present: dict[str, set[str]] = {}
+    for _, kind, texts in _specs(raw):
+        present.setdefault(kind, set()).update(text.partition(":")[0] for text in texts)
+    lines = []
+    for figure in present["figure"] & set(registry.names("figure")):
+        needs = registry.entry("figure", figure).facts.get("NEEDS", {})
+        for kind, name in needs.items():
+            if (name not in present[kind]) if name else not present[kind]:
+                lines.append(
+                    f"figures: {figure!r} needs the {kind} {name!r}, which no experiment has"
+                    if name
+                    else f"figures: {figure!r} needs a {kind}"
+                )
+    return lines
 
 
 def _tuples(value: Any) -> Any:

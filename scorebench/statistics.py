@@ -23,9 +23,9 @@ class Interval(NamedTuple):
 def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: float = LEVEL) -> Interval:
     """Student's interval, mean -+ t sd/sqrt n (Student 1908), across independent seeds.
 
-    With `log` it is that of the logarithms, mapped back: the centre is the geometric mean. Divergences are positive and their spread is
-    in proportion to their size, so that they are nearer to normal there; at 5 seeds bootstrap intervals cover .83-.85 of .95. Values that are
-    not finite, or not positive where logarithms are taken, are no values: give only those that are `ok`.
+    With `log` it is that of the logarithms, mapped back: the centre is the geometric mean. Divergences are positive and their spread is in
+    proportion to their size, so that they are nearer to normal there; at 5 seeds bootstrap intervals cover .83-.85 of .95. A value that is not
+    finite, or not positive where logarithms are taken, makes the interval NaN: give the values that are `ok`, and count the others.
     """
     x = np.asarray(values, float)
     if log:

@@ -1,7 +1,7 @@
 """What figures share: one look, and means across seeds with their intervals.
 
-A figure is a file that says LABEL (its title), CAPTION (what to see), NEEDS (the kinds of source or target it draws, checked against the suite) and
-defines `draw(results) -> Figure`. Colours are seaborn's colour-blind palette; markers and line styles tell the same in grey.
+A figure is a file that says LABEL (its title), CAPTION (what to see) and NEEDS (a method of each of these kinds must be in the suite, "" being
+any), and defines `draw(results) -> Figure`. Colours are seaborn's colour-blind palette; markers and line styles tell the same in grey.
 """
 
 from collections.abc import Iterator

@@ -13,8 +13,8 @@ from scorebench.samplers.ula import theory
 
 LABEL = "Bias against step size"
 CAPTION = (
-    "Relative error of the second moment on a Gaussian, exact score: ULA follows the closed form and has no stationary law from the dashed line "
-    "on; MALA, at the same cost, has no bias. Points are means across seeds with 95 % intervals; crosses on the edge diverged."
+    "Relative error of the second moment on a Gaussian, exact score: ULA follows the closed form and has no stationary law from the dashed "
+    "line on; MALA, at the same cost, has no bias. Points are means across seeds with 95 % intervals; crosses on the edge diverged."
 )
 NEEDS = {"target": "gaussian", "sampler": "ula", "metric": "second_moment_bias"}
 

@@ -11,8 +11,8 @@ from scorebench.spec import parse
 
 LABEL = "Digits: sampled and held out"
 CAPTION = (
-    "Top row: held-out images as the target draws them, with its noise. Below: final states of ULA chains started from noise, on energies trained by each "
-    "loss, at the step size chosen on the first half of the seeds. A large σ learns the noised density, and its samples show the noise."
+    "Top row: held-out images as the target draws them, with its noise. Below: final states of ULA chains started from noise, on energies "
+    "trained by each loss, at the step size chosen on the first half of the seeds. A large σ learns the noised density, and its samples show the noise."
 )
 NEEDS = {"target": "digits", "sampler": "ula"}
 COLUMNS = 14

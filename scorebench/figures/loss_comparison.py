@@ -8,10 +8,12 @@ from scorebench.figures.base import COLOURS, across_seeds
 from scorebench.results import Results
 from scorebench.spec import parse
 
+KINDS = (("fisher_divergence", "to the target"), ("fisher_divergence:to=fixed_point", "to what the loss learns"))
 LABEL = "Losses compared"
 CAPTION = (
-    "Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves out "
-    "the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale; explicit needs the true score and is the yardstick."
+    "Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves "
+    "out the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale. The explicit loss needs the true "
+    "score and is the yardstick."
 )
 NEEDS = {"metric": "fisher_divergence", "loss": ""}
 
@@ -30,24 +32,12 @@ def draw(results: Results) -> Figure:
         of = across_seeds(rows[rows["target"] == target], ["metric", "model", "loss"], log=True)
         order = of[of["metric"] == "fisher_divergence"].sort_values("mean")
         place = {(m, s): i for i, (m, s) in enumerate(zip(order["model"], order["loss"], strict=True))}
-        for i, (metric, label) in enumerate(
-            (("fisher_divergence", "to the target"), ("fisher_divergence:to=fixed_point", "to what the loss learns"))
-        ):
+        for i, (metric, label) in enumerate(KINDS):
             here = of[of["metric"] == metric]
             y = np.array([place[m, s] for m, s in zip(here["model"], here["loss"], strict=True)]) + 0.15 * (2 * i - 1)
             spread = np.abs(here[["low", "high"]].to_numpy().T - here["mean"].to_numpy())
-            ax.errorbar(
-                here["mean"],
-                y,
-                xerr=spread,
-                fmt="os"[i],
-                color=COLOURS[i],
-                mfc=(COLOURS[0], "white")[i],
-                markersize=4.5,
-                capsize=2,
-                lw=1.1,
-                label=label,
-            )
+            look = {"fmt": "os"[i], "color": COLOURS[i], "mfc": (COLOURS[0], "white")[i]}
+            ax.errorbar(here["mean"], y, xerr=spread, markersize=4.5, capsize=2, lw=1.1, label=label, **look)
         several = order["model"].nunique() > 1
         names = [parse("loss", s).label + (f" · {parse('model', m).label.replace('MLP ', '')}" if several else "") for m, s in place]
         ax.set_yticks(range(len(names)), names)

@@ -14,8 +14,8 @@ from scorebench.sources import read
 
 LABEL = "Score fields and trajectories"
 CAPTION = (
-    "Density (shading), score (arrows, length compressed) and four Langevin trajectories (c = .01, 200 steps, same random numbers) on two far modes. "
-    "Left: exact. Right: an MLP energy trained by score matching; it errs where there was no data, between and outside the modes."
+    "Density (shading), score (arrows, length compressed) and four Langevin trajectories (c = .01, 200 steps, same random numbers) on two far "
+    "modes. Left: exact. Right: an MLP energy trained by score matching; it errs where there was no data, between and outside the modes."
 )
 NEEDS = {"target": "gaussian_mixture", "model": "mlp_energy"}
 STARTS = torch.tensor([[-0.4, 2.6], [0.4, -2.6], [3.4, 1.6], [-3.4, -1.6]])
@@ -24,20 +24,12 @@ STARTS = torch.tensor([[-0.4, 2.6], [0.4, -2.6], [3.4, 1.6], [-3.4, -1.6]])
 def draw(results: Results) -> Figure:
     """Two panels: the exact score and the first seed of the energy with the smallest Fisher divergence."""
     table = results.table("losses")
-    here = table[
-        table["target"].str.startswith("gaussian_mixture")
-        & ~table["target"].str.contains("components")
-        & table["model"].str.startswith("mlp_energy")
-    ]
-    best = here[(here["metric"] == "fisher_divergence") & (here["loss"] != "explicit")].sort_values("mean").iloc[0]
-    train = next(
-        t
-        for t in results.plan.trains.values()
-        if (str(t.target), str(t.model)) == (best["target"], best["model"]) and best["loss"] in map(str, t.losses)
-    )
+    trains = [t for t in results.plan.trains.values() if t.target.name == "gaussian_mixture" and t.model.name == "mlp_energy"]
+    trains = [t for t in trains if t.target == trains[0].target and t.loss.name != "explicit"]
+    rows = table[(table["target"] == str(trains[0].target)) & (table["metric"] == "fisher_divergence")].set_index(["model", "loss"])["mean"]
+    best, train = min(((loss, t) for t in trains for loss in t.losses), key=lambda pair: rows[str(pair[1].model), str(pair[0])])
     target = train.target.build()
-    found = [s for s in read(results.folder / "train" / f"{train.id}.npz", train, target) if str(s.loss) == best["loss"]]
-    source = found[-1]
+    source = [s for s in read(results.folder / "train" / f"{train.id}.npz", train, target) if s.loss == best][-1]
     seeds = train.experiment.seeds
 
     axis = torch.linspace(-4, 4, 161)

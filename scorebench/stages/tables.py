@@ -18,6 +18,7 @@ import pandas as pd
 from scorebench import artifacts, statistics
 from scorebench.plan import Plan
 from scorebench.spec import Spec, parse, parse_all
+from scorebench.stages.base import OK
 
 ALPHA = 0.05
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
@@ -63,7 +64,7 @@ def losses(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
 def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     """Every source and sampler at each temperature, after the whole budget, at its best step size.
 
-    The step is chosen on the first half of the seeds by the suite's first metric that has a floor, and everything is reported on the other half.
+    The step is chosen on the first half of the seeds by the suite's first metric that has a floor; everything is reported on the rest.
     """
     about = [m for m in metrics if m.entry.facts.get("ABOUT", "sampler") == "sampler"]
     of_sampler = rows[rows["sampler"].notna()]
@@ -73,7 +74,7 @@ def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     cell = ["target", "model", "loss", "sampler", "temperature"]
     first = whole[(whole["seed"] < half) & (whole["metric"] == criterion)]
     # A step that diverged on one seed is not chosen while another did not.
-    first = first.assign(value=first["value"].where(first["status"] == "ok", np.inf))
+    first = first.assign(value=first["value"].where(first["status"] == OK, np.inf))
     scores = first.groupby([*cell, "step_size"], dropna=False, sort=False)["value"].mean().reset_index()
     best = scores.sort_values("value", kind="stable").drop_duplicates(cell)
     chosen = whole[whole["seed"] >= half].merge(best[[*cell, "step_size"]], on=[*cell, "step_size"])
@@ -90,9 +91,9 @@ def _summaries(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     found = []
     for key, of in rows.groupby([*keys, "metric"], dropna=False, sort=False):
         spec = parse("metric", key[-1])
-        ok = of[of["status"] == "ok"]
+        ok = of[of["status"] == OK]
         interval = statistics.t_interval(ok["value"].to_numpy(float), log=bool(spec.entry.facts.get("LOG")))
-        others = of.loc[of["status"] != "ok", "status"].value_counts(sort=False)
+        others = of.loc[of["status"] != OK, "status"].value_counts(sort=False)
         status = "; ".join(s if s.startswith("not_applicable") else f"{s} {n}/{len(of)}" for s, n in others.items())
         entry = dict(zip([*keys, "metric"], key, strict=True)) | interval._asdict() | {"seeds": len(ok), "status": status}
         if spec.entry.facts.get("FLOOR"):
@@ -112,19 +113,13 @@ def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], cri
         for metric in criteria:
             of = here[here["metric"] == str(metric)]
             log = bool(metric.entry.facts.get("LOG"))
-            groups = {
-                k: g.sort_values("seed")["value"].to_numpy(float)
-                for k, g in of.groupby(method, dropna=False, sort=False)
-                if (g["status"] == "ok").all()
-            }
+            of = of[of.groupby(method, dropna=False)["status"].transform(lambda s: (s == OK).all())].sort_values("seed")
+            groups = {k: g["value"].to_numpy(float) for k, g in of.groupby(method, dropna=False, sort=False)}
             if not groups:
                 continue
-            means = {k: np.log(v).mean() if log else v.mean() for k, v in groups.items()}
-            leader = min(means, key=means.__getitem__)
-            others = [v for k, v in groups.items() if k != leader]
-            significant = bool(others) and bool(
-                (statistics.holm([statistics.paired_p(groups[leader], v, log) for v in others]) < ALPHA).all()
-            )
+            leader = min(groups, key=lambda k: statistics.t_interval(groups[k], log).mean)
+            p_values = [statistics.paired_p(groups[leader], v, log) for k, v in groups.items() if k != leader]
+            significant = bool(p_values) and bool((statistics.holm(p_values) < ALPHA).all())
             at = (table["target"] == target) & (table["metric"] == str(metric))
             for column, value in zip(method, leader, strict=True):
                 at &= table[column].isna() if pd.isna(value) else table[column] == value
