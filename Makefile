@@ -17,7 +17,7 @@ reproduce: .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(SUITE_FILE)
 
 test: .venv/installed-dev ## set up and run the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest --junit-xml=results/tests.xml
 
 lint: .venv/installed-dev ## every linter that CI runs
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 
 import os
 import sys
+import time
 
 from scorebench.config import load
 from scorebench.errors import InputError
@@ -22,6 +23,7 @@ except InputError as error:
     sys.exit("\n".join(f"scorebench: {line}" for line in error.lines))
 
 OUT = f"results/{PLAN.suite.name}"
+STARTED = time.time()
 
 # Jobs run with this interpreter and suite, one thread each, on a laptop as on a cluster. In the environment, since a job does not
 # depend on how the suite's file is called: its parameters say what it rests on.
@@ -39,7 +41,7 @@ onstart:
 
 
 onsuccess:
-    shell("python -m scorebench summary {OUT} >&2")
+    shell("python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")
 
 
 onerror:

@@ -95,11 +95,15 @@ def stage(
 
 
 @app.command()
-def summary(folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")]) -> None:
+def summary(
+    folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")],
+    since: Annotated[float, typer.Option(help="When the run started; if every job ran since then, say and keep what it cost.")] = 0.0,
+    cores: Annotated[int, typer.Option(help="On how many cores.")] = 1,
+) -> None:
     """Say in a few lines what a run found: the best loss and sampler a target, what diverged or failed, where the page is."""
     from scorebench.summary import show
 
-    show(folder)
+    show(folder, since, cores)
 
 
 @app.command()

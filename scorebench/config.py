@@ -173,12 +173,9 @@ def _unmet(raw: dict[str, Any]) -> list[str]:
     for figure in present["figure"] & set(registry.names("figure")):
         needs = registry.entry("figure", figure).facts.get("NEEDS", {})
         for kind, name in needs.items():
-            if (name not in present[kind]) if name else not present[kind]:
-                lines.append(
-                    f"figures: {figure!r} needs the {kind} {name!r}, which no experiment has"
-                    if name
-                    else f"figures: {figure!r} needs a {kind}"
-                )
+            found = present.get(kind, set())
+            if not found if name == "" else name not in found:
+                lines.append(f"figures: {figure!r} needs {f'the {kind} {name!r}' if name else f'a {kind}'}, which the suite lacks")
     return lines
 
 

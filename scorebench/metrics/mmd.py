@@ -21,6 +21,7 @@ NEEDS = {"samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
+SEES = {"lost_mode", "wrong_weights"}
 
 MOST = 512
 

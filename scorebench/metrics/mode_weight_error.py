@@ -16,6 +16,7 @@ NEEDS = {"samples", "target.modes"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
+SEES = {"lost_mode", "wrong_weights"}
 
 
 def mode_weight_error(run: Run, target: Target, reference: Tensor) -> Estimate:

@@ -21,6 +21,7 @@ NEEDS = {"samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
+SEES = {"shifted", "wide_modes"}
 
 DIRECTIONS, LEVELS, FEWEST = 32, 32, 4
 

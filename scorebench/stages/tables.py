@@ -21,6 +21,7 @@ from scorebench.spec import Spec, parse, parse_all
 from scorebench.stages.base import OK
 
 ALPHA = 0.05
+KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "loss", "sampler", "temperature", "step_size"]}
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
 
 
@@ -30,11 +31,7 @@ def run(plan: Plan, folder: Path) -> None:
     claims = [json.loads((folder / "claims" / f"{job}.json").read_text()) for job in plan.jobs("claim")]
     metrics = parse_all("metric", plan.suite.metrics)
     tables = {"losses": losses(rows, metrics), "samplers": samplers(rows, metrics), "claims": _claims(claims)}
-    shown = {
-        "losses": _wide(tables["losses"], ["target", "model", "loss"]),
-        "samplers": _wide(tables["samplers"], ["target", "model", "loss", "sampler", "temperature", "step_size"]),
-        "claims": tables["claims"].drop(columns="expected"),
-    }
+    shown = {name: wide(name, tables[name])[0] for name in KEYS} | {"claims": tables["claims"].drop(columns="expected")}
     files = {"metrics.csv": rows.to_csv(index=False)}
     for name, table in tables.items():
         files[f"tables/{name}.csv"] = table.to_csv(index=False)
@@ -143,14 +140,16 @@ def _claims(claims: list[dict[str, Any]]) -> pd.DataFrame:
 # --- how they are shown ---------------------------------------------------------------------------------------------------------------
 
 
-def _wide(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """A row a method, a column a metric, each cell a mean with its interval, what went wrong, and a star for best."""
+def wide(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """A row a method, a column a metric, each cell a mean with its interval, what went wrong, and a star for best; and the number of key columns."""
+    keys = KEYS[name]
+    table = table.assign(status=table["status"].fillna(""))
     cells = table.assign(cell=table.apply(_cell, axis=1), **{k: table[k].map(_key) for k in keys})
     order = cells.drop_duplicates(keys)[keys]
     metrics = list(dict.fromkeys(cells["metric"]))
-    wide = cells.pivot_table(index=keys, columns="metric", values="cell", aggfunc="first").reindex(columns=metrics).reset_index()
-    wide = order.merge(wide, on=keys, how="left")
-    return wide.rename(columns={m: parse("metric", m).label for m in metrics}).fillna("")
+    found = cells.pivot_table(index=keys, columns="metric", values="cell", aggfunc="first").reindex(columns=metrics).reset_index()
+    found = order.merge(found, on=keys, how="left")
+    return found.rename(columns={m: parse("metric", m).label for m in metrics}).fillna(""), len(keys)
 
 
 def _key(value: object) -> str:

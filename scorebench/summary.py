@@ -1,0 +1,154 @@
+"""What a run found and what it cost, in a few lines for the terminal, the page and the README."""
+
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scorebench import artifacts
+from scorebench.errors import InputError
+from scorebench.results import Results
+from scorebench.spec import parse
+
+README_FIGURE = "bias_against_step_size"
+
+
+def show(folder: Path, since: float, cores: int) -> None:
+    """Print what was found, what went wrong with its log, what a whole run cost, and the page's path."""
+    results = Results(folder)
+    lines = [*best(results), *troubles(results)]
+    cost = _cost(results, since, cores)
+    if cost:
+        artifacts.write_json(folder / "run.json", cost)
+        lines.append(
+            f"{cost['jobs']} jobs in {cost['wall_seconds'] / 60:.1f} min on {cores} cores; compute {cost['compute_share']:.2f} of cores x wall; "
+            f"at most {cost['peak_memory_mb']:.0f} MB a job"
+        )
+    print("\n".join([*lines, f"page: {folder / 'index.html'}"]))
+
+
+def best(results: Results) -> list[str]:
+    """The best loss and the best sampler on each target, and the verdicts."""
+    lines = []
+    for name, what in (("losses", "loss"), ("samplers", "sampler on the exact score")):
+        table = results.table(name)
+        for _, row in table[table["leads"]].iterrows():
+            if name == "losses":
+                method = f"{parse('loss', row['loss']).label} with {parse('model', row['model']).label}"
+            else:
+                method = f"{parse('sampler', row['sampler']).label} at step {row['step_size']:g}"
+            sure = "significantly better than every rival" if row["best"] else "not significantly better than every rival"
+            number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
+            lines.append(f"best {what}, {parse('target', row['target']).label}: {method}, {sure}; {number}")
+    lines += [f"claim {c['id']}: {c['verdict']}" for c in results.claims]
+    return lines
+
+
+def troubles(results: Results) -> list[str]:
+    """What diverged, failed or ran out of time, a line a target and method, with the log where there is something to read."""
+    rows = results.metrics
+    bad = rows[~rows["status"].str.match("ok|not_applicable")]
+    lines = []
+    for (target, sampler, loss), of in bad.groupby(["target", "sampler", "loss"], sort=False):
+        kinds = of["status"].str.partition(":")[0].value_counts()
+        steps = of["step_size"].dropna().unique()
+        where = f" (step {', '.join(f'{s:g}' for s in sorted(steps))})" if 0 < len(steps) <= 8 else ""
+        what = " on ".join(filter(None, [sampler, loss or "the exact score"])) if sampler else loss
+        counts = ", ".join(f"{kind} {n} rows" for kind, n in kinds.items())
+        log = f"; see {_log(results, target, sampler, loss)}" if set(kinds.index) - {"diverged"} else ""
+        lines.append(f"{target}, {what}{where}: {counts}{log}")
+    lines += [
+        f"claim {c['id']}: {c['verdict']}; see {results.folder}/logs/claim/{c['id']}.log"
+        for c in results.claims
+        if "failed" in c["verdict"]
+    ]
+    return lines
+
+
+def _log(results: Results, target: str, sampler: str, loss: str) -> Path:
+    logs = results.folder / "logs"
+    slug = parse("target", target).slug
+    if sampler:
+        return logs / "sample" / slug / f"{parse('sampler', sampler).slug}.log"
+    return next(
+        logs / "train" / f"{t.id}.log" for t in results.plan.trains.values() if t.target.slug == slug and loss in map(str, t.losses)
+    )
+
+
+def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
+    """What the run cost, if all of its jobs ran since then; None after a partial run."""
+    entries = [json.loads(p.read_text()) for p in (results.folder / "timings").rglob("*.json")]
+    if not since or any(e["started"] < since for e in entries):
+        return None
+    wall = max(e["ended"] for e in entries) - since
+    compute = sum(e["seconds"] for e in entries)
+    return {
+        "jobs": len(entries),
+        "cores": cores,
+        "wall_seconds": wall,
+        "compute_seconds": compute,
+        "compute_share": compute / (cores * wall),
+        "peak_memory_mb": max(e["peak_memory_mb"] for e in entries),
+    }
+
+
+# --- the README -----------------------------------------------------------------------------------------------------------------------
+
+
+def write_readme(folder: Path, readme: Path) -> None:
+    """Rewrite the README's marked parts from a run's outputs, and copy the figure it shows to results/reference/<suite>/."""
+    results = Results(folder)
+    reference = folder.parent / "reference" / folder.name
+    reference.mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "figures" / f"{README_FIGURE}.png", reference)
+    parts = {
+        "figure": f"![{README_FIGURE.replace('_', ' ')}]({reference.as_posix()}/{README_FIGURE}.png)",
+        "times": _times(folder.parent),
+        "tables": _tables(results),
+    }
+    text = readme.read_text()
+    for name, content in parts.items():
+        text, n = re.subn(f"(<!-- run: {name} -->\n).*?(<!-- end -->)", lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.DOTALL)
+        if n != 1:
+            raise InputError(f"{readme}: the mark '<!-- run: {name} -->' stands {n} times (allowed: once)")
+    artifacts.write_bytes(readme, text.encode())
+
+
+def _times(root: Path) -> str:
+    lines = ["| what | jobs | time | compute of cores x wall | peak memory a job |", "|---|---|---|---|---|"]
+    for path in sorted(root.glob("*/run.json")):
+        r = json.loads(path.read_text())
+        time = (
+            f"{r['wall_seconds'] / 60:.1f} min on {r['cores']} cores"
+            if r["wall_seconds"] > 90
+            else f"{r['wall_seconds']:.0f} s on {r['cores']} cores"
+        )
+        lines.append(f"| `{path.parent.name}` | {r['jobs']} | {time} | {r['compute_share']:.2f} | {r['peak_memory_mb']:.0f} MB |")
+    tests = root / "tests.xml"
+    if tests.exists():
+        suite = ElementTree.parse(tests).getroot().find("testsuite")
+        assert suite is not None
+        lines.append(f"| `make test`, after its set-up | {suite.get('tests')} tests | {float(suite.get('time', 'nan')) / 60:.1f} min | | |")
+    return "\n".join([*lines, "", "Measured on the machine of the last run, imports not counted as compute."])
+
+
+def _tables(results: Results) -> str:
+    losses = results.table("losses")
+    shown = losses[losses["metric"].str.startswith("fisher_divergence") & losses["mean"].notna()]
+    heads = {"fisher_divergence": "Fisher divergence to the target", "fisher_divergence:to=fixed_point": "to what the loss learns"}
+    keys = ["target", "model", "loss"]
+    cells = shown.assign(cell=shown.apply(_interval, axis=1), metric=shown["metric"].map(heads))
+    wide = cells.pivot_table(index=keys, columns="metric", values="cell", aggfunc="first").reindex(columns=list(heads.values()))
+    wide = shown.drop_duplicates(keys)[keys].merge(wide.reset_index(), on=keys)
+    claims = results.table("claims")[["id", "verdict", "leading", "predicted", "measured", "standard_error"]]
+    from scorebench.stages.tables import markdown
+
+    return f"{markdown(wide)}\n{markdown(claims)}".rstrip()
+
+
+def _interval(row: pd.Series) -> str:
+    return f"{row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]" + (" **best**" if row["best"] else "")
