@@ -276,16 +276,16 @@ def test_exact_samplers_keep_the_law(spec, temperature, step_size):
 
 
 def test_wrong_laws_are_seen(monkeypatch):
-    """The mutants: ULA in MALA's place; q the wrong way round; T forgotten in q; T forgotten in p."""
+    """The mutants: ULA in MALA's place; q the wrong way round; T forgotten in q; q's variance doubled."""
     spec = parse("sampler", "mala")
     with pytest.raises(AssertionError):
         assert_law(parse("sampler", "ula"), 1.0, 0.4)
+    log_q = mala.MALA._log_q
     for broken in (
         lambda self, to, start: -log_q(self, to, start),
         lambda self, to, start: log_q(self, to, start) * self.temperature,
         lambda self, to, start: log_q(self, to, start) / 2,
     ):
-        log_q = mala.MALA._log_q
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
             patch.setattr(mala.MALA, "_log_q", broken)
             assert_law(spec, 2.0, 0.4)

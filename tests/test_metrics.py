@@ -1,0 +1,506 @@
+"""Contract of a metric: identities, its floor on exact draws, the faults that it says it sees, its standard error. Over the registry.
+
+Exact: naive double loops, closed forms on hand-made points, another library on fixed projections, invariance under the chains' order.
+Statistical: alpha = 1e-4 a test function over all its parameters (Bonferroni), unless a test says otherwise. A standard error is called
+right when the spread over 200 repeats is within [.7, 1.4] of it: a true one leaves that range with probability below 1e-6 (chi-squared,
+199 degrees of freedom), one that forgets a factor of 2 is seen always, a factor of 1.5 with power .9.
+"""
+
+import functools
+import itertools
+
+import numpy as np
+import ot
+import pytest
+import torch
+from conftest import assert_mean, examples, over, stream, z_limit
+from scipy import stats
+
+from scorebench import registry, rng
+from scorebench.metrics import base as metric_base
+from scorebench.metrics import within_mode_sliced_w2 as sliced
+from scorebench.metrics.base import Estimate, Run, jackknife, mean_over_points
+from scorebench.spec import parse
+from scorebench.targets._mixture import mixture, normal
+from scorebench.targets.base import Target, nearest
+
+REPEATS, CHAINS = 200, 256
+
+
+@functools.cache
+def two_modes() -> Target:
+    return parse("target", "gaussian_mixture").build()
+
+
+def call(text: str, run: Run, target: Target, reference) -> Estimate:
+    spec = parse("metric", text)
+    return registry.method("metric", spec.name)(run, target, reference, **spec.options)
+
+
+def facts(spec, key):
+    return spec.entry.facts[key]
+
+
+def about_sampler(spec) -> bool:
+    return facts(spec, "ABOUT") == "sampler"
+
+
+def has_floor(spec) -> bool:
+    return facts(spec, "FLOOR")
+
+
+def repeats(target: Target, *names: object, n: int = CHAINS) -> torch.Tensor:
+    """Independent sets of exact draws, (repeat, n, d)."""
+    return target.sample(REPEATS * n, stream(*names)).unflatten(0, (REPEATS, n))
+
+
+def values(spec, samples: torch.Tensor, reference: torch.Tensor, target: Target | None = None) -> Estimate:
+    """The metric of each repeat as a seed of its own; signed metrics as they are."""
+    return call(str(spec), Run(samples=samples[:, None], chains=samples.shape[1]), target or two_modes(), reference)
+
+
+@over("spec", "metric")
+def test_facts(spec):
+    """What the stages and the tables read."""
+    assert isinstance(facts(spec, "LABEL"), str) and isinstance(facts(spec, "REFERENCE"), str)
+    assert facts(spec, "ABOUT") in ("source", "sampler") and facts(spec, "DIRECTION") in ("lower", "higher", "none")
+    assert isinstance(facts(spec, "LOG"), bool) and isinstance(has_floor(spec), bool)
+    for need in facts(spec, "NEEDS"):
+        owner, _, member = need.rpartition(".")
+        assert member in (Target.__dataclass_fields__ if owner else Run._fields)
+    if has_floor(spec):
+        assert about_sampler(spec) and spec.entry.facts["SEES"] <= set(FAULTS) and spec.entry.facts["SEES"]
+
+
+def example_run(generator_name: str, seeds: int = 2, cells: int = 3) -> tuple[Run, torch.Tensor]:
+    """A whole run of a bad sampler, with exact draws beside it."""
+    g = stream(generator_name)
+    samples = 1.2 * two_modes().sample(seeds * cells * 64, g).unflatten(0, (seeds, cells, 64))
+    trace = two_modes().sample(seeds * cells * 8 * 50, g).unflatten(0, (seeds, cells, 8, 50))
+    acceptance, spread = torch.rand(seeds, cells, generator=g), torch.rand(seeds, cells, generator=g)
+    return Run(samples, trace, acceptance, spread, 64), two_modes().sample(seeds * 64, g).unflatten(0, (seeds, 64))
+
+
+@over("spec", "metric", about_sampler)
+def test_a_cell_alone(spec):
+    """(seed, cell) in and out; a seed and a cell alone are what they are in company."""
+    run, reference = example_run("alone")
+    together = call(str(spec), run, two_modes(), reference)
+    assert together.value.shape == together.standard_error.shape == (2, 3)
+    assert together.value.isfinite().all() and (together.standard_error > 0).all()
+    for seed, cell in itertools.product(range(2), range(3)):
+        one = Run(*(None if v is None else v[seed : seed + 1, cell : cell + 1] for v in run[:4]), run.chains)
+        alone = call(str(spec), one, two_modes(), reference[seed : seed + 1])
+        torch.testing.assert_close(alone.value[0, 0], together.value[seed, cell], rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(alone.standard_error[0, 0], together.standard_error[seed, cell], rtol=1e-4, atol=1e-6)
+
+
+@over("spec", "metric", about_sampler)
+def test_order_of_the_chains(spec):
+    """Chains are exchangeable: their order, and that of the exact draws, changes nothing but rounding."""
+    run, reference = example_run("order")
+    order, trace_order = torch.randperm(64, generator=stream("o")), torch.randperm(8, generator=stream("t"))
+    moved = run._replace(samples=run.samples[:, :, order], trace=run.trace[:, :, trace_order])
+    value = call(str(spec), run, two_modes(), reference).value
+    torch.testing.assert_close(call(str(spec), moved, two_modes(), reference.flip(1)).value, value, rtol=1e-5, atol=1e-6)
+
+
+# The floor, and the faults.
+
+
+def wrong_weights(target: Target, n: int, g: torch.Generator) -> torch.Tensor:
+    """.7 and .3 for .5 and .5."""
+    return parse("target", "gaussian_mixture:weight=0.7").build().sample(n, g)
+
+
+def lost_mode(target: Target, n: int, g: torch.Generator) -> torch.Tensor:
+    x = target.sample(n, g)
+    return torch.where(x[:, :1] < 0, -x, x)
+
+
+def shifted(target: Target, n: int, g: torch.Generator) -> torch.Tensor:
+    """By .5, one standard deviation of a mode, across the line between the modes."""
+    return target.sample(n, g) + torch.tensor([0.0, 0.5])
+
+
+def wide_modes(target: Target, n: int, g: torch.Generator) -> torch.Tensor:
+    """Standard deviation .75 for .5."""
+    x = target.sample(n, g)
+    centres = target.modes[nearest(x, target.modes)]
+    return centres + 1.5 * (x - centres)
+
+
+FAULTS = {f.__name__: f for f in (wrong_weights, lost_mode, shifted, wide_modes)}
+FLOORED = sum(has_floor(s) for s in examples("metric"))
+
+
+@functools.cache
+def floor(spec) -> torch.Tensor:
+    return values(spec, repeats(two_modes(), "floor x", spec), repeats(two_modes(), "floor y", spec)).value.flatten().double()
+
+
+@over("spec", "metric", has_floor)
+def test_exact_draws_are_at_the_floor(spec):
+    """z = (value - floor's mean)/(floor's sd) of 200 fresh pairs of exact draws: mean 0, standard deviation 1; false alarms at the 95 % quantile."""
+    fresh = values(spec, repeats(two_modes(), "fresh x", spec), repeats(two_modes(), "fresh y", spec)).value.flatten().double()
+    z = (fresh - floor(spec).mean()) / floor(spec).std()
+    assert abs(float(z.mean())) < z_limit(FLOORED) * (2 / REPEATS) ** 0.5  # both means vary
+    assert 0.65 < float(z.std()) < 1.5
+    alarms = float((fresh > floor(spec).quantile(0.95)).double().mean())
+    assert alarms < 0.05 + z_limit(FLOORED) * (0.05 * 0.95 * 2 / REPEATS) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("spec", "fault"), [(s, f) for s in examples("metric") if has_floor(s) for f in sorted(s.entry.facts["SEES"])], ids=str
+)
+def test_metrics_see_what_they_say(spec, fault):
+    """256 chains with the fault lie beyond the floor's 99 % quantile in 9 of 10 repeats or more."""
+    g = stream("fault", fault, spec)
+    faulty = FAULTS[fault](two_modes(), REPEATS * CHAINS, g).unflatten(0, (REPEATS, CHAINS))
+    found = values(spec, faulty, repeats(two_modes(), "fault y", spec)).value.flatten().double()
+    if facts(spec, "DIRECTION") == "none":
+        found, limit = (found - floor(spec).mean()).abs(), (floor(spec) - floor(spec).mean()).abs().quantile(0.99)
+    else:
+        limit = floor(spec).quantile(0.99)
+    assert float((found > limit).double().mean()) >= 0.9
+
+
+def test_what_one_metric_is_blind_to():
+    """Why they are reported together: a wide kernel does not see wide modes, mode shares and shapes do not see each other's fault."""
+    for text, fault in (("mmd", "wide_modes"), ("mode_weight_error", "wide_modes"), ("within_mode_sliced_w2", "wrong_weights")):
+        spec = parse("metric", text)
+        faulty = FAULTS[fault](two_modes(), REPEATS * CHAINS, stream("blind", text)).unflatten(0, (REPEATS, CHAINS))
+        found = values(spec, faulty, repeats(two_modes(), "blind y", text)).value.flatten().double()
+        assert float((found > floor(spec).quantile(0.99)).double().mean()) < 0.3
+    narrow = parse("metric", "mmd:fraction=0.2")
+    faulty = wide_modes(two_modes(), REPEATS * CHAINS, stream("narrow")).unflatten(0, (REPEATS, CHAINS))
+    found = values(narrow, faulty, repeats(two_modes(), "narrow y")).value.flatten().double()
+    assert float((found > floor(narrow).quantile(0.99)).double().mean()) > 0.9
+
+
+@over("spec", "metric", has_floor)
+@pytest.mark.parametrize("fault", ["wrong_weights", "shifted"])
+def test_standard_error_is_the_spread(spec, fault):
+    """Over the chains, the exact draws held fixed."""
+    faulty = FAULTS[fault](two_modes(), REPEATS * CHAINS, stream("se", fault, spec)).unflatten(0, (REPEATS, CHAINS))
+    reference = repeats(two_modes(), "se y", spec)[:1].expand(REPEATS, -1, -1)
+    found = values(spec, faulty, reference)
+    ratio = float(found.value.std() / found.standard_error.square().mean().sqrt())
+    at_a_corner = spec.name == "mode_weight_error" and fault == "shifted"  # |share - w| at zero: the standard error is an upper bound
+    assert (0.4 if at_a_corner else 0.7) < ratio < 1.4, ratio
+
+
+def test_ten_per_cent_of_variance():
+    """4,000 chains see 10 % more variance on a Gaussian by second moments, at alpha 1e-3 with power > .99 (standard error 1.6 %)."""
+    target = parse("target", "gaussian").build()
+    spec = parse("metric", "second_moment_bias")
+    x = repeats(target, "ten", n=4_000)
+    reference = x[:, :1]
+    for factor, bias in ((1.0, 0.0), (1.1, 0.1)):
+        found = values(spec, factor**0.5 * x, reference, target)
+        assert_mean(found.value.flatten().double(), bias, 2)
+        assert (float((found.value / found.standard_error > stats.norm.isf(1e-3)).double().mean()) > 0.97) == (factor > 1)
+
+
+# MMD
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.2])
+def test_mmd_is_the_double_loop(fraction):
+    x, y = (two_modes().sample(20, stream(name)).double().numpy() for name in "xy")
+    h2 = fraction**2 * 2 * float(two_modes().reference.double().var(0).sum())
+
+    def k(a, b):
+        return float(np.exp(-((a - b) ** 2).sum() / (2 * h2)))
+
+    off = [(i, j) for i in range(20) for j in range(20) if i != j]
+    naive = sum(k(x[i], x[j]) + k(y[i], y[j]) for i, j in off) / (20 * 19) - 2 * sum(k(a, b) for a in x for b in y) / 400
+    found = call(f"mmd:fraction={fraction}", Run(samples=torch.tensor(x)[None, None], chains=20), two_modes(), torch.tensor(y)[None])
+    assert float(found.value) == pytest.approx(naive, abs=1e-6)
+
+
+@pytest.mark.parametrize("fraction", [1.0, 0.2])
+def test_mmd_is_unbiased(fraction):
+    """Mean zero on exact draws; sees a bias of 1/n, that of the V-statistic (power > .99)."""
+    spec = parse("metric", f"mmd:fraction={fraction}")
+    found = values(spec, repeats(two_modes(), "u x", spec, n=32), repeats(two_modes(), "u y", spec, n=32)).value.flatten().double()
+    assert_mean(found, 0.0, 2)
+    with pytest.raises(AssertionError):
+        assert_mean(found + 1 / 32, 0.0, 2)
+
+
+def test_mmd_between_two_gaussians():
+    """The population's value: E k = (1 + 2 v / h^2)^(-d/2) and so on, for variances v and shift m (sees 3 % of it)."""
+    target = parse("target", "gaussian").build()
+    h2 = 2 * float(target.reference.var(0).sum())
+
+    def kernel(variance, shift=0.0):  # E exp(-|z|^2/(2 h^2)), z ~ N(shift, variance I) in the plane
+        return h2 / (h2 + variance) * np.exp(-(shift**2) / (2 * (h2 + variance)))
+
+    x = 1.5 * repeats(target, "g x", n=200) + torch.tensor([1.0, 0.0])
+    found = values(parse("metric", "mmd"), x, repeats(target, "g y", n=200), target).value.flatten().double()
+    assert_mean(found, kernel(4.5) + kernel(2.0) - 2 * kernel(3.25, 1.0), 1)
+
+
+# Within-mode sliced W2
+
+
+def directions(dim: int) -> np.ndarray:
+    found = torch.randn(dim, sliced.DIRECTIONS, generator=rng.generator("slices", dim))
+    return (found / found.norm(dim=0)).double().numpy()
+
+
+@pytest.mark.parametrize("dim", [1, 2, 5])
+def test_sliced_w2_against_another_library(dim):
+    """One mode, as many points as quantile levels: the distance of POT on the same projections, exactly."""
+    target = parse("target", f"gaussian:dim={dim}").build()
+    x, y = 1.3 * target.sample(32, stream("x", dim)) + 0.2, target.sample(32, stream("y", dim))
+    found = call("within_mode_sliced_w2", Run(samples=x[None, None], chains=32), target, y[None])
+    expected = ot.sliced_wasserstein_distance(x.double().numpy(), y.double().numpy(), projections=directions(dim), p=2)
+    assert float(found.value) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_sliced_w2_of_a_shift():
+    """A shift by a is at distance sqrt(mean over directions of (v.a)^2), within every mode; exact."""
+    x = two_modes().sample(256, stream("shift"))
+    shift = torch.tensor([0.3, -0.4])
+    centres = two_modes().modes
+    inside = nearest(x, centres) == nearest(x + shift, centres)
+    x = x[inside][:224]
+    found = call("within_mode_sliced_w2", Run(samples=(x + shift)[None, None], chains=len(x)), two_modes(), x[None])
+    expected = np.sqrt(((shift.numpy() @ directions(2)) ** 2).mean())
+    assert float(found.value) == pytest.approx(expected, rel=1e-4)
+
+
+def test_sliced_w2_mode_by_mode():
+    """The weighted mean over modes of the one-mode distance, whatever the shares of the chains: 64 and 32 chains in modes of weight 1/2."""
+    x = two_modes().sample(600, stream("m x"))
+    left, right = x[x[:, 0] < 0][:32], x[x[:, 0] > 0][:64]
+    y = two_modes().sample(600, stream("m y"))
+    exact_left, exact_right = y[y[:, 0] < 0][:32], y[y[:, 0] > 0][:32]
+
+    def levels(z):
+        return np.sort(z.double().numpy() @ directions(2), axis=0)
+
+    squares = [
+        ((levels(left) - levels(exact_left)) ** 2).mean(),
+        ((levels(right)[1::2] - levels(exact_right)) ** 2).mean(),  # of 64 the levels (j + 1/2)/32 are every second
+    ]
+    weights = two_modes().mode_weights.value.numpy()[::-1]  # the first mode is the right one
+    found = call(
+        "within_mode_sliced_w2",
+        Run(samples=torch.cat([left, right])[None, None], chains=96),
+        two_modes(),
+        torch.cat([exact_right, exact_left])[None],
+    )
+    assert float(found.value) == pytest.approx(float(np.sqrt(weights @ squares)), rel=1e-5)
+
+
+@pytest.mark.parametrize("empty", ["chains", "reference", "reference, last"])
+def test_sliced_w2_leaves_out_an_empty_mode(empty):
+    """A mode without chains, or without exact draws, has no shape to compare: the rest is compared, and nothing else is read in its place."""
+    target = two_modes()
+    x, y = (target.sample(400, stream("empty", s)) for s in "xy")
+    side = -1 if empty == "reference, last" else 1
+    first, other = x[side * x[:, 0] > 0][:64], x[side * x[:, 0] < 0][:64]
+    mine, exact = y[side * y[:, 0] > 0][:64], y[side * y[:, 0] < 0][:64]
+    samples = first if empty == "chains" else torch.cat([first, other])
+    reference = torch.cat([mine, exact]) if empty == "chains" else mine
+    both = Run(samples=samples[None, None], chains=len(samples))
+    alone = Run(samples=first[None, None], chains=64)
+    expected = call("within_mode_sliced_w2", alone, target, mine[None]).value
+    torch.testing.assert_close(call("within_mode_sliced_w2", both, target, reference[None]).value, expected, rtol=1e-5, atol=1e-6)
+
+
+# Mode weights, moments, acceptance
+
+
+def test_mode_weight_error_by_hand():
+    """Seven of ten points near one of four centres, and so on; TV by hand, with its linear standard error."""
+    centres = torch.tensor([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
+    target = mixture(torch.tensor([0.25] * 4), centres, torch.full((4, 2), 0.01))
+    x = torch.cat([centres[:1].expand(7, 2), centres[1:2].expand(2, 2), centres[2:3]]) + 0.1
+    found = call("mode_weight_error", Run(samples=x[None, None], chains=10), target, x[None])
+    exact = target.mode_weights.value.numpy()
+    gap = np.array([0.7, 0.2, 0.1, 0.0]) - exact
+    assert float(found.value) == pytest.approx(np.abs(gap).sum() / 2, abs=1e-9)
+    assert float(found.value) == pytest.approx(0.45, abs=0.01)
+    influence = 0.5 * np.sign(gap)[[0] * 7 + [1] * 2 + [2]]
+    assert float(found.standard_error) == pytest.approx(influence.std(ddof=1) / 10**0.5, abs=1e-9)
+
+
+def test_mode_weight_error_floor_is_binomial():
+    """E |B/n - w| of a binomial B, closed form, is the mean on exact draws (sees 10 % of it)."""
+    w = float(two_modes().mode_weights.value[0])
+    k = np.arange(CHAINS + 1)
+    expected = float(stats.binom.pmf(k, CHAINS, 0.5) @ np.abs(k / CHAINS - w))
+    assert_mean(floor(parse("metric", "mode_weight_error")), expected, 1)
+
+
+def test_second_moment_bias_by_hand():
+    """Closed form about the target's mean where the target knows it, and unlike the plain second moment where that mean is not zero."""
+    target = mixture(torch.tensor([0.8, 0.2]), torch.tensor([[1.0, 0.0], [3.0, 0.0]]), torch.full((2, 2), 0.5))
+    mean, truth = torch.tensor([1.4, 0.0]), 1.0 + 0.8 * 0.16 + 0.2 * 2.56
+    x = target.sample(50, stream("moment"))
+    squares = (x - mean).square().sum(-1)
+    found = call("second_moment_bias", Run(samples=x[None, None], chains=50), target, x[None])
+    assert float(found.value) == pytest.approx(float(squares.mean()) / truth - 1, abs=1e-5)
+    assert float(found.standard_error) == pytest.approx(float(squares.std()) / truth / 50**0.5, rel=1e-5)
+    law = two_modes().tempered(2.0)  # no closed form: 10,000 draws
+    found = call("second_moment_bias", Run(samples=law.reference[None, None], chains=10_000), law, x[None])
+    assert float(found.value) == pytest.approx(0, abs=2e-4)
+
+
+def test_acceptance_is_a_mean_over_chains():
+    run, reference = example_run("acceptance")
+    found = call("acceptance", run, two_modes(), reference)
+    assert torch.equal(found.value, run.acceptance)
+    torch.testing.assert_close(found.standard_error, run.acceptance_sd / 8)
+
+
+# Metrics of a source
+
+
+def gaussian_score(variance: float):
+    return lambda x: -x / variance
+
+
+def points(law: Target) -> torch.Tensor:
+    return law.sample(30_000, stream("points")).unflatten(0, (3, 10_000))
+
+
+@over("spec", "metric", lambda s: not about_sampler(s))
+def test_a_source_has_one_value_a_seed(spec):
+    target = parse("target", "gaussian").build()
+    run = Run(score=gaussian_score(2.0), divergence=lambda x: torch.full(x.shape[:-1], -1.0), learnt=target.perturbed(0.5))
+    found = call(str(spec), run, target, points)
+    assert found.value.shape == found.standard_error.shape == (3, 1) and (found.standard_error > 0).all()
+
+
+@pytest.mark.parametrize("variance", [0.5, 1.5])
+def test_fisher_divergence_between_gaussians(variance):
+    """d v (1/v - 1/v_model)^2, within the stated standard error (alpha 1e-4); exactly zero for the score itself."""
+    target = parse("target", "gaussian:dim=3,variance=0.8").build()
+    found = call("fisher_divergence", Run(score=gaussian_score(variance)), target, points)
+    expected = 3 * 0.8 * (1 / 0.8 - 1 / variance) ** 2
+    assert ((found.value - expected).abs() < z_limit(6) * found.standard_error).all()
+    assert (found.standard_error < 0.03 * expected).all()
+    itself = call("fisher_divergence", Run(score=target.score), target, points)
+    assert (itself.value == 0).all() and (itself.standard_error == 0).all()
+
+
+def test_fisher_divergence_to_the_fixed_point():
+    """To the noised density, under the noised density: zero for its score, which is far from the target's."""
+    target, sigma = parse("target", "gaussian").build(), 0.7
+    run = Run(score=target.perturbed(sigma).score, learnt=target.perturbed(sigma))
+    assert (call("fisher_divergence:to=fixed_point", run, target, points).value == 0).all()
+    assert (call("fisher_divergence", run, target, points).value > 0.1).all()
+    exact = Run(score=target.score, learnt=target.perturbed(sigma))
+    v = 1 + sigma**2
+    found = call("fisher_divergence:to=fixed_point", exact, target, points)
+    assert ((found.value - 2 * v * (1 - 1 / v) ** 2).abs() < z_limit(3) * found.standard_error).all()
+    nothing = call("fisher_divergence:to=fixed_point", Run(score=target.score), target, points)
+    assert isinstance(nothing, str)
+    assert isinstance(call("fisher_divergence", Run(score=target.score), parse("target", "digits").build(), points), str)
+
+
+@pytest.mark.parametrize("variance", [0.5, 1.0, 1.5])
+def test_hyvarinen_score_is_fisher_less_a_constant(variance):
+    """-2 d/v_model + d v/v_model^2 in closed form, which is the Fisher divergence less d/v; alpha 1e-4 over seeds and models."""
+    v, d = 0.8, 3
+    target = parse("target", "gaussian:dim=3,variance=0.8").build()
+    run = Run(score=gaussian_score(variance), divergence=lambda x: torch.full(x.shape[:-1], -d / variance))
+    found = call("hyvarinen_score", run, target, points)
+    expected = -2 * d / variance + d * v / variance**2
+    assert expected == pytest.approx(d * v * (1 / v - 1 / variance) ** 2 - d / v)
+    assert ((found.value - expected).abs() < z_limit(9) * found.standard_error).all()
+    assert (found.standard_error < 0.15 * abs(expected)).all()
+
+
+# Traces
+
+
+def trace_run(trace: np.ndarray) -> Run:
+    return Run(trace=torch.from_numpy(trace)[None, None, ..., None])
+
+
+def independent(*names: object, chains: int = 8, length: int = 200) -> np.ndarray:
+    return torch.randn(chains, length, generator=stream(*names), dtype=torch.float64).numpy()
+
+
+def test_ess_of_independent_draws():
+    """1,600 of 1,600, with the spread of its estimate (5 % a repeat)."""
+    found = [float(call("ess", trace_run(independent("ess", i)), two_modes(), None).value) for i in range(20)]
+    assert 1_400 < np.mean(found) < 1_750
+
+
+@pytest.mark.parametrize("correlation", [0.5, 0.9])
+def test_ess_of_an_autoregression(correlation):
+    """n (1 - phi)/(1 + phi), within 15 %; a lag counted twice or a factor 2 is seen."""
+    found, n = [], 8 * 2_000
+    for i in range(10):
+        noise = independent("ar", correlation, i, length=2_000)
+        x = np.empty_like(noise)
+        x[:, 0] = noise[:, 0]
+        for t in range(1, 2_000):
+            x[:, t] = correlation * x[:, t - 1] + (1 - correlation**2) ** 0.5 * noise[:, t]
+        found.append(float(call("ess", trace_run(x), two_modes(), None).value))
+    assert np.mean(found) == pytest.approx(n * (1 - correlation) / (1 + correlation), rel=0.15)
+
+
+def test_rhat():
+    """1 for independent draws; large for chains in two modes, or half-way through a drift; blind where all sit in one wrong mode."""
+    x = independent("rhat")
+    assert float(call("rhat", trace_run(x), two_modes(), None).value) == pytest.approx(1, abs=0.02)
+    assert float(call("rhat", trace_run(x + 4 * (np.arange(8) % 2)[:, None]), two_modes(), None).value) > 1.5
+    assert float(call("rhat", trace_run(x + np.linspace(0, 4, 200)), two_modes(), None).value) > 1.3
+    assert float(call("rhat", trace_run(x + 100), two_modes(), None).value) == pytest.approx(1, abs=0.02)
+
+
+def test_the_worst_coordinate_counts():
+    """One bad coordinate of three, wherever it is, rules."""
+    good = torch.from_numpy(np.stack([independent("worst", i) for i in range(3)], -1))
+    for k in range(3):
+        bad = good.clone()
+        bad[:, :, k] += 4 * (torch.arange(8) % 2)[:, None]
+        run = Run(trace=bad[None, None])
+        assert float(call("rhat", run, two_modes(), None).value) > 1.5
+        assert float(call("ess", run, two_modes(), None).value) < 60
+
+
+# Standard errors
+
+
+def test_mean_over_points():
+    x = torch.randn(3, 1, 50, generator=stream("mean"), dtype=torch.float64)
+    found = mean_over_points(x)
+    np.testing.assert_allclose(found.value, x.numpy().mean(-1))
+    np.testing.assert_allclose(found.standard_error, stats.sem(x.numpy(), axis=-1))
+
+
+def test_jackknife_of_a_mean():
+    """For equal blocks it is the standard error of the mean of the block means; exact."""
+    x = torch.randn(2, 3, 96, generator=stream("jackknife"), dtype=torch.float64)
+    found = jackknife(lambda z: z.mean(-1), x, axis=-1)
+    blocks = x.unflatten(-1, (12, 8)).mean(-2).numpy()  # block b holds every eighth item
+    np.testing.assert_allclose(found.value, x.numpy().mean(-1))
+    np.testing.assert_allclose(found.standard_error, stats.sem(blocks, axis=-1))
+
+
+@pytest.mark.parametrize("statistic", ["mean", "standard deviation"])
+def test_jackknife_covers(statistic):
+    """t intervals with 7 degrees of freedom hold the truth 95 times in 100: 4,000 repeats, sees 2 % (alpha 1e-4 over both)."""
+    of = {"mean": lambda z: z.mean(-1), "standard deviation": lambda z: z.std(-1)}[statistic]
+    truth = {"mean": 0.0, "standard deviation": 1.0}[statistic]
+    x = torch.randn(4_000, 256, generator=stream("covers", statistic), dtype=torch.float64)
+    found = jackknife(of, x, axis=-1)
+    inside = ((found.value - truth).abs() < stats.t.isf(0.025, 7) * found.standard_error).double()
+    assert float(inside.mean()) == pytest.approx(0.95, abs=z_limit(2) * (0.95 * 0.05 / 4_000) ** 0.5 + 0.003)
+    short = (found.value - truth).abs() < stats.t.isf(0.025, 7) * found.standard_error * (7 / 8)  # (g-1)/g once too often
+    assert abs(float(short.double().mean()) - 0.95) > z_limit(2) * (0.95 * 0.05 / 4_000) ** 0.5 + 0.003
+
+
+def test_prior_is_a_target():
+    """What `normal` makes has no modes and a closed second moment."""
+    assert normal(3, 2.0).modes is None and float(normal(3, 2.0).truths["second_moment"].value) == pytest.approx(6)
+    assert metric_base.Estimate._fields == ("value", "standard_error")
