@@ -88,7 +88,7 @@ def _specs(raw: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
     """Every list of specs in a suite as read, checked or not: where it stands, its kind, its texts."""
     experiments = [(f"experiments[{i}]", e) for i, e in enumerate(_list(raw.get("experiments"))) if isinstance(e, dict)]
     for kind, key in (("metric", "metrics"), ("claim", "claims"), ("figure", "figures")):
-        yield key, kind, [t.replace("-", "_") if kind == "claim" else t for t in _texts(raw.get(key))]
+        yield key, kind, _texts(raw.get(key))
     yield "experiments", "target", _texts(tuple(e.get("target") for _, e in experiments))
     for where, e in experiments:
         sources = e["sources"] if isinstance(e.get("sources"), dict) else {}

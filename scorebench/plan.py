@@ -121,10 +121,10 @@ class Plan:
             settings = [*shared, suite.name, m.experiment, metrics]
             methods = [m.target, *metrics, *(x.model for x in m.sources), *(x.loss for x in m.sources)]
         elif stage in ("claim", "figure"):
-            settings, methods = [*shared, suite.name], [parse(stage, job.replace("-", "_"))]
+            settings, methods = [*shared, suite.name], [parse(stage, job)]
         else:
             settings, methods = [suite.model_dump_json()], []
-        code = registry.fingerprint(f"scorebench.stages.{stage}", *(f"scorebench.{registry.FOLDERS[m.kind]}.{m.name}" for m in methods))
+        code = registry.fingerprint(f"scorebench.stages.{stage}", *(m.entry.module for m in methods))
         return hashlib.sha256(repr((settings, code)).encode()).hexdigest()[:16]
 
     def minutes(self, stage: str, job: str = "") -> float:

@@ -65,15 +65,21 @@ class Entry:
     facts: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
 
+    @property
+    def module(self) -> str:
+        """The module to import, for example `scorebench.samplers.mala`."""
+        return f"scorebench.{FOLDERS[self.kind]}.{self.path.stem}"
+
 
 def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
 def names(kind: str) -> list[str]:
-    """The methods of a kind: the files of its folder, `base` and those that start with an underscore aside."""
+    """The methods of a kind: the files of its folder, `base` and those that start with an underscore aside; claims have hyphens."""
     found = (p.stem for p in (ROOT / FOLDERS[kind]).glob("*.py"))
-    return sorted(n for n in found if n != "base" and not n.startswith("_"))
+    kept = sorted(n for n in found if n != "base" and not n.startswith("_"))
+    return [n.replace("_", "-") for n in kept] if kind == "claim" else kept
 
 
 @cache
@@ -81,7 +87,7 @@ def entry(kind: str, name: str) -> Entry:
     """The method's options and facts, read statically. Raises InputError for an unknown name."""
     if name not in names(kind):
         raise InputError(unknown(kind, name, names(kind)))
-    path = ROOT / FOLDERS[kind] / f"{name}.py"
+    path = ROOT / FOLDERS[kind] / f"{name.replace('-', '_')}.py"
     try:
         tree = ast.parse(path.read_text())
         definition = _definition(tree, name)
@@ -137,7 +143,7 @@ def module(kind: str, name: str) -> ModuleType:
     """Import the method's file. Raises InputError if its options could not be read, for they could not have been checked."""
     if error := entry(kind, name).error:
         raise InputError(f"{kind} {name!r}: {error}")
-    return importlib.import_module(f"scorebench.{FOLDERS[kind]}.{name}")
+    return importlib.import_module(entry(kind, name).module)
 
 
 def method(kind: str, name: str) -> Any:
@@ -174,12 +180,17 @@ def _closure(modules: Iterable[str]) -> set[Path]:
 
 @cache
 def _files(name: str) -> tuple[Path, ...]:
+    """A module's file and what lies beside it under its name (a template), or a package's file; the root package only says what lies elsewhere."""
     path = ROOT.joinpath(*name.split(".")[1:])
-    return tuple(p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists())
+    if path == ROOT:
+        return ()
+    return tuple(sorted(path.parent.glob(f"{path.name}.*"))) or tuple(path.glob("__init__.py"))
 
 
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
+    if path.suffix != ".py":
+        return ()
     try:
         tree = ast.parse(path.read_text())
     except SyntaxError:

@@ -200,7 +200,7 @@ def _check(predictions: list[Prediction], measurements: Mapping[str, Measurement
 
 def evaluate(claim: str, master: int) -> ClaimResult:
     """Run one claim, by its public id, from a master seed; another master seed gives an independent repeat."""
-    module = registry.module("claim", file_name(claim))
+    module = registry.module("claim", claim)
     predictions = module.predict()
     measurements = module.measure(master)
     word = verdict(predictions, measurements, module.LEADING, getattr(module, "CONDITIONS", None))
@@ -213,7 +213,7 @@ def evaluate(claim: str, master: int) -> ClaimResult:
 
 def result(claim: str, verdict: str, quantities: Iterable[Quantity] = ()) -> ClaimResult:
     """A result with the claim's facts, which are read without importing its file: a claim that fails is still told."""
-    facts = registry.entry("claim", file_name(claim)).facts
+    facts = registry.entry("claim", claim).facts
     return ClaimResult(
         id=claim,
         label=facts.get("LABEL", claim),
@@ -227,8 +227,3 @@ def result(claim: str, verdict: str, quantities: Iterable[Quantity] = ()) -> Cla
         verdict=verdict,
         quantities=tuple(quantities),
     )
-
-
-def file_name(claim: str) -> str:
-    """The registry's name of a claim's public id."""
-    return claim.replace("-", "_")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scorebench import artifacts
-from scorebench.claims.base import evaluate, file_name, result
+from scorebench.claims.base import evaluate, result
 from scorebench.plan import Plan
 from scorebench.spec import parse
 from scorebench.stages.base import OK, attempt, deadline, preload, record
@@ -11,7 +11,7 @@ from scorebench.stages.base import OK, attempt, deadline, preload, record
 
 def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
     """Write the claim with its quantities and verdict; if its code raises or runs out of time, with the verdict `failed: <reason>`."""
-    preload(parse("claim", file_name(job)))
+    preload(parse("claim", job))
     with record(timing, "claim", job) as entry:
         found, status = attempt(lambda: evaluate(job, plan.suite.seed), deadline(plan.suite.job_minutes))
         if status != OK:
