@@ -53,7 +53,8 @@ def troubles(results: Results) -> list[str]:
     rows = results.metrics
     bad = rows[~rows["status"].str.match("ok|not_applicable")]
     lines = []
-    for (target, sampler, loss), of in bad.groupby(["target", "sampler", "loss"], sort=False):
+    for _, of in bad.groupby(["target", "sampler", "loss"], sort=False):
+        target, sampler, loss = (str(of[c].iloc[0]) for c in ("target", "sampler", "loss"))
         kinds = of["status"].str.partition(":")[0].value_counts()
         steps = of["step_size"].dropna().unique()
         where = f" (step {', '.join(f'{s:g}' for s in sorted(steps))})" if 0 < len(steps) <= 8 else ""
@@ -112,7 +113,8 @@ def write_readme(folder: Path, readme: Path) -> None:
     }
     text = readme.read_text()
     for name, content in parts.items():
-        text, n = re.subn(f"(<!-- run: {name} -->\n).*?(<!-- end -->)", lambda m, c=content: f"{m[1]}{c}\n{m[2]}", text, flags=re.DOTALL)
+        pattern = f"(?<=<!-- run: {name} -->\n).*?(?=<!-- end -->)"
+        text, n = re.subn(pattern, f"{content}\n".replace("\\", r"\\"), text, flags=re.DOTALL)
         if n != 1:
             raise InputError(f"{readme}: the mark '<!-- run: {name} -->' stands {n} times (allowed: once)")
     artifacts.write_bytes(readme, text.encode())

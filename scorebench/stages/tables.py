@@ -4,10 +4,12 @@ The CSV tables are long, one number with its interval a row; Markdown and LaTeX 
 """
 
 import hashlib
+import itertools
 import json
 import os
 import platform
 import subprocess
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -87,11 +89,11 @@ def _longest(rows: pd.DataFrame) -> pd.Series:
 def _summaries(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     found = []
     for key, of in rows.groupby([*keys, "metric"], dropna=False, sort=False):
-        spec = parse("metric", key[-1])
+        spec = parse("metric", of["metric"].iloc[0])
         ok = of[of["status"] == OK]
         interval = statistics.t_interval(ok["value"].to_numpy(float), log=bool(spec.entry.facts.get("LOG")))
-        others = of.loc[of["status"] != OK, "status"].value_counts(sort=False)
-        status = "; ".join(s if s.startswith("not_applicable") else f"{s} {n}/{len(of)}" for s, n in others.items())
+        counts = Counter(str(s) for s in of["status"] if s != OK)
+        status = "; ".join(s if s.startswith("not_applicable") else f"{s} {n}/{len(of)}" for s, n in counts.items())
         entry = dict(zip([*keys, "metric"], key, strict=True)) | interval._asdict() | {"seeds": len(ok), "status": status}
         if spec.entry.facts.get("FLOOR"):
             entry |= {c: of[c].dropna().iloc[0] if of[c].notna().any() else np.nan for c in ("floor_mean", "floor_q95")}
@@ -103,7 +105,8 @@ def _summaries(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: list[Spec]) -> pd.DataFrame:
     """Add `leads`, the lowest mean on a target by the first criterion that has values there, and `best`, where that is significant.
 
-    Paired t tests across seeds against every rival, Holm-corrected; a method with a seed that is not `ok` neither leads nor is a rival.
+    Paired t tests across seeds, Holm-corrected over all pairs of methods, since the leader was picked by looking; those against the leader count.
+    A method with a seed that is not `ok` neither leads nor is a rival.
     """
     table = table.assign(leads=False, best=False)
     for target, here in rivals.groupby("target", sort=False):
@@ -115,11 +118,13 @@ def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], cri
             if not groups:
                 continue
             leader = min(groups, key=lambda k: statistics.t_interval(groups[k], log).mean)
-            p_values = [statistics.paired_p(groups[leader], v, log) for k, v in groups.items() if k != leader]
-            significant = bool(p_values) and bool((statistics.holm(p_values) < ALPHA).all())
+            pairs = list(itertools.combinations(groups, 2))
+            adjusted = statistics.holm([statistics.paired_p(groups[a], groups[b], log) for a, b in pairs])
+            against = [p for p, pair in zip(adjusted, pairs, strict=True) if leader in pair]
+            significant = bool(against) and max(against) < ALPHA
             at = (table["target"] == target) & (table["metric"] == str(metric))
             for column, value in zip(method, leader, strict=True):
-                at &= table[column].isna() if pd.isna(value) else table[column] == value
+                at &= (table[column] == value) | (table[column].isna() & (value != value))
             table.loc[at, ["leads", "best"]] = True, significant
             break
     return table
@@ -129,7 +134,7 @@ def _claims(claims: list[dict[str, Any]]) -> pd.DataFrame:
     found = []
     for c in claims:
         counted = [q for q in c["quantities"] if q["group"] != "identity"]
-        leading = next((q for q in c["quantities"] if q["name"] == c["leading"]), {})
+        leading: dict[str, Any] = next((q for q in c["quantities"] if q["name"] == c["leading"]), {})
         entry = {k: c[k] for k in ("id", "label", "source", "expected", "verdict")}
         entry |= {"agree": sum(q["agrees"] for q in counted), "quantities": len(counted), "leading": c["leading"]}
         found.append(entry | {k: leading.get(k) for k in ("predicted", "measured", "standard_error")})
@@ -152,7 +157,7 @@ def wide(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return found.rename(columns={m: parse("metric", m).label for m in metrics}).fillna(""), len(keys)
 
 
-def _key(value: object) -> str:
+def _key(value: Any) -> str:
     return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
