@@ -1,0 +1,133 @@
+"""What is made of the rows: tables that drop nothing, reading that checks, pages whose equations are equations."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import scorebench
+from scorebench.errors import InputError
+from scorebench.spec import parse_all
+from scorebench.stages import tables
+from scorebench.stages.measure import COLUMNS
+from scorebench.stages.page import mathml
+
+SEEDS = 10
+
+
+def rows(values: np.ndarray, **columns: object) -> pd.DataFrame:
+    """One row a seed."""
+    frame = pd.DataFrame({"seed": range(len(values)), "value": values, "status": "ok", "suite": "x", "target": "gaussian"}).assign(
+        **columns
+    )
+    return frame.reindex(columns=COLUMNS)
+
+
+def spread(name: str, centre: float, size: float = 0.05) -> np.ndarray:
+    draws = np.random.default_rng(np.random.SeedSequence(list(name.encode()))).normal(size=SEEDS)
+    return centre * np.exp(size * draws)
+
+
+def sources(**centres: float) -> pd.DataFrame:
+    made = [
+        rows(spread(loss, c), model="quadratic", loss=loss.replace("_", ":sigma=0."), train_steps=10, metric="fisher_divergence")
+        for loss, c in centres.items()
+    ]
+    return pd.concat(made)
+
+
+FISHER = parse_all("metric", ["fisher_divergence"])
+
+
+def test_best_is_marked_where_it_is_significant() -> None:
+    table = tables.losses(sources(sliced=0.1, implicit=0.2, denoising_5=0.3), FISHER).set_index("loss")
+    assert list(table["best"]) == [True, False, False] and list(table["leads"]) == [True, False, False]
+    table = tables.losses(sources(sliced=0.1, implicit=0.1001, denoising_5=0.3), FISHER)
+    assert table["leads"].sum() == 1 and not table["best"].any()
+
+
+def test_a_loss_that_is_given_the_truth_does_not_compete() -> None:
+    table = tables.losses(sources(explicit=0.01, sliced=0.1, implicit=0.2), FISHER).set_index("loss")
+    assert table.loc["sliced", "best"] and not table.loc["explicit", "leads"]
+
+
+def test_a_diverged_seed_is_counted_and_bars_from_leading() -> None:
+    data = sources(sliced=0.1, implicit=0.2).reset_index(drop=True)
+    lost = (data["loss"] == "sliced") & (data["seed"] == 3)
+    data.loc[lost, ["value", "status"]] = [np.nan, "diverged"]
+    table = tables.losses(data, FISHER).set_index("loss")
+    assert table.loc["sliced", "status"] == "diverged 1/10" and table.loc["sliced", "seeds"] == 9
+    assert table.loc["implicit", "leads"] and not table.loc["sliced", "leads"]
+    assert "diverged 1/10" in tables.markdown(tables.wide("losses", table.reset_index())[0])
+
+
+def sampled(better: float, first: float, second: float) -> pd.DataFrame:
+    """MMD^2 of ULA at two steps: `first` and `second` at the better step on the halves of the seeds, 1 at the other."""
+    halves = np.repeat([first, second], SEEDS // 2) + spread("x", 0.001)
+    common = {
+        "sampler": "ula",
+        "temperature": 1.0,
+        "steps": 100,
+        "gradient_evaluations": 100,
+        "metric": "mmd",
+        "floor_mean": 0.0,
+        "floor_q95": 0.1,
+    }
+    return pd.concat([rows(halves, step_size=better, **common), rows(np.ones(SEEDS), step_size=0.5, **common)])
+
+
+def test_the_step_is_chosen_on_one_half_and_reported_on_the_other() -> None:
+    """A step that looks good by luck on the first half is chosen, and its true value is what is reported."""
+    table = tables.samplers(sampled(0.1, first=0.2, second=3.0), parse_all("metric", ["mmd"]))
+    assert len(table) == 1 and table["step_size"].item() == 0.1
+    assert table["mean"].item() == pytest.approx(3.0, rel=0.01) and table["seeds"].item() == SEEDS // 2
+
+
+def test_a_step_that_diverged_is_not_chosen() -> None:
+    data = sampled(0.1, first=0.2, second=0.2).reset_index(drop=True)
+    data.loc[(data["step_size"] == 0.1) & (data["seed"] == 0), ["value", "status"]] = [np.nan, "diverged"]
+    assert tables.samplers(data, parse_all("metric", ["mmd"]))["step_size"].item() == 0.5
+
+
+def test_markdown_and_latex() -> None:
+    frame = pd.DataFrame({"a_b": ["x|y", "1 & 2"], "h²": [0.5, np.nan]})
+    assert tables.markdown(frame).splitlines()[2] == "| x\\|y | 0.5 |"
+    text = tables.latex(frame)
+    assert text.isascii() and r"a\_b" in text and r"1 \& 2" in text and r"\toprule" in text
+
+
+def run(folder: Path) -> Path:
+    content = sources(sliced=0.1).to_csv(index=False).encode()
+    (folder / "metrics.csv").write_bytes(content)
+    (folder / "manifest.json").write_text(json.dumps({"sha256": {"metrics.csv": hashlib.sha256(content).hexdigest()}}))
+    return folder
+
+
+def test_load(tmp_path: Path) -> None:
+    frame = scorebench.load(run(tmp_path))
+    assert list(frame.columns) == COLUMNS and len(frame) == SEEDS
+    assert frame["value"].dtype == float and frame["seed"].dtype == "Int64" and (frame["sampler"] == "").all()
+
+
+def test_load_refuses_what_the_run_did_not_write(tmp_path: Path) -> None:
+    path = run(tmp_path) / "metrics.csv"
+    content = path.read_bytes()
+    for i in range(0, len(content), 97):
+        path.write_bytes(content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :])
+        with pytest.raises(InputError, match="damaged or edited"):
+            scorebench.load(tmp_path)
+    path.unlink()
+    with pytest.raises(InputError, match="does not exist"):
+        scorebench.load(tmp_path)
+    with pytest.raises(InputError, match=r"manifest\.json does not exist"):
+        scorebench.load(tmp_path / "nothing")
+
+
+def test_equations_are_converted_or_refused() -> None:
+    assert "<msqrt>" in mathml(r"\sqrt{2c}\,\epsilon < 1 \text{ for } x & y".replace("&", r"\text{and}"))
+    for latex in (r"\begin{aligned} a &= b \end{aligned}", r"\nosuchcommand x"):
+        with pytest.raises(ValueError, match="does not convert"):
+            mathml(latex)
