@@ -113,7 +113,8 @@ class Plan:
             methods = [t.target, t.model, t.loss]
         elif stage == "sample":
             s = self.samples[job]
-            settings = [*shared, s.target, s.sampler, s.exact, s.trained, s.experiment.seeds, [x.losses for x in s.sources]]
+            plans = [p and p.model_copy(update={"samplers": ()}) for p in (s.exact, s.trained)]  # another sampler beside it changes nothing
+            settings = [*shared, s.target, s.sampler, *plans, s.experiment.seeds, [x.losses for x in s.sources]]
             methods = [s.target, s.sampler, *(x.model for x in s.sources)]
         elif stage == "measure":
             m = self.measure(job)
