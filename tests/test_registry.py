@@ -1,0 +1,247 @@
+"""The registry: files register themselves, are read without being imported, break alone, and change only what rests on them. All exact."""
+
+import dataclasses
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scorebench
+from scorebench import registry
+from scorebench.config import load
+from scorebench.errors import InputError
+from scorebench.plan import Plan
+from scorebench.spec import parse, parse_all
+
+PACKAGE = Path(scorebench.__file__).parent
+METHODS = [(kind, name) for kind in registry.FOLDERS for name in registry.names(kind)]
+
+SUITE = """
+name: registry
+seed: 1
+metrics: [mmd, fisher_divergence]
+experiments:
+  - target: gaussian
+    seeds: 2
+    sources: {quadratic: [explicit]}
+    exact: {samplers: [ula, mala], step_sizes: [0.1], chains: 16}
+  - target: gaussian_mixture
+    seeds: 2
+    sources: {mlp_energy: ["denoising:sigma=0.1", "denoising:sigma=0.2", sliced]}
+    exact: {samplers: [ula, exact], step_sizes: [0.1], chains: 16}
+    trained: {samplers: [ula], step_sizes: [0.1], chains: 16}
+"""
+
+
+def forget() -> None:
+    for function in (registry.entry, registry._files, registry._imports):
+        function.cache_clear()
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that the registry reads in the package's place; call `forget` after a change."""
+    copy = tmp_path / "scorebench"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(registry, "ROOT", copy)
+    forget()
+    yield copy
+    forget()
+
+
+@pytest.fixture
+def suite(tmp_path):
+    (tmp_path / "suite.yaml").write_text(SUITE)
+    return tmp_path / "suite.yaml"
+
+
+@pytest.mark.parametrize(("kind", "name"), [m for m in METHODS if m[0] not in ("claim", "figure")])
+def test_what_is_read_is_what_runs(kind, name):
+    """Options and facts from the syntax tree are those of the imported method; the method is called like its file."""
+    entry, method, module = registry.entry(kind, name), registry.method(kind, name), registry.module(kind, name)
+    assert entry.error is None and entry.summary and entry.summary == inspect.getdoc(module).splitlines()[0]
+    assert method.__name__.lower().replace("_", "") == name.replace("_", "")
+    if dataclasses.is_dataclass(method) and kind == "sampler":
+        wanted = {f.name: f.default for f in dataclasses.fields(method) if f.name not in ("step_size", "temperature")}
+        missing = dataclasses.MISSING
+    else:
+        parameters = inspect.signature(method).parameters.values()
+        wanted = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        missing = inspect.Parameter.empty
+    found = {k: missing if o.default is registry.REQUIRED else o.default for k, o in entry.options.items()}
+    assert found == wanted
+    for key, value in entry.facts.items():
+        assert getattr(module, key) == value
+    for option in entry.options.values():
+        if option.default not in (registry.REQUIRED, None):
+            assert option.check(option.default) == option.default and option.allowed
+
+
+@pytest.mark.parametrize(("kind", "name"), [m for m in METHODS if m[0] in ("claim", "figure")])
+def test_claims_and_figures_are_read(kind, name):
+    entry = registry.entry(kind, name)
+    assert entry.error is None and entry.summary == inspect.getdoc(registry.module(kind, name)).splitlines()[0]
+
+
+def test_every_kind_has_methods():
+    assert set(registry.FOLDERS) == {"target", "model", "loss", "sampler", "metric", "claim", "figure"}
+    for kind in registry.FOLDERS:
+        names = registry.names(kind)
+        assert names and names == sorted(names) and "base" not in names and not any(n.startswith("_") for n in names)
+
+
+def test_an_unknown_name_says_the_known_ones():
+    with pytest.raises(InputError, match=r"sampler 'mals' is unknown; did you mean 'mala'\? \(known: .*exact, mala, prior, ula\)"):
+        registry.entry("sampler", "mals")
+    for name in ("base", "_mixture", "../samplers/ula", ""):
+        with pytest.raises(InputError, match="is unknown"):
+            registry.entry("target", name)
+
+
+def test_planning_imports_nothing_heavy(suite):
+    """A suite is checked and planned in a process that has loaded no torch, numpy, pandas, scipy or drawing library."""
+    heavy = ["torch", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "ot", "snakemake"]
+    program = f"""
+import sys
+import scorebench.cli
+from scorebench.config import load
+from scorebench.plan import Plan
+plan = Plan(load({str(suite)!r}))
+for stage in ("train", "sample", "measure", "tables", "page"):
+    for job in plan.jobs(stage):
+        assert plan.fingerprint(stage, job) and plan.minutes(stage, job) > 0
+print(sorted(set({heavy!r}) & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_new_file_registers_itself(package):
+    """One file, and its name is known with its options and facts."""
+    (package / "samplers/underdamped_langevin.py").write_text('''"""Underdamped Langevin."""
+from dataclasses import dataclass
+LABEL = "friction {friction}"
+NEEDS = {"score"}
+@dataclass(frozen=True)
+class UnderdampedLangevin:
+    step_size: Tensor
+    temperature: Tensor
+    friction: Positive = 1.0
+    ladder: Falling = (2.0, 1.0)
+''')
+    assert "underdamped_langevin" in registry.names("sampler")
+    spec = parse("sampler", "underdamped_langevin:friction=2,ladder=4|1|0.5")
+    assert spec.options == {"friction": 2.0, "ladder": (4.0, 1.0, 0.5)} and spec.label == "friction 2.0"
+    assert str(spec) == "underdamped_langevin:friction=2,ladder=4|1|0.5" and parse("sampler", str(spec)) == spec
+    assert spec.entry.facts["NEEDS"] == {"score"} and spec.entry.summary == "Underdamped Langevin."
+    for wrong in ("0.5|1|4", "4|4", "4", "4|-1", "4|nan"):
+        with pytest.raises(InputError, match=r"ladder=.*\(allowed: two or more numbers above 0 that fall"):
+            parse("sampler", f"underdamped_langevin:ladder={wrong}")
+
+
+BROKEN = {
+    "syntax": "def broken(:\n",
+    "a default that is no literal": "def broken(*, a: Positive = 1 / 3):\n    pass\n",
+    "a type that is no option's": "def broken(*, a: Optional[float] = None):\n    pass\n",
+    "an unhashable key": "X = {[]: 1}\ndef broken(*, a: Positive = {[]: 1}):\n    pass\n",
+    "a null byte": "x = '\0'\n",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("kind", ["sampler", "loss", "metric"])
+def test_a_broken_file_breaks_alone(package, suite, kind, text):
+    """The others are listed, planned and fingerprinted as before; a suite that names the broken one is planned, its import refused."""
+    before = {(s, j): Plan(load(suite)).fingerprint(s, j) for s in ("train", "sample", "measure") for j in Plan(load(suite)).jobs(s)}
+    (package / registry.FOLDERS[kind] / "broken.py").write_text(text)
+    forget()
+    assert "broken" in registry.names(kind) and registry.entry(kind, "broken").error
+    assert all(registry.entry(k, n).error is None for k, n in METHODS)
+    assert before == {(s, j): Plan(load(suite)).fingerprint(s, j) for s, j in before}
+    specs = parse_all(kind, ["broken:a=1", "broken:a=2"])
+    assert [str(s) for s in specs] == ["broken:a=1", "broken:a=2"]
+    with pytest.raises(InputError, match="broken"):
+        registry.method(kind, "broken")
+
+
+def test_a_file_without_its_method_says_so(package, monkeypatch):
+    (package / "losses/empty.py").write_text('"""Nothing."""\n')
+    monkeypatch.setattr(registry.importlib, "import_module", lambda name: registry)
+    with pytest.raises(InputError, match="defines no function or class called like the file"):
+        registry.method("loss", "empty")
+
+
+# Which jobs rest on which files.
+
+CHANGES = {
+    "samplers/mala.py": {("sample", "gaussian/mala")},
+    "samplers/exact.py": {("sample", "gaussian_mixture/exact")},
+    "losses/sliced.py": {("train", "gaussian_mixture/mlp_energy/sliced"), ("measure", "gaussian_mixture")},
+    "losses/implicit.py": set(),
+    "metrics/mmd.py": {("measure", "gaussian"), ("measure", "gaussian_mixture")},
+    "metrics/rhat.py": set(),
+    "models/quadratic.py": {("train", "gaussian/quadratic/explicit"), ("measure", "gaussian")},
+    "models/mlp_energy.py": {
+        ("train", "gaussian_mixture/mlp_energy/denoising"),
+        ("train", "gaussian_mixture/mlp_energy/sliced"),
+        ("sample", "gaussian_mixture/ula"),
+        ("measure", "gaussian_mixture"),
+    },
+    "targets/digits.py": set(),
+    "figures/__init__.py": set(),
+}
+
+
+@pytest.mark.parametrize("file", CHANGES)
+def test_a_change_reaches_what_rests_on_it(package, suite, file):
+    """No more, no less: a job's fingerprint is that of its methods' import closure, siblings excluded."""
+
+    def fingerprints():
+        plan = Plan(load(suite))
+        return {(stage, job): plan.fingerprint(stage, job) for stage in ("train", "sample", "measure") for job in plan.jobs(stage)}
+
+    before = fingerprints()
+    assert len(set(before.values())) == len(before) == 3 + 4 + 2
+    with open(package / file, "a") as changed:
+        changed.write("\n# changed\n")
+    forget()
+    after = fingerprints()
+    assert {job for job in before if after[job] != before[job]} == CHANGES[file]
+
+
+@pytest.mark.parametrize("file", ["samplers/base.py", "rng.py", "artifacts.py"])
+def test_a_change_of_shared_code_reaches_all_samples(package, suite, file):
+    def fingerprints():
+        plan = Plan(load(suite))
+        return [plan.fingerprint("sample", job) for job in plan.jobs("sample")]
+
+    before = fingerprints()
+    with open(package / file, "a") as changed:
+        changed.write("\n# changed\n")
+    forget()
+    assert not set(before) & set(fingerprints())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("[ula, mala]", "[ula, mala, prior]", {("measure", "gaussian")}),
+        ("sources: {quadratic: [explicit]}", "sources: {quadratic: [explicit, implicit]}", {("measure", "gaussian")}),
+        ("metrics: [mmd,", "metrics: [rhat, mmd,", {("measure", "gaussian"), ("measure", "gaussian_mixture")}),
+        ("seed: 1", "seed: 2", None),
+    ],
+)
+def test_a_change_of_settings_reaches_what_reads_them(suite, old, new, changed):
+    """Another sampler or loss beside a job changes nothing of it."""
+
+    def fingerprints():
+        plan = Plan(load(suite))
+        return {(stage, job): plan.fingerprint(stage, job) for stage in ("train", "sample", "measure") for job in plan.jobs(stage)}
+
+    before = fingerprints()
+    suite.write_text(SUITE.replace(old, new))
+    after = fingerprints()
+    assert {job for job in before if after[job] != before[job]} == (set(before) if changed is None else changed)
