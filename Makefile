@@ -37,9 +37,9 @@ readme: .venv/installed ## write a run's figures and tables into the README
 lock: ## pin what is installed now
 	$(BIN)/pip freeze --exclude-editable --exclude pip --exclude setuptools | sed 's/+cpu$$//' | grep -v ' @ ' > requirements.lock
 
-clean: ## remove the environment and every run, the committed reference aside
+clean: ## remove the environment and every run, but for the committed reference
 	rm -rf .venv .snakemake
-	find results -mindepth 1 -maxdepth 1 ! -name reference ! -name README.md -exec rm -rf {} +
+	find results -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "scorebench needs Python 3.11, 3.12 or 3.13; %s is %d.%d (set PYTHON=python3.12)" % (sys.executable, *v))'
@@ -48,10 +48,10 @@ clean: ## remove the environment and every run, the committed reference aside
 
 .venv/installed: .venv/bin/python requirements.lock pyproject.toml
 	@echo "installing the pinned packages (a minute or two)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e .
+	@$(BIN)/pip install -qq --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e .
 	@touch $@
 
 .venv/installed-dev: .venv/bin/python requirements.lock pyproject.toml
 	@echo "installing the pinned packages and the tools for tests (a minute or two)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e '.[dev]'
 	@touch $@ .venv/installed
