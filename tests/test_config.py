@@ -1,0 +1,347 @@
+"""Bad input: every mistake is one clear line, all at once, before any compute. All exact."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scorebench import registry
+from scorebench.config import load
+from scorebench.errors import InputError
+from scorebench.plan import Plan
+from scorebench.spec import parse, parse_all
+
+GOOD = """
+name: good
+seed: 1
+metrics: [mmd]
+experiments:
+  - target: gaussian
+    seeds: 3
+    training: {size: 2000, batch: 64, steps: [300], learning_rate: 1e-2}
+    sources:
+      quadratic: ["denoising:sigma=0.25", "denoising:sigma=0.5"]
+    exact: {samplers: [ula], step_sizes: [0.05, 0.2], temperatures: [1.0], chains: 64, budgets: [50, 300]}
+"""
+EXACT = "experiments[0].exact"
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "suite.yaml"
+
+    def write(text: str) -> Path:
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def mistakes(path: Path) -> list[str]:
+    """The lines that a user reads, the file's name taken off each."""
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert all(line.startswith(f"{path}: ") and "\n" not in line for line in caught.value.lines)
+    return [line.removeprefix(f"{path}: ") for line in caught.value.lines]
+
+
+def test_a_good_suite(suite):
+    found = load(suite(GOOD))
+    e = found.experiments[0]
+    assert e.training.learning_rate == 0.01 and e.exact.step_sizes == (0.05, 0.2) and e.trained is None
+    assert [str(loss) for loss in Plan(found).measures[0].sources[0].losses] == ["denoising:sigma=0.25", "denoising:sigma=0.5"]
+    with pytest.raises(ValueError, match="frozen"):
+        found.seed = 2
+
+
+@pytest.mark.parametrize("text", ["1e-2", "1E-2", "1.e-2", ".01", "0.01", "+1e-2", "10e-3"])
+def test_numbers_are_numbers(suite, text):
+    assert load(suite(GOOD.replace("1e-2", text))).experiments[0].training.learning_rate == 0.01
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path("workflows/suites").glob("*.yaml")) or sorted(Path(__file__).parent.parent.glob("workflows/suites/*.yaml")), ids=str
+)
+def test_the_suites_are_good(path):
+    plan = Plan(load(path))
+    for stage in ("train", "sample", "measure", "claim", "figure"):
+        assert len(set(plan.jobs(stage))) == len(plan.jobs(stage))
+
+
+# One mistake, one line: what is replaced, by what, and what is said.
+TABLE = [
+    # unknown names: the key, the value, what is known, the nearest
+    ("[mmd]", "[mdm]", "metrics: metric 'mdm' is unknown; did you mean 'mmd'? (known: "),
+    ("[ula]", "[ulaa]", f"{EXACT}.samplers: sampler 'ulaa' is unknown; did you mean 'ula'? (known: "),
+    ("quadratic:", "qadratic:", "experiments[0].sources: model 'qadratic' is unknown; did you mean 'quadratic'? (known: "),
+    ("target: gaussian", "target: gausian", "experiments: target 'gausian' is unknown; did you mean 'gaussian'? (known: "),
+    (
+        '["denoising:sigma=0.25", ',
+        "[denosing, ",
+        "experiments[0].sources.quadratic: loss 'denosing' is unknown; did you mean 'denoising'? (known: ",
+    ),
+    ("[mmd]", "[xyz]", "metrics: metric 'xyz' is unknown (known: acceptance, "),
+    (
+        "batch: 64",
+        "bach: 64",
+        "experiments[0].training.bach: key 'bach' is unknown; did you mean 'batch'? (known: batch, learning_rate, size, steps)",
+    ),
+    ("    seeds: 3", "    seeds: 3\n    seed: 3", "experiments[0].seed: key 'seed' is unknown; did you mean 'seeds'? (known: "),
+    ("[ula],", "[ula], chain: 3,", f"{EXACT}.chain: key 'chain' is unknown; did you mean 'chains'? (known: "),
+    ("seed: 1", "seed: 1\nsed: 1", "sed: key 'sed' is unknown; did you mean 'seed'? (known: "),
+    (
+        "sigma=0.25",
+        "sgima=0.25,sigma=0.25",
+        "experiments[0].sources.quadratic: loss 'denoising': option 'sgima' is unknown; did you mean 'sigma'? (known: sigma)",
+    ),
+    # numbers
+    ("0.05", "-0.05", f"{EXACT}.step_sizes[0] = -0.05: Input should be greater than 0"),
+    ("0.05", "0", f"{EXACT}.step_sizes[0] = 0: Input should be greater than 0"),
+    ("0.05", ".nan", f"{EXACT}.step_sizes[0] = nan: Input should be a finite number"),
+    ("0.05", "nan", f"{EXACT}.step_sizes[0] = 'nan': Input should be a valid number"),
+    ("0.05", ".inf", f"{EXACT}.step_sizes[0] = inf: Input should be a finite number"),
+    ("[1.0]", "[-1.0]", f"{EXACT}.temperatures[0] = -1.0: Input should be greater than 0"),
+    ("1e-2", "-1e-2", "experiments[0].training.learning_rate = -0.01: Input should be greater than 0"),
+    ("1e-2", "'1e-2'", "experiments[0].training.learning_rate = '1e-2': Input should be a valid number"),
+    ("1e-2", "1e999", "experiments[0].training.learning_rate = inf: Input should be a finite number"),
+    ("chains: 64", "chains: 64.0", f"{EXACT}.chains = 64.0: Input should be a valid integer"),
+    ("chains: 64", "chains: 8", f"{EXACT}.chains = 8: Input should be greater than or equal to 16"),
+    ("seeds: 3", "seeds: 1", "experiments[0].seeds = 1: Input should be greater than or equal to 2"),
+    ("seeds: 3", "seeds: true", "experiments[0].seeds = True: Input should be a valid integer"),
+    ("seeds: 3", "seeds: three", "experiments[0].seeds = 'three': Input should be a valid integer"),
+    ("seed: 1", "seed: -1", "seed = -1: Input should be greater than or equal to 0"),
+    ("seed: 1", "seed: 1\njob_minutes: 0", "job_minutes = 0: Input should be greater than 0"),
+    (
+        "sigma=0.25",
+        "sigma=-1",
+        "experiments[0].sources.quadratic: loss 'denoising': option sigma=-1: Input should be greater than 0 (allowed: a number above 0)",
+    ),
+    (
+        "denoising:sigma=0.25",
+        "denoising",
+        "experiments[0].sources.quadratic: loss 'denoising': option 'sigma' is missing (allowed: a number above 0)",
+    ),
+    # lists
+    ("[0.05, 0.2]", "[]", f"{EXACT}.step_sizes = (): List should have at least one item"),
+    ("[mmd]", "[]", "metrics = (): List should have at least one item"),
+    ('["denoising:sigma=0.25", "denoising:sigma=0.5"]', "[]", "experiments[0].sources.quadratic = (): List should have at least one item"),
+    ("[50, 300]", "[300, 50]", f"{EXACT}.budgets = (300, 50): must rise strictly"),
+    ("[50, 300]", "[50, 50]", f"{EXACT}.budgets = (50, 50): must rise strictly"),
+    ("steps: [300]", "steps: [300, 200]", "experiments[0].training.steps = (300, 200): must rise strictly"),
+    ("[50, 300]", "[0, 300]", f"{EXACT}.budgets[0] = 0: Input should be greater than or equal to 1"),
+    ("[0.05, 0.2]", "[0.2, 0.2]", f"{EXACT}.step_sizes = (0.2, 0.2): 0.2 given twice"),
+    ("[0.05, 0.2]", "[1, 1.0]", f"{EXACT}.step_sizes = (1, 1.0): 1.0 given twice"),
+    # given twice, also where it is written otherwise
+    ("[ula]", "[ula, ula]", f"{EXACT}.samplers: sampler 'ula' is given twice"),
+    ("sigma=0.5", "sigma=0.250", "experiments[0].sources.quadratic: loss 'denoising:sigma=0.250' is given twice"),
+    ("[mmd]", "[mmd, 'mmd:fraction=1.0']", "metrics: metric 'mmd:fraction=1.0' is given twice"),
+    ("    exact:", "    seeds: 4\n    exact:", "line 11: key 'seeds' is given twice"),
+    ("experiments:\n", "experiments:\n  - {target: 'gaussian:dim=2', seeds: 2}\n", "experiments: target 'gaussian' is given twice"),
+    # shapes
+    (
+        "{samplers: [ula], step_sizes: [0.05, 0.2], temperatures: [1.0], chains: 64, budgets: [50, 300]}",
+        "[ula]",
+        f"{EXACT} = ('ula',): Input should be a mapping",
+    ),
+    ("[ula]", "{ula: 1}", f"{EXACT}.samplers = {{'ula': 1}}: Input should be a list"),
+    ("[ula]", "ula", f"{EXACT}.samplers = 'ula': Input should be a list"),
+    ("[mmd]", "", "metrics = None: Input should be a list"),
+    ("[mmd]", "[[mmd]]", "metrics[0] = ('mmd',): Input should be a valid string"),
+    ("[mmd]", "[mmd, 1.5]", "metrics[1] = 1.5: Input should be a valid string"),
+    ("name: good", "name: Not good", "name = 'Not good': String should match pattern"),
+    ("name: good\n", "", "name is missing"),
+    ("samplers: [ula], ", "", f"{EXACT}.samplers is missing"),
+    ("seed: 1", "seed: 1\ndevice: gpu", "device = 'gpu': String should match pattern"),
+    ("    exact:", "    trained:", None),  # trained sources are there: nothing is wrong
+    (
+        '    sources:\n      quadratic: ["denoising:sigma=0.25", "denoising:sigma=0.5"]\n    exact:',
+        "    trained:",
+        "experiments[0].trained: there is nothing trained to sample (add sources)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), TABLE, ids=[f"{old[:20]} -> {new[:24]}".replace("\n", " ") for old, new, _ in TABLE])
+def test_one_mistake_is_one_line(suite, old, new, said):
+    assert old in GOOD
+    path = suite(GOOD.replace(old, new, 1))
+    if said is None:
+        load(path)
+        return
+    lines = mistakes(path)
+    assert len(lines) == 1 and lines[0].startswith(said), lines
+
+
+def test_all_mistakes_at_once(suite):
+    """Keys, values, names, options and keys given twice, wherever they stand, each said once."""
+    text = GOOD.replace("seed: 1", "sed: 1\nname: again").replace("[mmd]", "[mdm, mdm]").replace("[ula]", "[ulaa]").replace("0.05", "-0.05")
+    lines = mistakes(suite(text.replace("sigma=0.5", "sigma=x").replace("seeds: 3", "seeds: 0")))
+    expected = [
+        "line 4: key 'name' is given twice",
+        "sed: key 'sed' is unknown",
+        "seed is missing",
+        "experiments[0].seeds = 0",
+        f"{EXACT}.step_sizes[0] = -0.05",
+        "metrics: metric 'mdm' is unknown",
+        f"{EXACT}.samplers: sampler 'ulaa' is unknown",
+        "experiments[0].sources.quadratic: loss 'denoising': option sigma=x",
+    ]
+    assert len(lines) == len(expected) and all(any(line.startswith(e) for line in lines) for e in expected), lines
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "a suite is a mapping of keys (known: name, seed, "),
+        (b"- 1\n", "a suite is a mapping of keys (known: name, seed, "),
+        (b"a: [1\n", "not YAML: "),
+        (b"a:\n\t- b\n", "not YAML: "),
+        (b"a: !!python/object/apply:os.system ['true']\n", "not YAML: "),
+        (b"? [1, 2]\n: 3\n", "not YAML: "),
+        (b"\xff\xfe\x00", "not UTF-8 text: "),
+        ("name: é".encode("latin-1"), "not UTF-8 text: "),
+    ],
+)
+def test_what_is_no_suite(tmp_path, content, said):
+    path = tmp_path / "suite.yaml"
+    path.write_bytes(content)
+    lines = mistakes(path)
+    assert len(lines) == 1 and lines[0].startswith(said)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert mistakes(tmp_path / "none.yaml") == ["No such file or directory"]
+    assert mistakes(tmp_path) == ["Is a directory"]
+
+
+def test_merged_keys(suite):
+    """`<<` brings a mapping's keys, which may be given again: that is no key given twice; a real one beside it is."""
+    more = "  - target: gaussian_mixture\n    seeds: 2\n    training: {<<: *t, batch: 32}\n"
+    text = GOOD.replace("training: {", "training: &t {") + more
+    assert [e.training.batch for e in load(suite(text)).experiments] == [64, 32]
+    assert mistakes(suite(text.replace("batch: 32", "batch: 32, batch: 33")))[0].endswith("key 'batch' is given twice")
+
+
+def test_a_bad_suite_leaves_nothing_behind(suite, tmp_path):
+    """By the command line: the lines on stderr, exit code 2, no traceback, nothing written."""
+    path = suite(GOOD.replace("[ula]", "[ulaa]").replace("0.05", "-0.05"))
+    command = [
+        sys.executable,
+        "-m",
+        "scorebench",
+        "stage",
+        "sample",
+        "--suite",
+        str(path),
+        "--job",
+        "x",
+        "--results",
+        str(tmp_path / "results"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 2 and all(line.startswith(f"scorebench: {path}: ") for line in done.stderr.splitlines())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# Specs
+
+SPECS = [
+    ("loss", "denoising:sigma=1.0", "denoising:sigma=1"),
+    ("loss", "denoising:sigma=1e-1", "denoising:sigma=0.1"),
+    ("loss", "denoising: sigma = 2 ", "denoising:sigma=2"),
+    ("loss", "sliced:probe=rademacher", "sliced"),
+    ("loss", "sliced:probe=sphere", "sliced:probe=sphere"),
+    ("target", "digits:noise=1e-1", "digits"),
+    ("target", "gaussian:variance=1e15,dim=3", "gaussian:dim=3,variance=1000000000000000"),
+    ("target", "gaussian:variance=0.123456789012345660", "gaussian:variance=0.12345678901234566"),
+    ("target", "gaussian_mixture:weight=null", "gaussian_mixture"),
+    ("model", "mlp_energy:width=64,depth=3", "mlp_energy:depth=3"),
+    ("sampler", "annealed:sigmas=2|1|0.5", "annealed:sigmas=2|1|0.5"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "canonical"), SPECS)
+def test_equal_configurations_are_equal_specs(kind, text, canonical):
+    """One text for a configuration, which reads back as it; defaults left out; a file name of safe characters."""
+    spec = parse(kind, text)
+    assert str(spec) == canonical and parse(kind, canonical) == spec and hash(parse(kind, canonical)) == hash(spec)
+    assert set(spec.slug) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.+-")
+
+
+def test_different_configurations_are_different_files():
+    texts = [
+        "gaussian",
+        "gaussian:dim=1",
+        "gaussian:dim=11",
+        "gaussian:variance=0.1",
+        "gaussian:variance=0.10000000000000002",
+        "gaussian:condition=0.1",
+    ]
+    specs = parse_all("target", texts)
+    assert len({str(s) for s in specs}) == len({s.slug for s in specs}) == len(texts)
+
+
+BAD_SPECS = [
+    ("loss", "denoising:sigma", ["option 'sigma' is not of the form key=value", "option 'sigma' is missing"]),
+    ("loss", "denoising:", ["option '' is not of the form key=value", "option 'sigma' is missing"]),
+    ("loss", "denoising:sigma=", ["option sigma=: Input should be a valid number (allowed: a number above 0)"]),
+    ("loss", "denoising:sigma=1,", ["option '' is not of the form key=value"]),
+    ("loss", "denoising:,sigma=1", ["option '' is not of the form key=value"]),
+    ("loss", "denoising:sigma=1,sigma=1", ["option 'sigma' is given twice"]),
+    ("loss", "denoising:sigma=nan", ["option sigma=nan: Input should be a finite number"]),
+    ("loss", "denoising:sigma=inf", ["option sigma=inf: Input should be a finite number"]),
+    ("loss", "denoising:sigma=true", ["option sigma=true: Input should be a valid number"]),
+    ("loss", "denoising:sigma=1|2", ["option sigma=1|2: Input should be a valid number"]),
+    ("loss", "denoising:sigma=1=2", ["option sigma=1=2: Input should be a valid number"]),
+    ("loss", "sliced:", ["option '' is not of the form key=value"]),
+    ("loss", "sliced:probe=gausian", ["option probe=gausian: Input should be 'rademacher', 'gaussian' or 'sphere'"]),
+    ("loss", "sliced:prob=gaussian", ["option 'prob' is unknown; did you mean 'probe'? (known: probe)"]),
+    ("target", "gaussian:dim=2.0", ["option dim=2.0: Input should be a valid integer (allowed: a whole number, 1 or more)"]),
+    ("target", "gaussian:dim=0", ["option dim=0: Input should be greater than or equal to 1"]),
+    ("target", "gaussian:dim=0,variance=-1,x=1", ["option dim=0: ", "option variance=-1: ", "option 'x' is unknown"]),
+    ("target", "gaussian_mixture:weight=1", ["option weight=1: Input should be less than 1 (allowed: a number between 0 and 1)"]),
+    ("target", "gaussian_mixture:weight=nan", ["option weight=nan: "]),
+    ("sampler", "annealed:sigmas=1|2", ["option sigmas=1|2: noise levels must fall strictly"]),
+    ("sampler", "annealed:sigmas=1|1", ["option sigmas=1|1: noise levels must fall strictly"]),
+    ("sampler", "annealed:sigmas=1", ["option sigmas=1: Input should be"]),
+    ("sampler", "annealed:sigmas=2|-1", ["option sigmas=2|-1: Input should be greater than 0"]),
+    ("sampler", "annealed:sigmas=2|", ["option sigmas=2|: Input should be a valid number"]),
+    ("sampler", "ula:step_size=0.1", ["option 'step_size' is unknown (known: none)"]),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "said"), BAD_SPECS, ids=[b[1] for b in BAD_SPECS])
+def test_bad_specs(kind, text, said):
+    with pytest.raises(InputError) as caught:
+        parse(kind, text)
+    where = f"{kind} {text.partition(':')[0]!r}: "
+    assert len(caught.value.lines) == len(said), caught.value.lines
+    assert all(line.startswith(where + s) for line, s in zip(caught.value.lines, said, strict=True)), caught.value.lines
+
+
+@pytest.mark.parametrize("text", ["", ":", " gaussian", "Gaussian", "gaussian ", "base", "_mixture"])
+def test_names_are_exact(text):
+    with pytest.raises(InputError, match="is unknown"):
+        parse("target", text)
+
+
+@pytest.mark.parametrize("value", [3, None, ["gaussian"], {"gaussian": 1}, True])
+def test_a_spec_is_text(value):
+    with pytest.raises(InputError, match=r"is not a name \(allowed: name or name:key=value,key=value\)"):
+        parse("target", value)
+
+
+def test_the_grid_is_for_the_command_line():
+    spec = parse("sampler", "ula:step_size=.1,temperature=2", grid=True)
+    assert spec.options == {"step_size": 0.1, "temperature": 2.0} and str(spec.without("step_size", "temperature")) == "ula"
+    for wrong in ("0", "-1", "nan", "x"):
+        with pytest.raises(InputError, match="step_size"):
+            parse("sampler", f"mala:step_size={wrong}", grid=True)
+
+
+def test_a_label_shows_the_options():
+    assert parse("loss", "denoising:sigma=0.5").label == "denoising, σ = 0.5"
+    assert dataclasses.is_dataclass(parse("loss", "sliced")) and registry.entry("loss", "sliced").facts["LABEL"] == "sliced"
