@@ -75,9 +75,8 @@ def _log(results: Results, target: str, sampler: str, loss: str) -> Path:
     slug = parse("target", target).slug
     if sampler:
         return logs / "sample" / slug / f"{parse('sampler', sampler).slug}.log"
-    return next(
-        logs / "train" / f"{t.id}.log" for t in results.plan.trains.values() if t.target.slug == slug and loss in map(str, t.losses)
-    )
+    trained = (t.id for t in results.plan.trains.values() if t.target.slug == slug and loss in map(str, t.losses))
+    return next((logs / "train" / f"{job}.log" for job in trained), logs / "measure" / f"{slug}.log")
 
 
 def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
