@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 import scorebench
+from scorebench import summary
+from scorebench.config import load as load_suite
 from scorebench.errors import InputError
+from scorebench.results import Results
 from scorebench.spec import parse_all
 from scorebench.stages import tables
 from scorebench.stages.measure import COLUMNS
-from scorebench.stages.page import mathml
+from scorebench.stages.page import _claim, mathml
 
 SEEDS = 10
 
@@ -92,8 +95,55 @@ def test_a_step_that_diverged_is_not_chosen() -> None:
     assert tables.samplers(data, parse_all("metric", ["mmd"]))["step_size"].item() == 0.5
 
 
+def without_modes(data: pd.DataFrame) -> pd.DataFrame:
+    """The same rows, and a metric that the target cannot have beside them."""
+    lacking = data.assign(metric="mode_weight_error", value=np.nan, status="not_applicable: the target has no modes")
+    return pd.concat([lacking, data], ignore_index=True)
+
+
+def test_the_step_is_chosen_by_a_metric_that_the_target_has() -> None:
+    """A first metric that is not applicable says nothing: the next one chooses, and not the order of the steps."""
+    data = sampled(0.1, first=2.0, second=2.0)  # step 0.1 stands first and is worse than 0.5
+    table = tables.samplers(without_modes(data), parse_all("metric", ["mode_weight_error", "mmd"]))
+    assert set(table["step_size"]) == {0.5} and set(table.loc[table["leads"], "metric"]) == {"mmd"}
+
+
+def test_every_step_is_shown_where_nothing_can_choose() -> None:
+    table = tables.samplers(sampled(0.1, 0.2, 0.2).assign(metric="ess"), parse_all("metric", ["ess"]))
+    assert sorted(table["step_size"]) == [0.1, 0.5] and not table["leads"].any()
+
+
+def test_floors_stand_beside_what_is_better_when_lower() -> None:
+    lower, signed = sampled(0.1, 0.2, 0.2), sampled(0.1, 0.2, 0.2).assign(metric="second_moment_bias")
+    table = tables.samplers(pd.concat([lower, signed]), parse_all("metric", ["mmd", "second_moment_bias"]))
+    shown, _ = tables.wide("samplers", table)
+    assert shown["MMD² (h = 1.0 rms)"].item().endswith("] (0.1)") and shown["second-moment bias"].item().endswith("]")
+
+
+def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
+    frame = scorebench.load(run(tmp_path))
+    assert frame["train_steps"].dtype == "Int64" and frame["steps"].isna().all()
+
+
+def test_a_target_that_failed_is_told_with_its_log(tmp_path: Path) -> None:
+    suite = load_suite("workflows/suites/smoke.yaml")
+    content = pd.DataFrame([{"target": "gaussian", "status": "failed: ValueError: broken"}]).reindex(columns=COLUMNS).to_csv(index=False)
+    (tmp_path / "metrics.csv").write_text(content)
+    checksum = hashlib.sha256(content.encode()).hexdigest()
+    facts = {"suite": json.loads(suite.model_copy(update={"claims": ()}).model_dump_json()), "sha256": {"metrics.csv": checksum}}
+    (tmp_path / "manifest.json").write_text(json.dumps(facts))
+    (line,) = summary.troubles(Results(tmp_path))
+    assert line.startswith("gaussian") and line.endswith("logs/measure/gaussian.log")
+
+
+def test_a_claim_counts_what_its_verdict_counts() -> None:
+    quantities = [{"group": g, "agrees": a} for g, a in (("corrected", True), ("as-written", False), ("identity", True))]
+    claim = _claim({"quantities": quantities, "statement": "x", "correction": ""})
+    assert (claim["agreeing"], claim["counted"]) == (1, 2)
+
+
 def test_markdown_and_latex() -> None:
-    frame = pd.DataFrame({"a_b": ["x|y", "1 & 2"], "h²": [0.5, np.nan]})
+    frame = pd.DataFrame({"a_b": ["x|y", "1 & 2 → ∞"], "h²": [0.5, np.nan]})
     assert tables.markdown(frame).splitlines()[2] == "| x\\|y | 0.5 |"
     text = tables.latex(frame)
     assert text.isascii() and r"a\_b" in text and r"1 \& 2" in text and r"\toprule" in text
@@ -128,6 +178,6 @@ def test_load_refuses_what_the_run_did_not_write(tmp_path: Path) -> None:
 
 def test_equations_are_converted_or_refused() -> None:
     assert "<msqrt>" in mathml(r"\sqrt{2c}\,\epsilon < 1 \text{ for } x & y".replace("&", r"\text{and}"))
-    for latex in (r"\begin{aligned} a &= b \end{aligned}", r"\nosuchcommand x"):
+    for latex in (r"\begin{aligned} a &= b \end{aligned}", r"\nosuchcommand x", r"\text{a & b}", r"a \& b", r"\backslash"):
         with pytest.raises(ValueError, match="does not convert"):
             mathml(latex)

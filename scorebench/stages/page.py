@@ -1,6 +1,7 @@
 """The page: one file that opens offline, with claims, figures and tables."""
 
 import base64
+import html
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import latex2mathml.converter
 from scorebench import artifacts, registry, summary
 from scorebench.plan import Plan
 from scorebench.results import Results
+from scorebench.spec import parse
 from scorebench.stages.tables import wide
 
 TABLES = (
@@ -22,7 +24,7 @@ TABLES = (
     (
         "samplers",
         "Samplers",
-        "Every source and sampler after the whole budget, at its best step size. Rows without a model are on the exact score.",
+        "Every source and sampler after the whole budget, at its best step size. In parentheses the floor: 95 % of exact draws of that size are below.",
     ),
 )
 
@@ -48,7 +50,7 @@ def run(plan: Plan, folder: Path) -> None:
 def mathml(latex: str) -> str:
     """LaTeX as MathML. Raises ValueError where the converter would print a command as text, which it does without a word."""
     found = latex2mathml.converter.convert(latex, display="block")
-    text = re.sub(r"&(#\\w+|lt|gt|amp);|&#x?[0-9A-Fa-f]+;|<[^>]*>", "", found)
+    text = html.unescape(re.sub(r"<[^>]*>", "", found))
     if "\\" in text or "&" in text:
         raise ValueError(f"LaTeX that does not convert to MathML: {latex}")
     return found
@@ -58,18 +60,36 @@ def _claim(claim: dict[str, Any]) -> dict[str, Any]:
     counted = [q for q in claim["quantities"] if q["group"] != "identity"]
     return claim | {
         "agreeing": sum(q["agrees"] for q in counted),
+        "counted": len(counted),
         "statement_mathml": mathml(claim["statement"]),
         "correction_mathml": mathml(claim["correction"]) if claim["correction"] else "",
     }
 
 
-def _figure(name: str, folder: Path) -> dict[str, str]:
+def _figure(name: str, folder: Path) -> dict[str, Any]:
     facts = registry.entry("figure", name).facts
-    png = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
-    return {"name": name, "label": facts.get("LABEL", name), "caption": facts.get("CAPTION", ""), "png": png}
+    png = (folder / "figures" / f"{name}.png").read_bytes()
+    # The width in pixels stands in the header; all figures are shown at one scale, so that their letters have one size.
+    width = round(0.6 * int.from_bytes(png[16:20]))
+    shown = {"name": name, "label": facts.get("LABEL", name), "caption": facts.get("CAPTION", "")}
+    return shown | {"png": base64.b64encode(png).decode(), "width": width}
 
 
 def _table(results: Results, name: str, title: str, caption: str) -> dict[str, Any]:
     table, keys = wide(name, results.table(name))
-    rows = [[str(c).replace(" *", " ★") for c in row] for row in table.to_numpy().tolist()]
-    return {"name": name, "title": title, "caption": caption, "columns": list(table.columns), "key_columns": keys, "rows": rows}
+    source = table.pop("model").str.cat(table.pop("loss"), " · ").replace(" · ", "exact score")
+    table.insert(1, "source", source)
+    columns = [{"temperature": "T", "step_size": "step"}.get(c, c) for c in table.columns[1:]]
+    groups = [
+        {"label": parse("target", str(t)).label, "spec": t, "rows": [[_parts(str(c)) for c in row] for row in of.iloc[:, 1:].to_numpy()]}
+        for t, of in table.groupby("target", sort=False)
+    ]
+    return {"name": name, "title": title, "caption": caption, "columns": columns, "key_columns": keys - 2, "groups": groups}
+
+
+def _parts(cell: str) -> dict[str, Any]:
+    """A cell as its mean, and its interval and the rest, which stand below."""
+    best = cell.endswith(" *")
+    value, bracket, rest = cell.removesuffix(" *").partition(" [")
+    rest = (bracket.strip() + rest).replace(", ", ",\N{NO-BREAK SPACE}")  # an interval is not broken, the floor may go below it
+    return {"value": value + (" ★" if best else ""), "rest": rest, "best": best}

@@ -19,6 +19,7 @@ import pandas as pd
 
 from scorebench import artifacts, statistics
 from scorebench.plan import Plan
+from scorebench.results import WHOLE
 from scorebench.spec import Spec, parse, parse_all
 from scorebench.stages.base import OK
 
@@ -30,6 +31,7 @@ PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", 
 def run(plan: Plan, folder: Path) -> None:
     """Write metrics.csv, timings.csv, tables/ and manifest.json."""
     rows = pd.concat([artifacts.read_rows(folder / "measure" / f"{job}.csv.gz") for job in plan.jobs("measure")])
+    rows = rows.astype({c: "Int64" for c in WHOLE})  # a column with gaps is read as floats: 500.0 steps
     claims = [json.loads((folder / "claims" / f"{job}.json").read_text()) for job in plan.jobs("claim")]
     metrics = parse_all("metric", plan.suite.metrics)
     tables = {"losses": losses(rows, metrics), "samplers": samplers(rows, metrics), "claims": _claims(claims)}
@@ -57,29 +59,45 @@ def losses(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     table = _summaries(last, ["target", "model", "loss", "sigma", "train_steps"])
     # A loss that is given the true score is a yardstick, not a competitor.
     yardstick = {loss for loss in last["loss"].unique() if "score" in parse("loss", loss).entry.facts.get("NEEDS", ())}
-    return _mark_best(table, last[~last["loss"].isin(yardstick)], ["model", "loss"], about)
+    return _mark_best(table, last[~last["loss"].isin(yardstick)], ["model", "loss"], [m for m in about if _lower(m)])
 
 
 def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     """Every source and sampler at each temperature, after the whole budget, at its best step size.
 
-    The step is chosen on the first half of the seeds by the suite's first metric that has a floor; everything is reported on the rest.
+    The step is chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower and has values on the
+    target; everything is reported on the rest. Where there is no such metric nothing is chosen, and every step is a row.
     """
     about = [m for m in metrics if m.entry.facts.get("ABOUT", "sampler") == "sampler"]
     of_sampler = rows[rows["sampler"].notna()]
     whole = of_sampler[of_sampler["steps"].isna() | (of_sampler["steps"] == _longest(of_sampler))]
     half = (whole.groupby("target")["seed"].transform("max") + 1) // 2
-    criterion = next((str(m) for m in about if m.entry.facts.get("FLOOR") and m.entry.facts.get("DIRECTION") == "lower"), "")
+    criteria = [m for m in about if m.entry.facts.get("FLOOR") and _lower(m)]
     cell = ["target", "model", "loss", "sampler", "temperature"]
-    first = whole[(whole["seed"] < half) & (whole["metric"] == criterion)]
-    # A step that diverged on one seed is not chosen while another did not.
-    first = first.assign(value=first["value"].where(first["status"] == OK, np.inf))
-    scores = first.groupby([*cell, "step_size"], dropna=False, sort=False)["value"].mean().reset_index()
-    best = scores.sort_values("value", kind="stable").drop_duplicates(cell)
-    chosen = whole[whole["seed"] >= half].merge(best[[*cell, "step_size"]], on=[*cell, "step_size"])
+    best = [_best_steps(of, cell, criteria) for _, of in whole[whole["seed"] < half].groupby("target", sort=False)]
+    steps = pd.concat(best) if best else whole[[*cell, "step_size"]]
+    chosen = whole[whole["seed"] >= half].merge(steps, on=[*cell, "step_size"])
     table = _summaries(chosen, [*cell, "step_size", "steps", "gradient_evaluations"])
     rivals = chosen[chosen["model"].isna() & (chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0)]
-    return _mark_best(table, rivals, ["model", "loss", "sampler", "temperature"], [m for m in about if str(m) == criterion])
+    return _mark_best(table, rivals, ["model", "loss", "sampler", "temperature"], criteria)
+
+
+def _lower(metric: Spec) -> bool:
+    return metric.entry.facts.get("DIRECTION") == "lower"
+
+
+def _best_steps(rows: pd.DataFrame, cell: list[str], criteria: list[Spec]) -> pd.DataFrame:
+    """For each cell of one target the step size with the smallest mean of the first criterion that has values there."""
+    steps = [*cell, "step_size"]
+    measured = set(rows.loc[rows["status"] == OK, "metric"])
+    criterion = next((str(m) for m in criteria if str(m) in measured), None)
+    if criterion is None:
+        return rows[steps].drop_duplicates()
+    of = rows[rows["metric"] == criterion]
+    # A step that diverged on one seed is not chosen while another did not.
+    of = of.assign(value=of["value"].where(of["status"] == OK, np.inf))
+    scores = of.groupby(steps, dropna=False, sort=False)["value"].mean().reset_index()
+    return scores.sort_values("value", kind="stable").drop_duplicates(cell)[steps]
 
 
 def _longest(rows: pd.DataFrame) -> pd.Series:
@@ -146,7 +164,11 @@ def _claims(claims: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def wide(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """A row a method, a column a metric, each cell a mean with its interval, what went wrong, and a star for best; and the number of key columns."""
+    """A row a method, a column a metric; and the number of key columns.
+
+    A cell is a mean with its interval, in parentheses the floor (the 95 % quantile of the metric between two exact draws of that size) where
+    lower is better, what went wrong, and a star for best.
+    """
     keys = KEYS[name]
     table = table.assign(status=table["status"].fillna(""))
     cells = table.assign(cell=table.apply(_cell, axis=1), **{k: table[k].map(_key) for k in keys})
@@ -154,7 +176,7 @@ def wide(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     metrics = list(dict.fromkeys(cells["metric"]))
     found = cells.pivot_table(index=keys, columns="metric", values="cell", aggfunc="first").reindex(columns=metrics).reset_index()
     found = order.merge(found, on=keys, how="left")
-    return found.rename(columns={m: parse("metric", m).label for m in metrics}).fillna(""), len(keys)
+    return found.rename(columns={m: parse("metric", m).label.replace("_", " ") for m in metrics}).fillna(""), len(keys)
 
 
 def _key(value: Any) -> str:
@@ -166,7 +188,9 @@ def _cell(row: pd.Series) -> str:
         return "-"
     value = "" if pd.isna(row["mean"]) else f"{row['mean']:.3g}"
     interval = "" if pd.isna(row["low"]) else f" [{row['low']:.3g}, {row['high']:.3g}]"
-    return "; ".join(filter(None, [value + interval + (" *" if row.get("best") else ""), row["status"]]))
+    has_floor = value and pd.notna(row.get("floor_q95")) and _lower(parse("metric", row["metric"]))
+    floor = f" ({row['floor_q95']:.3g})" if has_floor else ""
+    return "; ".join(filter(None, [value + interval + floor + (" *" if row.get("best") else ""), row["status"]]))
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -176,11 +200,11 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A LaTeX tabular for booktabs, in ASCII."""
+    """A LaTeX tabular for booktabs, in ASCII: a character without a command below is a question mark, since LaTeX would stop at it."""
     text = table.map(_key).to_latex(index=False, escape=True)
     for character, code in {"σ": r"$\sigma$", "²": "$^2$", "₂": "$_2$", "ä": r"\"a"}.items():
         text = text.replace(character, code)
-    return text
+    return text.encode("ascii", "replace").decode()
 
 
 # --- what the run rests on ------------------------------------------------------------------------------------------------------------
