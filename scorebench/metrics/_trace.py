@@ -7,22 +7,20 @@ import torch
 from torch import Tensor
 
 from scorebench import rng
-from scorebench.metrics.base import Estimate
+from scorebench.metrics.base import Estimate, jackknife
 
 
-def worst_case(statistic: Callable[[np.ndarray], np.ndarray], trace: Tensor, worst: Callable[..., np.ndarray], per_chain: bool) -> Estimate:
-    """A diagnostic (*, chain, draw) -> (*) at its worst over scalar functions, with a delete-one-chain jackknife standard error.
+def worst_case(statistic: Callable[[np.ndarray], np.ndarray], trace: Tensor, worst: Callable[..., np.ndarray]) -> Estimate:
+    """A diagnostic (*, chain, draw) -> (*) at its worst over scalar functions, with a jackknife standard error over four blocks of chains.
 
-    The functions are the coordinates in up to 4 dimensions and 4 fixed random projections beyond. A diagnostic that grows with
-    the number of chains (`per_chain`) is scaled to the full number before the jackknife.
+    The functions are the coordinates in up to 4 dimensions and 4 fixed random projections beyond.
     """
-    dim, chains = trace.shape[-1], trace.shape[-3]
+    dim = trace.shape[-1]
     if dim > 4:
         trace = trace @ torch.randn(dim, 4, generator=rng.generator("projections", dim)).to(trace)
-    scalars = trace.movedim(-1, 0).double().cpu().numpy()  # (function, seed, cell, chain, draw)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a cell that diverged has a constant trace here and NaN in its row
-        value = worst(statistic(scalars), axis=0)
-        without = np.stack([worst(statistic(np.delete(scalars, c, axis=-2)), axis=0) for c in range(chains)])
-    without = without * (chains / (chains - 1) if per_chain else 1)
-    error = np.sqrt((chains - 1) / chains * ((without - without.mean(0)) ** 2).sum(0))
-    return Estimate(torch.as_tensor(value), torch.as_tensor(error))
+
+    def at_worst(scalars: Tensor) -> Tensor:
+        with np.errstate(invalid="ignore", divide="ignore"):  # a cell that diverged has a constant trace here and NaN in its row
+            return torch.as_tensor(worst(statistic(scalars.numpy()), axis=0))
+
+    return jackknife(at_worst, trace.movedim(-1, 0).double().cpu(), axis=-2, blocks=4)  # (function, seed, cell, chain, draw)

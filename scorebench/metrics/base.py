@@ -10,7 +10,7 @@ A metric is a function `(run, target, reference, *, options) -> Estimate`. Its f
     SEES        with a floor: the faults that 256 chains show it nearly always, by their names in the contract tests
 
 Leading axes of a run are (seed, cell). For a sampler `reference` holds as many exact draws as the run has chains, for each seed,
-(seed, n, d); for a source it gives, for any density, 10,000 exact draws a seed.
+(seed, n, d); for a source it gives, for any density, 5,000 exact draws a seed.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ class Run(NamedTuple):
 
 
 Points = Callable[[Target], Tensor]
-"""Exact draws of a density for each seed, (seed, 10000, d)."""
+"""Exact draws of a density for each seed, (seed, 5000, d)."""
 
 
 def mean_over_points(values: Tensor) -> Estimate:

@@ -23,4 +23,7 @@ def ess(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell)."""
     from arviz_stats.base import array_stats
 
-    return worst_case(lambda t: array_stats.ess(t, chain_axis=-2, draw_axis=-1), run.trace, np.min, per_chain=True)
+    # A chain's share, which leaving chains out does not change; then all of them.
+    share = worst_case(lambda t: array_stats.ess(t, chain_axis=-2, draw_axis=-1) / t.shape[-2], run.trace, np.min)
+    chains = run.trace.shape[-3]
+    return Estimate(chains * share.value, chains * share.standard_error)

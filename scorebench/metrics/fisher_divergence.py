@@ -2,7 +2,7 @@ r"""Fisher divergence of a source: to the target, or to the density that its los
 
 F = E_q |s(x) - grad log q(x)|^2,   q = p, or q = the loss's fixed point                      (Luo 2022, eq. 157)
 
-10,000 exact draws of q a seed. To the target it mixes what the loss aims at with how well it hits; to the fixed point it is quality alone.
+5,000 exact draws of q a seed. To the target it mixes what the loss aims at with how well it hits; to the fixed point it is quality alone.
 It does not see the weights of far modes (Wenliang and Kanagawa 2020, section 3).
 """
 

@@ -23,4 +23,4 @@ def rhat(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell)."""
     from arviz_stats.base import array_stats
 
-    return worst_case(lambda t: array_stats.rhat(t, chain_axis=-2, draw_axis=-1), run.trace, np.max, per_chain=False)
+    return worst_case(lambda t: array_stats.rhat(t, chain_axis=-2, draw_axis=-1), run.trace, np.max)

@@ -23,7 +23,7 @@ COLUMNS = (
     "suite target model loss train_size train_steps sampler sigma step_size temperature steps gradient_evaluations chains seed "
     "metric value standard_error floor_mean floor_sd floor_q95 z status"
 ).split()
-POINTS, FLOOR_REPEATS = 10_000, 200
+POINTS, FLOOR_REPEATS = 5_000, 200
 FAR, SHARE_FAR = 20, 0.01
 """Diverged: a state that is not finite, or this share of chains beyond this many radii of the target."""
 
