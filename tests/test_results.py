@@ -3,15 +3,17 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import scorebench
-from scorebench import summary
+from scorebench import registry, summary
 from scorebench.config import load as load_suite
-from scorebench.errors import InputError
+from scorebench.errors import InputError, NotApplicable
+from scorebench.figures.base import across_seeds, style
 from scorebench.results import Results
 from scorebench.spec import parse_all
 from scorebench.stages import tables
@@ -174,6 +176,35 @@ def test_load_refuses_what_the_run_did_not_write(tmp_path: Path) -> None:
         scorebench.load(tmp_path)
     with pytest.raises(InputError, match=r"manifest\.json does not exist"):
         scorebench.load(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", registry.names("figure"))
+def test_a_figure_says_what_it_shows_and_needs(name: str) -> None:
+    entry = registry.entry("figure", name)
+    assert entry.error is None and entry.summary and entry.facts["LABEL"] and entry.facts["CAPTION"].endswith(".")
+    for kind, need in entry.facts["NEEDS"].items():
+        assert not need or need in registry.names(kind)
+    assert callable(registry.module("figure", name).draw)
+
+
+def test_lost_seeds_are_counted_and_not_averaged() -> None:
+    data = rows(np.array([1.0, 2.0, 3.0, 1e9]), step_size=0.1)
+    data.loc[3, "status"] = "diverged"
+    found = across_seeds(data, ["step_size"])
+    assert found["mean"].item() == 2.0 and found["lost"].item() == 1 and found["seeds"].item() == 4
+
+
+def test_the_loss_figure_tells_the_lost_and_the_empty() -> None:
+    data = sources(sliced=0.1, implicit=0.2).reset_index(drop=True)
+    data.loc[data["loss"] == "implicit", ["value", "status"]] = [np.nan, "diverged"]
+    data.loc[(data["loss"] == "sliced") & (data["seed"] < 3), ["value", "status"]] = [np.nan, "diverged"]
+    draw = registry.module("figure", "loss_comparison").draw
+    with style():
+        figure = draw(SimpleNamespace(metrics=data))
+        assert {t.get_text() for t in figure.axes[0].texts} == {"10/10 lost", "3/10 lost"}
+        assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["sliced", "implicit (exact trace)"]
+        with pytest.raises(NotApplicable, match="no Fisher divergence"):
+            draw(SimpleNamespace(metrics=data.iloc[:0].astype({"metric": "str", "status": "str"})))
 
 
 def test_equations_are_converted_or_refused() -> None:

@@ -3,8 +3,9 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, across_seeds, error_bars
+from scorebench.figures.base import COLOURS, across_seeds, error_bars, mark_lost, some
 from scorebench.results import Results
+from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS
 from scorebench.spec import parse
 
 LABEL = "Acceptance and effective sample size"
@@ -19,6 +20,7 @@ def draw(results: Results) -> Figure:
     """Two panels over the step size, a colour a target."""
     rows = results.metrics
     rows = rows[(rows["sampler"] == "mala") & (rows["model"] == "") & (rows["temperature"] == 1)]
+    rows = some(rows[~rows["status"].str.startswith("not_applicable")], "MALA on an exact score at T = 1")
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.4))
     panels = (("acceptance", "mean acceptance probability", False), ("ess", "effective sample size", True))
     for ax, (metric, label, log) in zip(axes, panels, strict=True):
@@ -26,9 +28,12 @@ def draw(results: Results) -> Figure:
             of = across_seeds(of, ["step_size"], log=log)
             ax.plot(of["step_size"], of["mean"], color=COLOURS[i], lw=1, ls=("-", "--", "-.", ":")[i % 4])
             error_bars(ax, of["step_size"], of, i, parse("target", str(target)).label)
+            mark_lost(ax, of["step_size"], of, i, 0.0)
         ax.set(xscale="log", yscale="log" if log else "linear", xlabel="step size $c$", ylabel=label)
     axes[0].set_ylim(0, 1.02)
-    axes[1].axhline(1600, color="0.5", lw=1, ls="--")
-    axes[1].text(1, 1700, "independent draws", transform=axes[1].get_yaxis_transform(), ha="right", color="0.4")
+    independent = TRACE_CHAINS * TRACE_DRAWS
+    axes[1].axhline(independent, color="0.5", lw=1, ls="--")
+    axes[1].text(0.02, 1.08 * independent, "independent draws", transform=axes[1].get_yaxis_transform(), color="0.4")
+    axes[1].set_ylim(top=2 * independent)
     axes[0].legend(loc="lower left")
     return figure

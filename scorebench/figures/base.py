@@ -1,7 +1,8 @@
 """What figures share: one look, and means across seeds with their intervals.
 
 A figure is a file that says LABEL (its title), CAPTION (what to see) and NEEDS (a method of each of these kinds must be in the suite, "" being
-any), and defines `draw(results) -> Figure`. Colours are seaborn's colour-blind palette; markers and line styles tell the same in grey.
+any), and defines `draw(results) -> Figure`, which raises NotApplicable where a run holds nothing to draw. Colours are seaborn's colour-blind
+palette; markers and line styles tell the same in grey.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from scorebench import statistics
+from scorebench.errors import NotApplicable
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -28,17 +30,35 @@ def style() -> Iterator[None]:
         yield
 
 
+def some(rows: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The rows, if there are any."""
+    if rows.empty:
+        raise NotApplicable(f"the run has no {what}")
+    return rows
+
+
 def across_seeds(rows: pd.DataFrame, keys: list[str], log: bool = False) -> pd.DataFrame:
-    """Mean and 95 % t interval of `value` across the seeds that are ok, for each key; `diverged` counts the others."""
+    """Mean and 95 % t interval of `value` across the seeds that are ok, for each key; `lost` counts the others, which diverged or failed."""
     found = []
     for key, of in rows.groupby(keys, dropna=False):
         ok = of.loc[of["status"] == "ok", "value"].to_numpy(float)
         interval = statistics.t_interval(ok, log=log)
-        found.append(dict(zip(keys, key, strict=True)) | interval._asdict() | {"diverged": len(of) - len(ok)})
-    return pd.DataFrame(found, columns=[*keys, "mean", "low", "high", "diverged"])
+        found.append(dict(zip(keys, key, strict=True)) | interval._asdict() | {"lost": len(of) - len(ok), "seeds": len(of)})
+    return pd.DataFrame(found, columns=[*keys, "mean", "low", "high", "lost", "seeds"])
 
 
 def error_bars(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, label: str | None) -> None:
     """Means with their intervals, in the colour and marker of a number."""
     spread = np.abs(of[["low", "high"]].to_numpy().T - of["mean"].to_numpy())
     ax.errorbar(x, of["mean"], spread, fmt=MARKERS[index % 8], color=COLOURS[index % 10], label=label, capsize=2, markersize=5, lw=1.2)
+
+
+def mark_lost(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, at: float) -> None:
+    """A cross at the height `at` of the axes wherever seeds are lost, with how many of how many."""
+    for c, k, n in zip(x, of["lost"], of["seeds"], strict=True):
+        if k:
+            where = ax.get_xaxis_transform()
+            ax.plot(c, at, "x", color=COLOURS[index % 10], markersize=7, mew=2, clip_on=False, transform=where)
+            ax.annotate(
+                f"{k}/{n}\nlost", (c, at), xycoords=where, xytext=(7, 0), textcoords="offset points", va="center", color=COLOURS[index % 10]
+            )

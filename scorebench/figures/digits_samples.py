@@ -6,13 +6,15 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench import artifacts, rng
+from scorebench.errors import NotApplicable
 from scorebench.results import Results
 from scorebench.spec import parse
 
 LABEL = "Digits: sampled and held out"
 CAPTION = (
     "Top row: held-out images as the target draws them, with its noise. Below: final states of ULA chains started from noise, on energies "
-    "trained by each loss, at the step size chosen on the first half of the seeds. A large σ learns the noised density, and its samples show the noise."
+    "trained by each loss, at the step size chosen on the first half of the seeds; the last seed is shown, with the same random numbers in "
+    "every row. A large σ learns the noised density, and its samples show the noise."
 )
 NEEDS = {"target": "digits", "sampler": "ula"}
 COLUMNS = 14
@@ -33,9 +35,11 @@ def draw(results: Results) -> Figure:
             continue
         step = of["step_size"].iloc[0]
         cell = [c for c in block["step_sizes"] for _ in block["temperatures"]].index(step)
-        samples = torch.as_tensor(arrays[f"{i}/samples"][-1, 0, cell, :COLUMNS])
+        samples = torch.as_tensor(arrays[f"{i}/samples"][-1, -1, cell, :COLUMNS])  # the last seed: it had no say in the step
         rows.append((f"{parse('loss', block['loss']).label}\nc = {step:g}", samples.numpy()))
-    figure, axes = plt.subplots(len(rows), 1, figsize=(8, 0.72 * len(rows)))
+    if len(rows) == 1:
+        raise NotApplicable("nothing was sampled from a trained energy of the digits")
+    figure, axes = plt.subplots(len(rows), 1, figsize=(8, 0.6 * len(rows)))
     for ax, (label, images) in zip(axes, rows, strict=True):
         strip = np.pad(images.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)), constant_values=1.0)
         ax.imshow(np.concatenate(list(strip), 1), cmap="gray", vmin=-1, vmax=1, aspect="equal")

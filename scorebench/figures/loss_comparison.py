@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, across_seeds
+from scorebench.figures.base import COLOURS, across_seeds, some
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -12,8 +12,8 @@ KINDS = (("fisher_divergence", "to the target"), ("fisher_divergence:to=fixed_po
 LABEL = "Losses compared"
 CAPTION = (
     "Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves "
-    "out the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale. The explicit loss needs the true "
-    "score and is the yardstick."
+    "out the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale; seeds that diverged or failed are "
+    "counted in red. The explicit loss needs the true score and is the yardstick."
 )
 NEEDS = {"metric": "fisher_divergence", "loss": ""}
 
@@ -25,12 +25,13 @@ def draw(results: Results) -> Figure:
     rows = rows[
         ~rows["status"].str.startswith("not_applicable") & (rows["train_steps"] == rows.groupby("target")["train_steps"].transform("max"))
     ]
+    rows = some(rows, "Fisher divergence of a trained source")
     targets = list(dict.fromkeys(rows["target"]))
     counts = [len(rows[rows["target"] == t][["model", "loss"]].drop_duplicates()) for t in targets]
     figure, axes = plt.subplots(1, len(targets), figsize=(3.2 * len(targets) + 1.6, 0.27 * max(counts) + 1.5), squeeze=False)
     for ax, target in zip(axes[0], targets, strict=True):
         of = across_seeds(rows[rows["target"] == target], ["metric", "model", "loss"], log=True)
-        order = of[of["metric"] == "fisher_divergence"].sort_values("mean")
+        order = of.sort_values(["metric", "mean"]).drop_duplicates(["model", "loss"])  # by the divergence to the target, where there is one
         place = {(m, s): i for i, (m, s) in enumerate(zip(order["model"], order["loss"], strict=True))}
         for i, (metric, label) in enumerate(KINDS):
             here = of[of["metric"] == metric]
@@ -38,10 +39,22 @@ def draw(results: Results) -> Figure:
             spread = np.abs(here[["low", "high"]].to_numpy().T - here["mean"].to_numpy())
             look = {"fmt": "os"[i], "color": COLOURS[i], "mfc": (COLOURS[0], "white")[i]}
             ax.errorbar(here["mean"], y, xerr=spread, markersize=4.5, capsize=2, lw=1.1, label=label, **look)
+        for (model, loss), i in place.items():
+            here = of[(of["model"] == model) & (of["loss"] == loss)]
+            if lost := here["lost"].max():
+                ax.text(
+                    1,
+                    i,
+                    f"{lost}/{here['seeds'].max()} lost",
+                    transform=ax.get_yaxis_transform(),
+                    ha="right",
+                    va="center",
+                    color=COLOURS[3],
+                )
         several = order["model"].nunique() > 1
         names = [parse("loss", s).label + (f" · {parse('model', m).label.replace('MLP ', '')}" if several else "") for m, s in place]
         ax.set_yticks(range(len(names)), names)
-        ax.invert_yaxis()
+        ax.set_ylim(len(names) - 0.4, -0.6)  # the best on top
         ax.set(xscale="log", xlabel="Fisher divergence", title=parse("target", target).label)
         ax.grid(axis="y", color="0.93", lw=0.8)
     handles, labels = axes[0, -1].get_legend_handles_labels()
