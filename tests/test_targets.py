@@ -114,6 +114,14 @@ def test_perturbed_draws_follow_the_noised_density(spec):
     lattice(target).assert_draws(target.sample(N, stream("perturbed draws", spec)), ALL)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 0.8, 2.0, 4.0])
+def test_tempered_draws_of_unequal_modes(temperature):
+    """Weights and variances that differ, along the axes too: there the constants of N^(1/T) do not cancel. p^(1/T) by quadrature."""
+    means, variances = torch.tensor([[-1.0, 0.5], [1.0, 0.0], [0.5, -1.0]]), torch.tensor([[0.01, 0.02], [0.5, 0.5], [0.3, 0.05]])
+    target = _mixture.mixture(torch.tensor([0.5, 0.2, 0.3]), means, variances)
+    lattice(target, temperature).assert_draws(target.tempered(temperature).sample(N, stream("unequal", temperature)), 4)
+
+
 def test_wrong_draws_are_seen():
     """The mutants: a spread 3 % too large, a weight off by .04, T = 2 drawn as if its envelope were the law, T read as its square root."""
     target = parse("target", "gaussian_mixture:components=3,radius=1,weight=0.6").build()
