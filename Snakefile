@@ -37,7 +37,8 @@ os.environ.update(
 onstart:
     jobs = list(workflow.dag.needrun_jobs())
     minutes = sum(PLAN.minutes(job.rule.name, job.wildcards_dict.get("job", "")) for job in jobs) / workflow.cores
-    print(f"{PLAN.suite.name}: {len(jobs)} jobs, about {minutes:.1f} min on {workflow.cores} cores", file=sys.stderr)
+    count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+    print(f"{PLAN.suite.name}: {count}, about {minutes:.1f} min on {workflow.cores} cores", file=sys.stderr)
 
 
 onsuccess:
