@@ -12,8 +12,7 @@ SUITE_FILE = workflows/suites/$(SUITE).yaml
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-reproduce: .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper) and print where the page is
-	@test -f $(SUITE_FILE) || { echo "scorebench: suite '$(SUITE)' is unknown (known: $(notdir $(basename $(wildcard workflows/suites/*.yaml))))" >&2; exit 2; }
+reproduce: $(SUITE_FILE) .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper) and print where the page is
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(SUITE_FILE)
 
 test: .venv/installed-dev ## set up and run the tests
@@ -40,6 +39,9 @@ lock: ## pin what is installed now
 clean: ## remove the environment and every run, but for the committed reference
 	rm -rf .venv .snakemake
 	find results -mindepth 1 -maxdepth 1 ! -name reference -exec rm -rf {} +
+
+workflows/suites/%.yaml:
+	@echo "scorebench: suite '$*' is unknown (known: $(notdir $(basename $(wildcard workflows/suites/*.yaml))))" >&2; exit 2
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "scorebench needs Python 3.11, 3.12 or 3.13; %s is %d.%d (set PYTHON=python3.12)" % (sys.executable, *v))'

@@ -85,7 +85,9 @@ def show(result: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("metric", *(r["sampler"] for r in result), "exact draws, 95 % below", box=None, header_style="bold", pad_edge=False)
+    table = Table("metric", box=None, header_style="bold", pad_edge=False)
+    for head in (*(r["sampler"].replace(":", ":\n").replace(",", ",\n") for r in result), "exact draws,\n95 % below"):
+        table.add_column(head, overflow="fold")
     for i, first in enumerate(result[0]["metrics"]):
         floor = f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""
         table.add_row(first["label"], *(_cell(r["metrics"][i]) for r in result), floor)
