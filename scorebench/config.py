@@ -165,18 +165,25 @@ def load(path: str | Path) -> Suite:
 
 
 def _unmet(raw: dict[str, Any]) -> list[str]:
-    """What a figure needs and the suite lacks: a method of some kind, by name, or any (an empty name)."""
-    present: dict[str, set[str]] = {}
-    for _, kind, texts in _specs(raw):
-        present.setdefault(kind, set()).update(text.partition(":")[0] for text in texts)
+    """What a figure needs and no experiment has together: a method of some kind, by name, or any (an empty name)."""
+    shared: dict[str, set[str]] = {}
+    found: dict[str, dict[str, set[str]]] = {}
+    for where, kind, texts in _specs(raw):
+        for number, text in enumerate(texts):
+            place = f"experiments[{number}]" if where == "experiments" else where.partition(".")[0]
+            of = found.setdefault(place, {}) if place.startswith("experiments[") else shared
+            of.setdefault(kind, set()).add(text.partition(":")[0])
     lines = []
-    for figure in present["figure"] & set(registry.names("figure")):
-        needs = registry.entry("figure", figure).facts.get("NEEDS", {})
-        for kind, name in needs.items():
-            found = present.get(kind, set())
-            if not found if name == "" else name not in found:
-                lines.append(f"figures: {figure!r} needs {f'the {kind} {name!r}' if name else f'a {kind}'}, which the suite lacks")
+    for figure in sorted(shared.get("figure", set()) & set(registry.names("figure"))):
+        needs = registry.entry("figure", figure).facts.get("NEEDS", {}).items()
+        if not any(all(_has(of | shared, kind, name) for kind, name in needs) for of in found.values()):
+            wanted = " and ".join(f"the {kind} {name!r}" if name else f"a {kind}" for kind, name in needs)
+            lines.append(f"figures: {figure!r} needs {wanted}, which no experiment has together")
     return lines
+
+
+def _has(present: dict[str, set[str]], kind: str, name: str) -> bool:
+    return name in present.get(kind, set()) if name else bool(present.get(kind))
 
 
 def _tuples(value: Any) -> Any:

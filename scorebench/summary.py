@@ -13,6 +13,7 @@ from scorebench import artifacts
 from scorebench.errors import InputError
 from scorebench.results import Results
 from scorebench.spec import parse
+from scorebench.stages.base import OK
 
 README_FIGURE = "bias_against_step_size"
 
@@ -58,25 +59,34 @@ def troubles(results: Results) -> list[str]:
         kinds = of["status"].str.partition(":")[0].value_counts()
         steps = of["step_size"].dropna().unique()
         where = f" (step {', '.join(f'{s:g}' for s in sorted(steps))})" if 0 < len(steps) <= 8 else ""
-        what = " on ".join(filter(None, [sampler, loss or "the exact score"])) if sampler else loss
+        what = f"{sampler} on {loss or 'the exact score'}" if sampler else loss or "all of it"
         counts = ", ".join(f"{kind} {n} rows" for kind, n in kinds.items())
-        log = f"; see {_log(results, target, sampler, loss)}" if set(kinds.index) - {"diverged"} else ""
+        log = f"; see {_log(results, of)}" if set(kinds.index) - {"diverged"} else ""
         lines.append(f"{target}, {what}{where}: {counts}{log}")
-    lines += [
-        f"claim {c['id']}: {c['verdict']}; see {results.folder}/logs/claim/{c['id']}.log"
-        for c in results.claims
-        if "failed" in c["verdict"]
-    ]
+    status = {c["id"]: c["verdict"] for c in results.claims if c["verdict"].startswith("failed")}
+    for figure in results.plan.jobs("figure"):
+        timing = results.folder / "timings" / "figure" / f"{figure}.json"
+        status[figure] = json.loads(timing.read_text())["status"] if timing.exists() else OK
+    for name, word in status.items():
+        if word != OK:
+            kind = "figure" if name in results.plan.jobs("figure") else "claim"
+            lines.append(f"{kind} {name}: {word}; see {results.folder / 'logs' / kind / name}.log")
     return lines
 
 
-def _log(results: Results, target: str, sampler: str, loss: str) -> Path:
-    logs = results.folder / "logs"
-    slug = parse("target", target).slug
+def _log(results: Results, bad: pd.DataFrame) -> Path:
+    """The log of the job that went wrong: where only some metrics of a method did, the measuring."""
+    target, sampler, loss = (str(bad[c].iloc[0]) for c in ("target", "sampler", "loss"))
+    rows = results.metrics
+    whole = rows[(rows["target"] == target) & (rows["sampler"] == sampler) & (rows["loss"] == loss)]
+    logs, slug = results.folder / "logs", parse("target", target).slug
+    measured = logs / "measure" / f"{slug}.log"
+    if bad["metric"].nunique() < whole["metric"].nunique():
+        return measured
     if sampler:
         return logs / "sample" / slug / f"{parse('sampler', sampler).slug}.log"
     trained = (t.id for t in results.plan.trains.values() if t.target.slug == slug and loss in map(str, t.losses))
-    return next((logs / "train" / f"{job}.log" for job in trained), logs / "measure" / f"{slug}.log")
+    return next((logs / "train" / f"{job}.log" for job in trained), measured)
 
 
 def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:

@@ -22,12 +22,14 @@ COLUMNS = 14
 
 def draw(results: Results) -> Figure:
     """A row a loss."""
-    measure = next(m for m in results.plan.measures if m.target.name == "digits")
-    job = next(s for s in measure.samples if s.sampler.name == "ula")
+    jobs = [s for s in results.plan.samples.values() if (s.target.name, s.sampler.name) == ("digits", "ula")]
+    if not jobs:
+        raise NotApplicable("the run has no digits sampled with ULA")
+    job = jobs[0]
     arrays, meta = artifacts.read_arrays(results.folder / "sample" / f"{job.id}.npz")
     chosen = results.table("samplers")
-    chosen = chosen[(chosen["target"] == str(measure.target)) & (chosen["sampler"] == "ula")].drop_duplicates(["model", "loss"])
-    held_out = measure.target.build().sample(COLUMNS, rng.generator("digits_samples"))
+    chosen = chosen[(chosen["target"] == str(job.target)) & (chosen["sampler"] == "ula")].drop_duplicates(["model", "loss"])
+    held_out = job.target.build().sample(COLUMNS, rng.generator("digits_samples"))
     rows: list[tuple[str, np.ndarray]] = [("held out", held_out.numpy())]
     for i, block in enumerate(meta["blocks"]):
         of = chosen[(chosen["model"] == block["model"]) & (chosen["loss"] == block["loss"])]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scorebench.errors import InputError, unknown
 from scorebench.plan import Plan
-from scorebench.stages.base import record
+from scorebench.stages.base import OK, record
 
 STAGES = ("train", "sample", "measure", "claim", "tables", "figure", "page")
 
@@ -36,5 +36,5 @@ def run(stage: str, plan: Plan, job: str, results: Path) -> None:
     elif stage == "claim":
         module.run(plan, job, folder / "claims" / f"{job}.json", timing)
     else:
-        with record(timing, stage, job):
-            module.run(*([plan, job, folder] if stage == "figure" else [plan, folder]))
+        with record(timing, stage, job) as entry:
+            entry["status"] = module.run(*([plan, job, folder] if stage == "figure" else [plan, folder])) or OK

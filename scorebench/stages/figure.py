@@ -16,8 +16,11 @@ matplotlib.use("agg")
 DPI = 200
 
 
-def run(plan: Plan, job: str, folder: Path) -> None:
-    """Write figures/<job>.png and .pdf. A figure whose code fails is a picture that says so: the page and the other figures go on."""
+def run(plan: Plan, job: str, folder: Path) -> str:
+    """Write figures/<job>.png and .pdf, and say how it went.
+
+    A figure whose code fails is a picture that says so: the page and the other figures go on.
+    """
     with style():
         figure, status = attempt(lambda: registry.module("figure", job).draw(Results(folder)), deadline(plan.suite.job_minutes))
         figure = figure if status == OK else _failed(job, status)
@@ -28,6 +31,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             figure.savefig(partial, dpi=DPI, format=ending, metadata=facts)
             artifacts.write_bytes(path, partial.read_bytes())
             partial.unlink()
+    return status
 
 
 def _failed(job: str, status: str) -> Figure:

@@ -1,0 +1,50 @@
+"""Contract of figures, over the registry: they say what to see and what they need, and without data they say so."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+
+from scorebench import registry
+from scorebench.config import Suite
+from scorebench.errors import NotApplicable
+from scorebench.figures.base import style
+from scorebench.results import Results
+from scorebench.stages.measure import COLUMNS
+
+FIGURES = pytest.mark.parametrize("name", registry.names("figure"))
+
+
+@FIGURES
+def test_a_figure_says_what_to_see(name: str) -> None:
+    facts = registry.entry("figure", name).facts
+    assert facts["LABEL"] and len(facts["CAPTION"]) > 40 and facts["CAPTION"].endswith(".")
+    assert facts["NEEDS"] and set(facts["NEEDS"]) <= set(registry.FOLDERS)
+    for kind, method in facts["NEEDS"].items():
+        assert not method or method in registry.names(kind)
+    assert callable(registry.module("figure", name).draw)
+
+
+@FIGURES
+def test_a_figure_without_data_is_not_applicable(name: str, tmp_path: Path) -> None:
+    suite = {"name": "x", "seed": 0, "metrics": ["mmd"], "experiments": [{"target": "gaussian:dim=3", "seeds": 2}]}
+    files = {"metrics.csv": pd.DataFrame(columns=COLUMNS), "tables/losses.csv": _empty(), "tables/samplers.csv": _empty()}
+    (tmp_path / "tables").mkdir()
+    sums = {}
+    for path, frame in files.items():
+        content = frame.to_csv(index=False).encode()
+        (tmp_path / path).write_bytes(content)
+        sums[path] = hashlib.sha256(content).hexdigest()
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"sha256": sums, "suite": json.loads(Suite.model_validate_json(json.dumps(suite)).model_dump_json())})
+    )
+    with style(), pytest.raises(NotApplicable):
+        registry.module("figure", name).draw(Results(tmp_path))
+    plt.close("all")
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame(columns="target model loss sampler temperature step_size metric mean low high seeds status leads best".split())
