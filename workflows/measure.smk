@@ -9,6 +9,7 @@ rule measure:
         f"{OUT}/logs/measure/{{job}}.log",
     benchmark:
         f"{OUT}/benchmarks/measure/{{job}}.tsv"
+    priority: 1
     conda:
         "environment.yaml"
     threads: 1

@@ -8,6 +8,7 @@ rule sample:
         f"{OUT}/logs/sample/{{job}}.log",
     benchmark:
         f"{OUT}/benchmarks/sample/{{job}}.tsv"
+    priority: 2
     conda:
         "environment.yaml"
     threads: 1

@@ -1,3 +1,4 @@
+# Longest way to the page first: training, then sampling, then measuring; claims fill the gaps.
 rule train:
     output:
         f"{OUT}/train/{{job}}.npz",
@@ -6,6 +7,7 @@ rule train:
         f"{OUT}/logs/train/{{job}}.log",
     benchmark:
         f"{OUT}/benchmarks/train/{{job}}.tsv"
+    priority: 3
     conda:
         "environment.yaml"
     threads: 1
