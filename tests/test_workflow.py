@@ -186,8 +186,8 @@ def test_bad_suites_say_every_mistake_and_write_nothing(tmp_path: Path) -> None:
 
 def test_a_job_out_of_time_is_a_row(edited: Copy) -> None:
     edited.edit(SMOKE, "seed: 1\n", "seed: 1\njob_minutes: 0.005\n")
-    assert edited.stage("train", "--job", "gaussian/quadratic/denoising", "--results", "late").returncode == 0
-    timing = json.loads((edited.folder / "late/smoke/timings/train/gaussian/quadratic/denoising.json").read_text())
+    assert edited.stage("train", "--job", "gaussian/quadratic/sliced", "--results", "late").returncode == 0
+    timing = json.loads((edited.folder / "late/smoke/timings/train/gaussian/quadratic/sliced.json").read_text())
     assert timing["status"] == "timeout"
     assert edited.stage("sample", "--job", "gaussian/ula", "--results", "late").returncode == 0
     assert edited.stage("measure", "--job", "gaussian", "--results", "late").returncode == 0

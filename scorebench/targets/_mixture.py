@@ -30,6 +30,8 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
         return log_joint(x).logsumexp(-1)
 
     def score(x: Tensor) -> Tensor:
+        if len(weights) == 1:  # the same without the posterior, several times faster
+            return (means[0].to(x) - x) * precision[0].to(x)
         posterior = log_joint(x).softmax(-1)  # (*, k)
         return posterior @ scaled.to(x) - x * (posterior @ precision.to(x))
 
