@@ -14,8 +14,10 @@ from scorebench.errors import InputError
 from scorebench.results import Results
 from scorebench.spec import parse
 from scorebench.stages.base import OK
+from scorebench.stages.tables import markdown, wide
 
 README_FIGURE = "bias_against_step_size"
+README_METRICS = ("mmd:fraction=0.2", "mode_weight_error", "within_mode_sliced_w2")
 
 
 def show(folder: Path, since: float, cores: int) -> None:
@@ -148,18 +150,10 @@ def _times(root: Path) -> str:
 
 
 def _tables(results: Results) -> str:
-    losses = results.table("losses")
-    shown = losses[losses["metric"].str.startswith("fisher_divergence") & losses["mean"].notna()]
-    heads = {"fisher_divergence": "Fisher divergence to the target", "fisher_divergence:to=fixed_point": "to what the loss learns"}
-    keys = ["target", "model", "loss"]
-    cells = shown.assign(cell=shown.apply(_interval, axis=1), metric=shown["metric"].map(heads))
-    wide = cells.pivot_table(index=keys, columns="metric", values="cell", aggfunc="first").reindex(columns=list(heads.values()))
-    wide = shown.drop_duplicates(keys)[keys].merge(wide.reset_index(), on=keys)
-    claims = results.table("claims")[["id", "verdict", "leading", "predicted", "measured", "standard_error"]]
-    from scorebench.stages.tables import markdown
-
-    return f"{markdown(wide)}\n{markdown(claims)}".rstrip()
-
-
-def _interval(row: pd.Series) -> str:
-    return f"{row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]" + (" **best**" if row["best"] else "")
+    losses, samplers, claims = (results.table(name) for name in ("losses", "samplers", "claims"))
+    losses = losses[losses["metric"].str.startswith("fisher_divergence") & losses["mean"].notna()]
+    exact = samplers[samplers["model"].isna() & (samplers["temperature"] == 1) & samplers["metric"].isin(README_METRICS)]
+    claims = claims[["id", "verdict", "agree", "quantities", "leading", "predicted", "measured", "standard_error"]]
+    shown = [wide("losses", losses)[0], wide("samplers", exact)[0].drop(columns=["model", "loss", "temperature"]), claims]
+    titles = ("Losses, after the whole training", "Samplers on the exact score at T = 1, at their best step", "Claims")
+    return "\n".join(f"**{title}**\n\n{markdown(table)}" for title, table in zip(titles, shown, strict=True)).rstrip()
