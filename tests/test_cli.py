@@ -1,0 +1,61 @@
+"""The command line: lists, comparisons, and one line a mistake."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scorebench import cli, compare, registry
+from scorebench.errors import InputError
+
+
+@pytest.mark.parametrize("kind", [*registry.FOLDERS, *registry.FOLDERS.values(), ""])
+def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.list_methods(kind, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    kinds = [k for k, folder in registry.FOLDERS.items() if kind in (k, folder, "")]
+    assert [(e["kind"], e["name"]) for e in found] == [(k, n) for k in kinds for n in registry.names(k)]
+    assert all(e["error"] is None and e["summary"] for e in found)
+    cli.list_methods(kind)
+    assert found[0]["name"] in capsys.readouterr().out
+
+
+def test_compare_is_the_workflows_loop_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    """ULA at c = 1 on N(0, I): second-moment bias 1, from 4 x 256 chains with a standard error of .06. MALA has none; `exact` is at the floor."""
+    result = compare.samplers("gaussian", ["ula:step_size=1.0", "mala:step_size=1.0", "exact"], 1.0, 60, 256, 4)
+    by = {r["sampler"]: {m["metric"]: m for m in r["metrics"]} for r in result}
+    assert list(by) == ["ula:step_size=1", "mala:step_size=1", "exact"]
+    assert by["ula:step_size=1"]["second_moment_bias"]["mean"] == pytest.approx(1.0, abs=0.25)
+    for sampler in ("mala:step_size=1", "exact"):
+        assert abs(by[sampler]["second_moment_bias"]["mean"]) < 0.2
+        assert by[sampler]["mmd"]["mean"] < by[sampler]["mmd"]["floor_q95"] < by["ula:step_size=1"]["mmd"]["mean"]
+    assert by["mala:step_size=1"]["acceptance"]["low"] > 0.5 and by["exact"]["mode_weight_error"]["mean"] is None
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert compare.samplers("gaussian", ["ula:step_size=1.0"], 1.0, 60, 256, 4)[0]["metrics"] == result[0]["metrics"]  # alone as in company
+    compare.show(result)
+    assert "acceptance" in capsys.readouterr().out
+
+
+def test_compare_says_every_mistake() -> None:
+    with pytest.raises(InputError) as caught:
+        compare.samplers("gausian", ["ula", "mala:step_size=-1", "ula:step_size=1,temperature=2"], float("nan"), 0, 3, 1)
+    lines = caught.value.lines
+    for part in ("did you mean 'gaussian'", "step_size=-1", "--temperature nan", "--steps 0", "--chains 3", "--seeds 1"):
+        assert sum(part in line for line in lines) == 1, (part, lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("list", "samplerz"), "did you mean 'sampler'"),
+        (("compare", "samplers", "--target", "gaussian", "--sampler", "ula"), "step_size"),
+        (("summary", "nowhere"), "manifest.json does not exist"),
+        (("stage", "train", "--suite", "nowhere.yaml", "--job", "x"), "nowhere.yaml"),
+    ],
+)
+def test_wrong_input_is_one_line_and_no_traceback(arguments: tuple[str, ...], part: str, tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "scorebench", *arguments], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and part in done.stderr and len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
