@@ -1,7 +1,6 @@
 """What a run found and what it cost, in a few lines for the terminal, the page and the README."""
 
 import json
-import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -124,10 +123,11 @@ def write_readme(folder: Path, readme: Path) -> None:
     }
     text = readme.read_text()
     for name, content in parts.items():
-        pattern = f"(?<=<!-- run: {name} -->\n).*?(?=<!-- end -->)"
-        text, n = re.subn(pattern, f"{content}\n".replace("\\", r"\\"), text, flags=re.DOTALL)
-        if n != 1:
-            raise InputError(f"{readme}: the mark '<!-- run: {name} -->' stands {n} times (allowed: once)")
+        before, mark, rest = text.partition(f"<!-- run: {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not mark or not end or mark in after:
+            raise InputError(f"{readme}: '{mark.strip() or f'<!-- run: {name} -->'}' ... '<!-- end -->' must stand there once")
+        text = f"{before}{mark}{content}\n{end}{after}"
     artifacts.write_bytes(readme, text.encode())
 
 
