@@ -39,6 +39,7 @@ def fit(
     missing = sorted(need for need in of_loss.NEEDS if getattr(target, need) is None)
     if missing:
         raise NotApplicable(f"the target has no {' and no '.join(missing)}")
+    registry.module("model", model.name)  # a broken file says here what is wrong with it
     gives_energy = "log_prob" in model.entry.facts["GIVES"]
     fixed = {k: v for k, v in loss.options.items() if k != "sigma"}
 
