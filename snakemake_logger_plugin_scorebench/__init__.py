@@ -20,7 +20,7 @@ class LogHandler(LogHandlerBase):
         """Start quietly: nothing is shown before there is something to do."""
         self.console = Console(stderr=True, highlight=False)
         self.names: dict[int, str] = {}
-        self.running: dict[int, str] = {}
+        self.running: set[int] = set()
         self.progress: Progress | None = None
         self.task = TaskID(0)
         self.tenth, self.started, self.failed = 0, time.monotonic(), False
@@ -35,12 +35,13 @@ class LogHandler(LogHandlerBase):
             self.names[record.jobid] = f"{record.rule_name} {job}".strip()  # type: ignore[attr-defined]
             if self.common_settings.dryrun:
                 self.console.print(f"would run {self.names[record.jobid]}")  # type: ignore[attr-defined]
+            self._show()
         elif event == LogEvent.JOB_STARTED:
             jobs: Any = record.jobs  # type: ignore[attr-defined]
-            self.running |= {j: self.names.get(j, "") for j in ([jobs] if isinstance(jobs, int) else jobs or [])}
+            self.running |= {jobs} if isinstance(jobs, int) else set(jobs or ())
             self._show()
         elif event == LogEvent.JOB_FINISHED:
-            self.running.pop(record.job_id, None)  # type: ignore[attr-defined]
+            self.running.discard(record.job_id)  # type: ignore[attr-defined]
         elif event == LogEvent.PROGRESS:
             self._advance(record.done, record.total)  # type: ignore[attr-defined]
         elif event == LogEvent.JOB_ERROR:
@@ -65,7 +66,7 @@ class LogHandler(LogHandlerBase):
 
     def _show(self) -> None:
         if self.progress:
-            self.progress.update(self.task, description=" · ".join(sorted(self.running.values()))[:60].ljust(60))
+            self.progress.update(self.task, description=" · ".join(sorted(self.names.get(j, "") for j in self.running))[:60].ljust(60))
 
     def _advance(self, done: int, total: int) -> None:
         if self.progress:
