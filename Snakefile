@@ -49,9 +49,21 @@ onerror:
     print(f"scorebench: a stage failed; its log is named above, all logs are under {OUT}/logs", file=sys.stderr)
 
 
+TABLES = [f"{OUT}/tables/{name}.{ext}" for name in ("losses", "samplers", "claims") for ext in ("csv", "md", "tex")]
+CLAIMS = [f"{OUT}/claims/{job}.json" for job in PLAN.jobs("claim")]
+FIGURES = [f"{OUT}/figures/{job}.{ext}" for job in PLAN.jobs("figure") for ext in ("png", "pdf")]
+
+
+# All that a reader may look for: what is deleted of it is made again.
 rule all:
     input:
         f"{OUT}/index.html",
+        f"{OUT}/metrics.csv",
+        f"{OUT}/timings.csv",
+        f"{OUT}/manifest.json",
+        TABLES,
+        CLAIMS,
+        FIGURES,
     localrule: True
 
 

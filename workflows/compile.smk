@@ -1,10 +1,7 @@
-TABLES = [f"{OUT}/tables/{name}.{ext}" for name in ("losses", "samplers", "claims") for ext in ("csv", "md", "tex")]
-
-
 rule tables:
     input:
         [f"{OUT}/measure/{job}.csv.gz" for job in PLAN.jobs("measure")],
-        [f"{OUT}/claims/{job}.json" for job in PLAN.jobs("claim")],
+        CLAIMS,
     output:
         TABLES,
         f"{OUT}/metrics.csv",
@@ -53,8 +50,8 @@ rule page:
     input:
         TABLES,
         f"{OUT}/metrics.csv",
-        [f"{OUT}/claims/{job}.json" for job in PLAN.jobs("claim")],
-        [f"{OUT}/figures/{job}.{ext}" for job in PLAN.jobs("figure") for ext in ("png", "pdf")],
+        CLAIMS,
+        FIGURES,
     output:
         f"{OUT}/index.html",
     log:
