@@ -124,6 +124,15 @@ def test_one_figure_by_its_path(copy: Copy) -> None:
     assert re.search(r"smoke: 1 job,", done.stderr)
 
 
+def test_what_is_deleted_is_made_again(copy: Copy) -> None:
+    for path, job in (("claims/step-size-bias.json", "claim step-size-bias"), ("tables/losses.tex", "tables"), ("metrics.csv", "tables")):
+        file, away = copy.folder / OUT / path, copy.folder / "away"
+        file.rename(away)
+        assert job in copy.would_run()
+        away.rename(file)  # keeps its time
+    assert copy.would_run() == set()
+
+
 def test_an_edit_of_mala_reruns_mala_alone(edited: Copy) -> None:
     path = edited.folder / "scorebench/samplers/mala.py"
     path.write_text(path.read_text() + "\n# an edit\n")
