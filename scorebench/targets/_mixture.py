@@ -20,8 +20,8 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
     weights = weights / weights.sum()
     dim = means.shape[-1]
     log_peaks = weights.log() - 0.5 * (2 * math.pi * variances).log().sum(-1)  # (k,)
-    precision, scaled = 1 / variances, means / variances  # (k, d)
-    offset = log_peaks - 0.5 * (means * scaled).sum(-1)
+    precision, scaled = 1 / variances.double(), means.double() / variances  # (k, d)
+    offset = log_peaks - 0.5 * (means * scaled).sum(-1)  # squares that cancel: in float64
 
     def log_joint(x: Tensor) -> Tensor:  # (*, d) -> (*, k)
         return offset.to(x) + x @ scaled.to(x).T - 0.5 * x.square() @ precision.to(x).T
