@@ -30,8 +30,8 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
     for spec in specs:
         step = dict(spec.given).get("step_size", 1.0)
         plan = Sampling(samplers=(spec.name,), step_sizes=(step,), temperatures=(temperature,), chains=chains, budgets=(steps,))
-        experiment = Experiment(target=str(where), seeds=seeds, exact=plan)
-        job = Sample(experiment, where, spec.without("step_size"), plan, None, ())
+        experiment = Experiment(target=str(where), seeds=seeds, exact=(plan,))
+        job = Sample(experiment, where, spec.without("step_size"), (plan,), (), ())
         arrays, blocks, rates = sample(job, MASTER, limit, {})
         bench = bench or Bench(where.build(), MASTER, Measure(experiment, where, (), ()), limit)
         rows = pd.concat(bench.sampler_rows(str(spec), arrays, blocks, metrics_of(METRICS, "sampler")))

@@ -1,12 +1,13 @@
 """A suite, from YAML to frozen objects; every mistake is reported at once, before any compute."""
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from scorebench import registry
 from scorebench.errors import InputError, unknown
@@ -37,6 +38,14 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
 
+class Sweep(_Strict):
+    """The choice of the learning rate, alike for every loss: by validation after short runs on seeds of their own."""
+
+    learning_rates: Annotated[tuple[Positive, ...], Field(min_length=2), AfterValidator(_rises)]
+    seeds: Annotated[int, Field(ge=2)] = 3
+    steps: Count = 400
+
+
 class Training(_Strict):
     """How every loss of a target is trained: the same points, steps and optimiser for all."""
 
@@ -45,17 +54,29 @@ class Training(_Strict):
     steps: Steps = (1_500,)
     """Gradient steps at which the parameters are kept and measured; samplers use the last."""
     learning_rate: Positive = 3e-3
+    """Of every loss, where there is no sweep."""
+    sweep: Sweep | None = None
 
 
 class Sampling(_Strict):
     """How a source is sampled: the samplers, the two grid axes, the budgets."""
 
     samplers: Names
+    losses: Names | None = None
+    """Of the trained sources, those of these losses; all of them where absent."""
     step_sizes: Levels
     temperatures: Levels = (1.0,)
     chains: Annotated[int, Field(ge=16)] = 128
     budgets: Steps = (50, 100, 200, 500)
     """Gradients a chain after which its state is kept and measured."""
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, dict) else value
+
+
+Blocks = Annotated[tuple[Sampling, ...], BeforeValidator(_several)]
+"""One block, or a list of them."""
 
 
 class Experiment(_Strict):
@@ -66,8 +87,8 @@ class Experiment(_Strict):
     training: Training = Training()
     sources: dict[str, Names] = {}
     """Model spec to loss specs."""
-    exact: Sampling | None = None
-    trained: Sampling | None = None
+    exact: Blocks = ()
+    trained: Blocks = ()
 
 
 class Suite(_Strict):
@@ -84,6 +105,11 @@ class Suite(_Strict):
     figures: tuple[str, ...] = ()
 
 
+def as_suite(plain: dict[str, Any]) -> Suite:
+    """The suite that was written to a manifest."""
+    return Suite.model_validate(_tuples(plain))
+
+
 def _specs(raw: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
     """Every list of specs in a suite as read, checked or not: where it stands, its kind, its texts."""
     experiments = [(f"experiments[{i}]", e) for i, e in enumerate(_list(raw.get("experiments"))) if isinstance(e, dict)]
@@ -96,8 +122,12 @@ def _specs(raw: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
         for model, losses in sources.items():
             yield f"{where}.sources.{model}", "loss", _texts(losses)
         for key in ("exact", "trained"):
-            if isinstance(e.get(key), dict):
-                yield f"{where}.{key}.samplers", "sampler", _texts(e[key].get("samplers"))
+            single = isinstance(e.get(key), dict)
+            for j, block in enumerate((e[key],) if single else _list(e.get(key))):
+                at = f"{where}.{key}" if single else f"{where}.{key}[{j}]"
+                if isinstance(block, dict):
+                    yield f"{at}.samplers", "sampler", _texts(block.get("samplers"))
+                    yield f"{at}.losses", "loss", _texts(block.get("losses"))
 
 
 def _list(value: Any) -> tuple[Any, ...]:
@@ -149,7 +179,7 @@ def load(path: str | Path) -> Suite:
     try:
         suite = Suite.model_validate(raw)
     except ValidationError as error:
-        lines += _explain(error)
+        lines += _explain(error, raw)
     for where, kind, texts in _specs(raw):
         try:
             parse_all(kind, texts)
@@ -159,6 +189,8 @@ def load(path: str | Path) -> Suite:
         if isinstance(e, dict) and e.get("trained") and not e.get("sources"):
             lines.append(f"experiments[{i}].trained: there is nothing trained to sample (add sources)")
     lines += _unmet(raw)
+    if not lines and suite is not None:
+        lines += [line for i, e in enumerate(suite.experiments) for line in _impossible(f"experiments[{i}]", e)]
     if lines or suite is None:
         raise InputError(*(f"{path}: {line}" for line in dict.fromkeys(lines)))
     return suite
@@ -186,16 +218,54 @@ def _has(present: dict[str, set[str]], kind: str, name: str) -> bool:
     return name in present.get(kind, set()) if name else bool(present.get(kind))
 
 
+def _impossible(where: str, e: Experiment) -> Iterator[str]:
+    """What an experiment asks for that cannot be: a loss on a model that it cannot train, a source that is not trained, a cell twice."""
+    sources = [(parse("model", m), loss) for m, texts in e.sources.items() for loss in parse_all("loss", texts)]
+    for model, loss in sources:
+        needs, gives = (s.entry.facts.get(fact, set()) for s, fact in ((loss, "NEEDS"), (model, "GIVES")))
+        if ("model.noise_levels" in needs) != ("noise_levels" in gives):
+            wanted = "with" if "model.noise_levels" in needs else "without"
+            fit = [
+                n
+                for n in registry.names("model")
+                if ("noise_levels" in registry.entry("model", n).facts.get("GIVES", ())) == (wanted == "with")
+            ]
+            yield f"{where}.sources.{model}: loss {str(loss)!r} needs a model {wanted} noise levels (known: {', '.join(fit)})"
+    trained = {loss for _, loss in sources}
+    cells: set[tuple[Any, ...]] = set()
+    for key, blocks in (("exact", e.exact), ("trained", e.trained)):
+        budgets: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        for j, block in enumerate(blocks):
+            asked = parse_all("loss", block.losses) if block.losses else trained
+            names = [str(loss) for loss in asked] if key == "trained" else ["the exact score"]
+            for name in sorted(set(names) - set(map(str, trained))) if key == "trained" else ():
+                yield unknown(f"{where}.{key}[{j}].losses:", name, map(str, trained))
+            for name, sampler in itertools.product(names, parse_all("sampler", block.samplers)):
+                at = f"{where}.{key}[{j}]: sampler {str(sampler)!r} on {name}"
+                mine = {(key, name, sampler, c, t) for c in block.step_sizes for t in block.temperatures}
+                if mine & cells:
+                    yield f"{at}: a step size and temperature that stand in an earlier block"
+                cells |= mine
+                if budgets.setdefault((name, sampler), (block.chains, block.budgets)) != (block.chains, block.budgets):
+                    yield f"{at}: chains and budgets that differ from an earlier block's"
+
+
 def _tuples(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_tuples(v) for v in value)
     return {k: _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def _explain(error: ValidationError) -> list[str]:
+def _explain(error: ValidationError, raw: Any) -> list[str]:
     lines = []
     for item in error.errors():
-        where = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in item["loc"]).lstrip(".")
+        where, value = "", raw
+        for p in item["loc"]:
+            if isinstance(p, str):
+                where, value = f"{where}.{p}", value.get(p) if isinstance(value, dict) else None
+            elif not isinstance(value, dict):  # else one block, which the suite's author did not write as a list
+                where, value = f"{where}[{p}]", value[p] if isinstance(value, tuple) else None
+        where = where.lstrip(".")
         given = item["input"]
         if item["type"] == "extra_forbidden":
             parent = _model_at(item["loc"][:-1])
@@ -219,9 +289,15 @@ _MESSAGES = {
 
 
 def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
-    models: dict[str, type[BaseModel]] = {"experiments": Experiment, "training": Training, "exact": Sampling, "trained": Sampling}
+    models: dict[str, type[BaseModel]] = {
+        "experiments": Experiment,
+        "training": Training,
+        "sweep": Sweep,
+        "exact": Sampling,
+        "trained": Sampling,
+    }
     named = [p for p in location if p in models]
     return models[named[-1]] if named else Suite
 
 
-__all__ = ["Experiment", "Sampling", "Suite", "Training", "load", "parse", "registry"]
+__all__ = ["Experiment", "Sampling", "Suite", "Training", "as_suite", "load"]

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 __all__ = ["WORDS", "Count", "Falling", "Literal", "NonNegative", "Positive", "Real", "Share"]
 
 WORDS = {
+    "bool": "true or false",
     "Real": "a number",
     "Positive": "a number above 0",
     "NonNegative": "a number, 0 or more",

@@ -42,14 +42,20 @@ class Sample:
     experiment: Experiment
     target: Spec
     sampler: Spec
-    exact: Sampling | None
-    trained: Sampling | None
+    exact: tuple[Sampling, ...]
+    trained: tuple[Sampling, ...]
     sources: tuple[Train, ...]
 
     @property
     def id(self) -> str:
         """The job as a path."""
         return f"{self.target.slug}/{self.sampler.slug}"
+
+    @property
+    def runs(self) -> list[tuple[Sampling, Train | None, tuple[Spec, ...]]]:
+        """What is sampled in which block: the exact score (None), then the losses of each training job."""
+        exact: list[tuple[Sampling, Train | None, tuple[Spec, ...]]] = [(block, None, ()) for block in self.exact]
+        return exact + [(b, t, losses) for b in self.trained for t in self.sources if (losses := _sampled(b, t))]
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,8 @@ class Plan:
             methods = [t.target, t.model, t.loss]
         elif stage == "sample":
             s = self.samples[job]
-            plans = [p and p.model_copy(update={"samplers": ()}) for p in (s.exact, s.trained)]  # another sampler beside it changes nothing
-            settings = [*shared, s.target, s.sampler, *plans, s.experiment.seeds, [x.losses for x in s.sources]]
+            blocks = [b.model_copy(update={"samplers": ()}) for b, _, _ in s.runs]  # another sampler beside it changes nothing
+            settings = [*shared, s.target, s.sampler, blocks, s.experiment.seeds, [losses for _, _, losses in s.runs]]
             methods = [s.target, s.sampler, *(x.model for x in s.sources)]
         elif stage == "measure":
             m = self.measure(job)
@@ -136,14 +142,15 @@ class Plan:
         if stage == "train":
             t = self.trains[job]
             training = t.experiment.training
-            return TRAIN_SECONDS * _size(t) * training.steps[-1] * training.batch * t.experiment.seeds * len(t.losses)
+            runs = training.steps[-1] * t.experiment.seeds
+            if training.sweep:
+                runs += training.sweep.steps * training.sweep.seeds * len(training.sweep.learning_rates)
+            return TRAIN_SECONDS * _size(t) * runs * training.batch * len(t.losses)
         if stage == "sample":
             s = self.samples[job]
             if s.sampler.entry.facts.get("GRADIENTS") == 0:
                 return 1.0
-            exact = EXACT_SECONDS * _particle_steps(s.exact, s) if s.exact else 0.0
-            trained = sum(SCORE_SECONDS * _size(t) * len(t.losses) * _particle_steps(s.trained, s) for t in s.sources if s.trained)
-            return exact + trained
+            return sum(_rate(train) * max(len(losses), 1) * _particle_steps(block, s) for block, train, losses in s.runs)
         if stage == "measure":
             return sum(CELL_SECONDS * _cells(s) for s in self.measure(job).samples)
         return {"claim": 3.0, "figure": 2.0}.get(stage, 1.0)
@@ -162,22 +169,31 @@ def _particle_steps(plan: Sampling, s: Sample) -> float:
     return len(plan.step_sizes) * len(plan.temperatures) * plan.chains * plan.budgets[-1] * s.experiment.seeds
 
 
+def _rate(t: Train | None) -> float:
+    return SCORE_SECONDS * _size(t) if t else EXACT_SECONDS
+
+
 def _cells(s: Sample) -> float:
-    blocks = [(s.exact, 1), *((s.trained, len(t.losses)) for t in s.sources)]
     return sum(
-        len(p.step_sizes) * len(p.temperatures) * len(p.budgets) * s.experiment.seeds * sources for p, sources in blocks if p is not None
+        len(b.step_sizes) * len(b.temperatures) * len(b.budgets) * s.experiment.seeds * max(len(losses), 1) for b, _, losses in s.runs
     )
 
 
 def _experiment(e: Experiment) -> Measure:
     target = parse("target", e.target)
     sources = tuple(_trains(e, target))
+    named = {n: None for block in (*e.exact, *e.trained) for n in block.samplers}
     samples = []
-    named = {n: None for block in (e.exact, e.trained) if block for n in block.samplers}
     for sampler in parse_all("sampler", named):
-        exact, trained = (b if b and sampler in parse_all("sampler", b.samplers) else None for b in (e.exact, e.trained))
-        samples.append(Sample(e, target, sampler, exact, trained, sources if trained else ()))
+        exact, trained = (tuple(b for b in of if sampler in parse_all("sampler", b.samplers)) for of in (e.exact, e.trained))
+        samples.append(Sample(e, target, sampler, exact, trained, tuple(t for t in sources if any(_sampled(b, t) for b in trained))))
     return Measure(e, target, sources, tuple(samples))
+
+
+def _sampled(block: Sampling, train: Train) -> tuple[Spec, ...]:
+    """The losses of a training job that a block samples."""
+    wanted = train.losses if block.losses is None else parse_all("loss", block.losses)
+    return tuple(loss for loss in train.losses if loss in wanted)
 
 
 def _trains(e: Experiment, target: Spec) -> Iterable[Train]:

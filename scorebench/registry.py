@@ -135,9 +135,10 @@ def _option(annotation: ast.expr | None, default: ast.expr | None) -> Option:
 def _facts(tree: ast.Module) -> dict[str, Any]:
     facts = {}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+        name = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(name, ast.Name) and name.id.isupper() and node.value:
             try:
-                facts[node.targets[0].id] = ast.literal_eval(node.value)
+                facts[name.id] = ast.literal_eval(node.value)
             except (ValueError, TypeError):
                 continue  # a constant that is computed is no fact for planning
     return facts

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from scorebench.config import Suite
+from scorebench.config import as_suite
 from scorebench.errors import InputError, unknown
 from scorebench.plan import Plan
 
@@ -38,7 +38,7 @@ class Results:
     @cached_property
     def plan(self) -> Plan:
         """The jobs of the suite as it was run."""
-        return Plan(Suite.model_validate_json(json.dumps(self.manifest["suite"])))
+        return Plan(as_suite(self.manifest["suite"]))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:

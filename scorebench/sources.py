@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,21 +42,27 @@ def read(path: Path, train: Train, target: Target) -> Iterator[Source]:
 
 
 def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], target: Target) -> Source:
-    """A source from stacked parameters, each (seed, ...)."""
-    energy = "log_prob" in model.entry.facts["GIVES"]
+    """A source from stacked parameters, each (seed, ...). A noise-conditional one is its density at the lowest level, and has the others."""
+    gives = model.entry.facts["GIVES"]
+    energy = "log_prob" in gives
     parameters = {k: v.to(torch.get_default_device()) for k, v in parameters.items()}
     module = model.build(target.dim, rng.generator("structure"))
-    over_seeds = {f: over_stack(f, module, energy) for f in (score, score_and_log_prob, score_and_divergence)}
 
-    def flat(x: Tensor) -> Tensor:  # (seed, grid, chain, d) -> (seed, grid * chain, d)
-        return x.flatten(1, 2)
+    def over_seeds(function: Callable[..., Any], sigma: float | None) -> Callable[[Tensor], Any]:
+        level = None if sigma is None else torch.tensor(sigma)
+        mapped = over_stack(function, module, energy, level)
+        return lambda x: mapped(parameters, x.flatten(1, 2))  # (seed, grid, chain, d) -> (seed, grid * chain, d)
 
-    def both(x: Tensor) -> tuple[Tensor, Tensor]:
-        s, log_p = over_seeds[score_and_log_prob](parameters, flat(x))
-        return s.view_as(x), log_p.view(x.shape[:-1])
+    def density(sigma: float | None) -> Density:
+        field, both = over_seeds(score, sigma), over_seeds(score_and_log_prob, sigma)
 
-    def divergence(x: Tensor) -> Tensor:
-        return over_seeds[score_and_divergence](parameters, flat(x))[1].view(x.shape[:-1])
+        def score_and_density(x: Tensor) -> tuple[Tensor, Tensor]:
+            s, log_p = both(x)
+            return s.view_as(x), log_p.view(x.shape[:-1])
 
-    density = Density(lambda x: over_seeds[score](parameters, flat(x)).view_as(x), both if energy else None, prior=target.prior)
-    return Source(model, loss, steps, "ok", density, divergence)
+        noised = cache(density) if "noise_levels" in gives else None
+        return Density(lambda x: field(x).view_as(x), score_and_density if energy else None, perturbed=noised, prior=target.prior)
+
+    lowest = loss.options["sigmas"][-1] if "noise_levels" in gives else None
+    with_divergence = over_seeds(score_and_divergence, lowest)
+    return Source(model, loss, steps, "ok", density(lowest), lambda x: with_divergence(x)[1].view(x.shape[:-1]))

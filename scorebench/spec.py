@@ -58,6 +58,8 @@ class Spec:
 def _text(value: object) -> str:
     if isinstance(value, tuple):
         return "|".join(map(_text, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     # Of a float, the shortest text that reads back the same: two specs that differ are two files.
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 

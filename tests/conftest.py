@@ -34,6 +34,11 @@ def over(name: str, kind: str, keep=lambda spec: True) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(name, [spec for spec in examples(kind) if keep(spec)], ids=str)
 
 
+def fits(model: Spec, loss: Spec) -> bool:
+    """Whether the loss can train the model: noise levels on both sides, or on neither."""
+    return ("noise_levels" in model.entry.facts["GIVES"]) == ("model.noise_levels" in loss.entry.facts["NEEDS"])
+
+
 def stream(*names: object) -> torch.Generator:
     """The random stream of a test."""
     return rng.generator("tests", *names)

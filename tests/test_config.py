@@ -50,7 +50,7 @@ def mistakes(path: Path) -> list[str]:
 def test_a_good_suite(suite):
     found = load(suite(GOOD))
     e = found.experiments[0]
-    assert e.training.learning_rate == 0.01 and e.exact.step_sizes == (0.05, 0.2) and e.trained is None
+    assert e.training.learning_rate == 0.01 and e.exact[0].step_sizes == (0.05, 0.2) and e.trained == ()
     assert [str(loss) for loss in Plan(found).measures[0].sources[0].losses] == ["denoising:sigma=0.25", "denoising:sigma=0.5"]
     with pytest.raises(ValueError, match="frozen"):
         found.seed = 2
@@ -86,7 +86,7 @@ TABLE = [
     (
         "batch: 64",
         "bach: 64",
-        "experiments[0].training.bach: key 'bach' is unknown; did you mean 'batch'? (known: batch, learning_rate, size, steps)",
+        "experiments[0].training.bach: key 'bach' is unknown; did you mean 'batch'? (known: batch, learning_rate, size, steps, sweep)",
     ),
     ("    seeds: 3", "    seeds: 3\n    seed: 3", "experiments[0].seed: key 'seed' is unknown; did you mean 'seeds'? (known: "),
     ("[ula],", "[ula], chain: 3,", f"{EXACT}.chain: key 'chain' is unknown; did you mean 'chains'? (known: "),
@@ -143,7 +143,7 @@ TABLE = [
     (
         "{samplers: [ula], step_sizes: [0.05, 0.2], temperatures: [1.0], chains: 64, budgets: [50, 300]}",
         "[ula]",
-        f"{EXACT} = ('ula',): Input should be a mapping",
+        f"{EXACT}[0] = 'ula': Input should be a mapping",
     ),
     ("[ula]", "{ula: 1}", f"{EXACT}.samplers = {{'ula': 1}}: Input should be a list"),
     ("[ula]", "ula", f"{EXACT}.samplers = 'ula': Input should be a list"),
@@ -345,3 +345,54 @@ def test_the_grid_is_for_the_command_line():
 def test_a_label_shows_the_options():
     assert parse("loss", "denoising:sigma=0.5").label == "denoising, σ = 0.5"
     assert dataclasses.is_dataclass(parse("loss", "sliced")) and registry.entry("loss", "sliced").facts["LABEL"] == "sliced"
+
+
+# Blocks, losses and the models they can train.
+
+SOURCES = "sources:\n      mlp_energy: [sliced]\n    training: {batch: 64}\n    trained:\n"
+BLOCK = "{samplers: [ula], step_sizes: [0.1], chains: 32, budgets: [50]%s}"
+
+
+def with_blocks(*more: str, sources: str = SOURCES) -> str:
+    """A suite whose trained sources are sampled in several blocks."""
+    head, _, _ = GOOD.partition("    training:")
+    return head + "    " + sources + "".join(f"      - {BLOCK % m}\n" for m in more)
+
+
+def test_blocks(suite):
+    """One sampler in two blocks, at other temperatures or on other losses."""
+    found = load(suite(with_blocks("", ", temperatures: [0.5, 2.0]"))).experiments[0]
+    assert [b.temperatures for b in found.trained] == [(1.0,), (0.5, 2.0)]
+
+
+BAD_BLOCKS = [
+    (("", ""), "experiments[0].trained[1]: sampler 'ula' on sliced: a step size and temperature that stand in an earlier block"),
+    ((", losses: [slicd]",), "experiments[0].trained[0].losses: loss 'slicd' is unknown; did you mean 'sliced'?"),
+    ((", losses: [implicit]",), "experiments[0].trained[0].losses: 'implicit' is unknown (known: sliced)"),
+    ((", losses: []",), "experiments[0].trained[0].losses = (): List should have at least one item"),
+]
+
+
+@pytest.mark.parametrize(("blocks", "said"), BAD_BLOCKS)
+def test_a_bad_block(suite, blocks, said):
+    lines = mistakes(suite(with_blocks(*blocks)))
+    assert len(lines) == 1 and lines[0].startswith(said), lines
+
+
+def test_budgets_that_differ(suite):
+    text = with_blocks("", ", temperatures: [2.0]").replace("budgets: [50], temp", "budgets: [60], temp")
+    assert mistakes(suite(text)) == [
+        "experiments[0].trained[1]: sampler 'ula' on sliced: chains and budgets that differ from an earlier block's"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "said"),
+    [
+        ("mlp_energy", "denoising_ladder:sigmas=2|1", "needs a model with noise levels (known: noise_conditional_energy)"),
+        ("noise_conditional_energy", "sliced", "needs a model without noise levels (known: mlp_energy, mlp_score, quadratic)"),
+    ],
+)
+def test_a_loss_on_a_model_it_cannot_train(suite, model, loss, said):
+    sources = SOURCES.replace("mlp_energy: [sliced]", f'{model}: ["{loss}"]')
+    assert mistakes(suite(with_blocks("", sources=sources))) == [f"experiments[0].sources.{model}: loss {loss!r} {said}"]

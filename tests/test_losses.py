@@ -10,7 +10,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import Lattice, assert_mean, examples, over, stream, z_limit
+from conftest import Lattice, assert_mean, examples, fits, over, stream, z_limit
 from torch.func import grad, vmap
 
 from scorebench import registry
@@ -58,11 +58,13 @@ def data(target: Target, n: int, *names: object) -> torch.Tensor:
     return target.sample(n, stream("data", *names)).double()
 
 
-MODELS = pytest.mark.parametrize("name", ["mlp_energy:width=8", "mlp_score:width=8", "quadratic"])
+NAMES = ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8", "quadratic")
+ON_MODELS = pytest.mark.parametrize(
+    ("spec", "name"), [(s, n) for s in examples("loss") for n in NAMES if fits(parse("model", n), s)], ids=str
+)
 
 
-@over("spec", "loss")
-@MODELS
+@ON_MODELS
 def test_one_value_a_row(spec, name):
     """A row's value rests on its own data and its own draws alone; the type is the data's; draws repeat with their stream."""
     facts = registry.module("loss", spec.name)
@@ -75,8 +77,7 @@ def test_one_value_a_row(spec, name):
     torch.testing.assert_close(rows(spec, of, x[4:7], noise[4:7]), values[4:7], rtol=1e-10, atol=1e-10)
 
 
-@over("spec", "loss")
-@MODELS
+@ON_MODELS
 def test_gradient_in_the_parameters(spec, name):
     """Against central differences along a random direction, in float64: what Adam is given is the gradient of what is reported."""
     x, of = data(gaussian(), 16), model(name, 2)
@@ -97,7 +98,8 @@ def test_gradient_in_the_parameters(spec, name):
 @over("spec", "loss")
 def test_maps_over_a_stack(spec):
     """Seeds and noise levels as one batch: `vmap` gives what a loop gives."""
-    members = [model("mlp_energy:width=8", 2, i) for i in range(3)]
+    name = next(n for n in NAMES if fits(parse("model", n), spec))
+    members = [model(name, 2, i) for i in range(3)]
     x = torch.stack([data(gaussian(), 16, i) for i in range(3)])
     noise = torch.stack([draws(spec, x[i], gaussian(), i) for i in range(3)])
     stacked = {k: torch.stack([m.parameters[k] for m in members]) for k in members[0].parameters}
@@ -109,11 +111,29 @@ def test_maps_over_a_stack(spec):
 # Stationarity, for any loss: on a Gaussian target with a quadratic energy the fixed point is a point in parameter space.
 
 
-def quadratic_at(law: Target, factor: float = 1.0) -> Bound:
-    """The quadratic energy whose score is that of a centred Gaussian, its precision times `factor`."""
+class NoisedQuadratic(torch.nn.Module):
+    """The quadratic energy at every noise level: the covariance of `matrix`, which is that at the lowest, grows by sigma^2."""
+
+    def __init__(self, lowest: float) -> None:
+        super().__init__()
+        self.lowest = lowest
+
+    def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        more = (sigma**2 - self.lowest**2)[..., None, None] * torch.eye(x.shape[-1], dtype=x.dtype)
+        centred = x - self.mean
+        precision = torch.linalg.inv(torch.linalg.inv((self.matrix + self.matrix.T) / 2) + more)
+        return 0.5 * torch.einsum("...i,...ij,...j->...", centred, precision, centred)
+
+
+def quadratic_at(spec: Spec, law: Target, factor: float = 1.0) -> Bound:
+    """The quadratic energy whose score is that of a centred Gaussian, its precision times `factor`; at all levels for a loss that has them."""
     basis = torch.eye(law.dim, dtype=torch.float64)
     precision = -(law.score(basis) - law.score(torch.zeros_like(basis))) * factor
     module = parse("model", "quadratic").build(law.dim, stream("structure")).double()
+    if "sigmas" in spec.options:
+        noised = NoisedQuadratic(spec.options["sigmas"][-1])
+        noised.mean, noised.matrix = module.mean, module.matrix
+        module = noised
     return Bound(module, {"mean": torch.zeros(law.dim, dtype=torch.float64), "matrix": precision}, True)
 
 
@@ -129,7 +149,7 @@ def gradients(spec: Spec, of: Bound, x: torch.Tensor, noise: torch.Tensor) -> to
 
 def stationary(spec: Spec, law: Target, factor: float = 1.0) -> None:
     x = data(gaussian(), 50_000, "stationary", spec)
-    found = gradients(spec, quadratic_at(law, factor), x, draws(spec, x, gaussian()))
+    found = gradients(spec, quadratic_at(spec, law, factor), x, draws(spec, x, gaussian()))
     assert_mean(found, torch.zeros(found.shape[1]), ALL)
 
 
@@ -154,7 +174,7 @@ def test_fixed_point_is_a_minimum(spec):
     law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
     x = data(gaussian(), 50_000, "minimum", spec)
     noise = draws(spec, x, gaussian())
-    best = quadratic_at(law)
+    best = quadratic_at(spec, law)
     directions = [dict(best.parameters) for _ in range(5)]
     for i, (a, b) in enumerate(itertools.product(range(2), repeat=2)):
         directions[i]["matrix"] = best.parameters["matrix"].clone()
@@ -193,6 +213,8 @@ def closed(name: str, mean: torch.Tensor, matrix: torch.Tensor, x: torch.Tensor,
         return ((s(x) - e) ** 2).sum(1) / 2
     if name == "implicit":
         return -torch.trace(matrix) + (s(x) ** 2).sum(1) / 2
+    if name == "sliced_vr":
+        return -torch.einsum("ni,ij,nj->n", e, matrix, e) + (s(x) ** 2).sum(1) / 2
     if name == "sliced":
         return -torch.einsum("ni,ij,nj->n", e, matrix, e) + (s(x) * e).sum(1) ** 2 / 2
     # Vincent (2011), eq. 9, times sigma^2: the noised point is y = x + sigma e, the score of the noise (x - y)/sigma^2.
@@ -200,7 +222,7 @@ def closed(name: str, mean: torch.Tensor, matrix: torch.Tensor, x: torch.Tensor,
     return sigma**2 * ((s(y) - (x - y) / sigma**2) ** 2).sum(1) / 2
 
 
-@over("spec", "loss", lambda s: s.name in ("explicit", "implicit", "sliced", "denoising"))
+@over("spec", "loss", lambda s: s.name in ("explicit", "implicit", "sliced", "sliced_vr", "denoising"))
 def test_closed_form_on_a_quadratic_energy(spec):
     """Value a row, and its gradient in the parameters, with injected draws; exact."""
     of, x = model("quadratic", 3), 2 * torch.randn(40, 3, generator=stream("x"), dtype=torch.float64)
@@ -220,8 +242,35 @@ def test_sliced_averages_to_implicit(name, dim):
     """The mean over all 2^d Rademacher directions is the exact trace; exact."""
     of, x = model(name, dim), torch.randn(20, dim, generator=stream("x"), dtype=torch.float64)
     probes = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=dim)), dtype=torch.float64)
-    average = torch.stack([rows(parse("loss", "sliced"), of, x, v.expand_as(x)) for v in probes]).mean(0)
-    torch.testing.assert_close(average, rows(parse("loss", "implicit"), of, x, x[:, :0]), rtol=1e-10, atol=1e-10)
+    for loss in ("sliced", "sliced_vr"):
+        average = torch.stack([rows(parse("loss", loss), of, x, v.expand_as(x)) for v in probes]).mean(0)
+        torch.testing.assert_close(average, rows(parse("loss", "implicit"), of, x, x[:, :0]), rtol=1e-10, atol=1e-10)
+
+
+def test_variance_reduction():
+    """Gaussian directions on a quadratic energy: the square along v has variance |s|^4/2 a row, which is gone; exact moments by 200,000 draws."""
+    of, x = model("quadratic", 2), torch.tensor([[1.0, -2.0]], dtype=torch.float64).repeat(200_000, 1)
+    v = torch.randn(x.shape, generator=stream("vr"), dtype=torch.float64)
+    plain, reduced = (rows(parse("loss", f"{n}:probe=gaussian"), of, x, v) for n in ("sliced", "sliced_vr"))
+    s, matrix = score(of, x[:1])[0], of.parameters["matrix"]
+    symmetric = (matrix + matrix.T) / 2
+    # var(v'Av) = 2 tr A^2 for symmetric A; here A = -S, and A = -S + s s'/2 with the square along v.
+    for values, a in ((reduced, -symmetric), (plain, -symmetric + torch.outer(s, s) / 2)):
+        centred = values - values.mean()
+        assert_mean(centred.square(), 2 * (a @ a).trace(), 2)
+
+
+def test_ladder_is_denoising_at_each_level():
+    """The loss of many levels is, row by row, that of its level; every level is drawn as often (alpha 1e-4, sees 2 % of 30,000)."""
+    spec = parse("loss", "denoising_ladder:sigmas=2|1|0.5")
+    of, x = model("noise_conditional_energy:width=8", 2), data(gaussian(), 30_000, "ladder")
+    noise = draws(spec, x, gaussian())
+    values = rows(spec, of, x, noise)
+    for sigma in (2.0, 1.0, 0.5):
+        at = noise[:, -1] == sigma
+        single = parse("loss", f"denoising:sigma={sigma}")
+        torch.testing.assert_close(values[at], rows(single, of.at(torch.tensor(sigma)), x[at], noise[at, :-1]), rtol=1e-6, atol=1e-6)
+        assert_mean(at.double(), 1 / 3, 3)
 
 
 @pytest.mark.parametrize("probe", ["rademacher", "gaussian", "sphere"])
@@ -308,7 +357,7 @@ def test_fixed_points():
     digits = parse("target", "digits").build()
     for spec in examples("loss"):
         of_loss = registry.module("loss", spec.name)
-        if spec.name in ("explicit", "implicit", "sliced"):
+        if spec.name in ("explicit", "implicit", "sliced", "sliced_vr"):
             assert of_loss.fixed_point(digits, **spec.options) is digits
         if spec.name == "denoising":
             assert of_loss.fixed_point(digits, **spec.options) is None

@@ -21,7 +21,12 @@ def bound(spec, dim: int, *names: object) -> Bound:
     module = spec.build(dim, stream("init", spec, dim, *names)).double()
     generator = stream("move", spec, dim, *names)
     parameters = {k: v.detach() + 0.2 * torch.randn(v.shape, generator=generator, dtype=v.dtype) for k, v in module.named_parameters()}
-    return Bound(module, parameters, "log_prob" in spec.entry.facts["GIVES"])
+    return Bound(module, parameters, energy(spec), level(spec))
+
+
+def level(spec) -> torch.Tensor | None:
+    """A noise level for a model that has them."""
+    return torch.tensor(0.4) if "noise_levels" in spec.entry.facts["GIVES"] else None
 
 
 def points(dim: int, n: int = 7) -> torch.Tensor:
@@ -43,7 +48,11 @@ def difference(model: Bound, x: torch.Tensor, h: float) -> torch.Tensor:
 def test_shapes(spec, dim):
     """GIVES says what forward gives, row by row, whatever the leading axes."""
     facts = spec.entry.facts
-    assert facts["GIVES"] in ({"score"}, {"score", "log_prob"}) and isinstance(facts["LABEL"], str) and isinstance(facts["REFERENCE"], str)
+    assert (
+        "score" in facts["GIVES"] <= {"score", "log_prob", "noise_levels"}
+        and isinstance(facts["LABEL"], str)
+        and isinstance(facts["REFERENCE"], str)
+    )
     model, x = bound(spec, dim), points(dim, 12)
     assert model(x).shape == ((12,) if energy(spec) else (12, dim))
     assert score(model, x).shape == x.shape and score(model, x).dtype == torch.float64
@@ -128,10 +137,11 @@ def test_a_stack_equals_its_members(spec, dim):
     x = torch.randn(3, 32, dim, generator=stream("x", dim))
     functions = [score, score_and_divergence] + [score_and_log_prob] * energy(spec)
     for function in functions:
-        together = over_stack(function, module, energy(spec))(stacked, x)
+        together = over_stack(function, module, energy(spec), level(spec))(stacked, x)
         for i in range(3):
-            alone = over_stack(function, module, energy(spec))({k: v[i : i + 1] for k, v in stacked.items()}, x[i : i + 1])
-            single = function(Bound(spec.build(dim, stream("stack", i)), {k: v[i] for k, v in stacked.items()}, energy(spec)), x[i])
+            alone = over_stack(function, module, energy(spec), level(spec))({k: v[i : i + 1] for k, v in stacked.items()}, x[i : i + 1])
+            of = Bound(spec.build(dim, stream("stack", i)), {k: v[i] for k, v in stacked.items()}, energy(spec), level(spec))
+            single = function(of, x[i])
             for a, b, c in zip(*(r if isinstance(r, tuple) else (r,) for r in (together, alone, single)), strict=True):
                 assert torch.equal(a[i], b[0])
                 torch.testing.assert_close(a[i], c, rtol=1e-4, atol=1e-4)
@@ -156,5 +166,25 @@ def test_quadratic_is_the_quadratic():
     torch.testing.assert_close(score_and_divergence(model, x)[1], -matrix.trace().expand(len(x)), rtol=1e-12, atol=1e-12)
 
 
+@over("spec", "model", lambda s: level(s) is not None)
+@DIMS
+def test_a_level_a_row(spec, dim):
+    """Many noise levels in one batch give what each gives alone, and they differ."""
+    model, x = bound(spec, dim), points(dim, 6)
+    sigmas = torch.tensor([0.1, 0.5, 3.0]).double().repeat(2)
+    together = score(model.at(sigmas), x)
+    for i, sigma in enumerate(sigmas):
+        torch.testing.assert_close(together[i], score(model.at(sigma), x[i]), rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(score(model.at(sigmas[0]), x), score(model.at(sigmas[2]), x))
+
+
+def test_much_noise_is_a_gaussian():
+    """At sigma = 1,000 the noise-conditional energy is that of N(0, sigma^2 I) but for a residual whose slope falls as 1/sigma."""
+    model, x = bound(parse("model", "noise_conditional_energy"), 2).at(torch.tensor(1e3).double()), 1e3 * points(2)
+    expected = -x / (1 + 1e6)
+    assert (score(model, x) - expected).norm(dim=-1).max() < 20 / 1e3
+    assert torch.allclose(score(model.at(torch.tensor(1e6).double()), x), torch.zeros_like(x), atol=1e-4)
+
+
 def test_every_model_is_here():
-    assert {"mlp_energy", "mlp_score", "quadratic"} <= set(registry.names("model"))
+    assert {"mlp_energy", "mlp_score", "noise_conditional_energy", "quadratic"} <= set(registry.names("model"))

@@ -12,7 +12,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import over, stream
+from conftest import examples, fits, over, stream
 
 from scorebench import registry
 from scorebench.config import Training, load
@@ -40,7 +40,8 @@ def density(model: Spec | None, target: Target, seeds: tuple[int, ...]) -> Densi
     if model is None:
         return exact_density(target)
     _, parameters = stack(lambda g: model.build(target.dim, g), [stream("promise", s) for s in seeds])
-    return trained(model, parse("loss", "implicit"), 1, parameters, target).density
+    loss = next(spec for spec in examples("loss") if fits(model, spec))
+    return trained(model, loss, 1, parameters, target).density
 
 
 def go(sampler: Spec, model: Spec | None, target: Target, steps, temperatures, seeds: tuple[int, ...], chains: int) -> Outcome:
@@ -54,7 +55,8 @@ def go(sampler: Spec, model: Spec | None, target: Target, steps, temperatures, s
 def sources(spec: Spec) -> list[Spec | None]:
     """What the sampler can run on: the exact score, and each kind of model that has what it needs."""
     models = [parse("model", n) for n in registry.names("model")]
-    return [None] + [m for m in models if spec.entry.facts["NEEDS"] <= m.entry.facts["GIVES"]]
+    needs = {"noise_levels" if need == "perturbed" else need for need in spec.entry.facts["NEEDS"]}
+    return [None] + [m for m in models if needs <= m.entry.facts["GIVES"]]
 
 
 @over("sampler", "sampler")
@@ -111,25 +113,32 @@ experiments:
     assert torch.equal(stage(2, sampler.name, "1e-4"), everything[:, :2, :1])
 
 
-TRAINING = Training(size=300, batch=32, steps=(3, 12), learning_rate=1e-2)
+TRAINING = Training(size=300, batch=32, steps=(3, 12))
+RATES = [1e-2, 3e-3]
 
 
-def train(model: Spec, loss: Spec, levels: list[float | None], seeds: tuple[int, ...], target: str):
-    return fit(build(target), model, loss, levels, TRAINING, 3, list(seeds), target)
+def pairs() -> list[tuple[Spec, Spec]]:
+    """Every model with every loss that can train it."""
+    return [(model, loss) for model in examples("model") for loss in examples("loss") if fits(model, loss)]
 
 
-@over("model", "model")
-@over("loss", "loss")
+def train(model: Spec, losses: list[Spec], rates: list[float], seeds: tuple[int, ...], target: str):
+    return fit(build(target), model, losses, rates, TRAINING, TRAINING.steps, 3, list(seeds), target)
+
+
+@pytest.mark.parametrize(("model", "loss"), pairs(), ids=str)
 @pytest.mark.parametrize("target", ["gaussian:dim=1", "gaussian_mixture"])
 def test_training_alone(model, loss, target):
-    """Every seed, and every noise level of four, by itself, at every checkpoint."""
+    """Every seed, noise level and learning rate by itself, at every checkpoint."""
     levels = [0.1, 0.3, 1.0, 2.0] if "sigma" in loss.entry.options else [None]
-    together = train(model, loss.without("sigma"), levels, SEEDS, target)
-    for (i, level), seed in itertools.product(enumerate(levels), SEEDS if len(levels) == 1 else SEEDS[1:3]):
-        alone = train(model, loss.without("sigma"), [level], (seed,), target)
+    losses = [loss if v is None else parse("loss", f"{loss.name}:sigma={v}") for v in levels for _ in RATES]
+    rates = RATES * len(levels)
+    together = train(model, losses, rates, SEEDS, target)
+    for i, seed in itertools.product(range(len(losses)), SEEDS if len(losses) == 1 else SEEDS[1:3]):
+        alone = train(model, losses[i : i + 1], rates[i : i + 1], (seed,), target)
         for found, expected in zip(alone.parameters, together.parameters, strict=True):
             for key in expected:
-                assert torch.equal(found[key][0, 0], expected[key][i, seed]), (key, level, seed)
+                assert torch.equal(found[key][0, 0], expected[key][i, seed]), (key, losses[i], rates[i], seed)
     moved = [not torch.equal(a, b) for a, b in zip(*(p.values() for p in together.parameters), strict=True)]
     assert sum(moved) >= len(moved) - 1  # all was trained, but for an energy's constant
 
@@ -137,10 +146,9 @@ def test_training_alone(model, loss, target):
 def test_losses_see_the_same_data():
     """Comparisons are paired: with one model, one seed's start is the same for every loss and target size of stack."""
     model = parse("model", "quadratic")
-    short = Training(size=300, batch=32, steps=(1,), learning_rate=1e-12)
     found = [
-        fit(build("gaussian_mixture"), model, parse("loss", text).without("sigma"), [level], short, 3, [0, 1], "x").parameters[0]
-        for text, level in (("explicit", None), ("sliced", None), ("denoising:sigma=1", 1.0))
+        fit(build("gaussian_mixture"), model, [parse("loss", text)], [1e-12], TRAINING, (1,), 3, [0, 1], "x").parameters[0]
+        for text in ("explicit", "sliced", "denoising:sigma=1")
     ]
     for other in found[1:]:
         torch.testing.assert_close(other["matrix"], found[0]["matrix"], rtol=0, atol=1e-9)

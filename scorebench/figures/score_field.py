@@ -27,7 +27,7 @@ def draw(results: Results) -> Figure:
     table = results.table("losses")
     trains = [t for t in results.plan.trains.values() if t.target.name == "gaussian_mixture" and t.model.name == "mlp_energy"]
     # The explicit loss is given the true score: no news in its field.
-    trains = [t for t in trains if t.target == trains[0].target and "score" not in t.loss.entry.facts.get("NEEDS", ())]
+    trains = [t for t in trains if t.target == trains[0].target and "target.score" not in t.loss.entry.facts.get("NEEDS", ())]
     rows = table[(table["metric"] == "fisher_divergence") & table["mean"].notna()].set_index(["target", "model", "loss"])["mean"]
     found = {(str(t.target), str(t.model), str(loss)): (loss, t) for t in trains for loss in t.losses}
     ranked = sorted(found.keys() & set(rows.index), key=lambda key: rows[key])

@@ -11,7 +11,7 @@ from scorebench.targets.base import Target
 
 LABEL = "explicit"
 REFERENCE = "Hyvärinen (2005), eq. 2"
-NEEDS = {"score"}
+NEEDS = {"target.score"}
 
 
 def draws(x: Tensor, target: Target, generator: torch.Generator) -> Tensor:

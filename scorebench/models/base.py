@@ -1,12 +1,13 @@
 """What is trained, and THE score: the one place where an energy becomes a score, s = -grad E.
 
 A model is an `nn.Module` whose forward gives, row by row, an energy (*, d) -> (*) or a field (*, d) -> (*, d). Its file says which by
-GIVES: an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. Everything below takes a `Bound` model,
-a module with its parameters, so that it can be differentiated in them and mapped over stacks of them.
+GIVES: an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. One that gives "noise_levels", too, has a
+forward (x, sigma), sigma broadcasting with (*), for the noised density p * N(0, sigma^2 I). Everything below takes a `Bound` model, a module
+with its parameters, so that it can be differentiated in them and mapped over stacks of them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,15 +19,20 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """A module bound to parameters; called as the module is."""
+    """A module bound to parameters and, if it has noise levels, to one of them."""
 
     module: nn.Module
     parameters: Parameters
     gives_energy: bool
+    sigma: Tensor | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """The energy (*) or the field (*, d) at x (*, d)."""
-        return functional_call(self.module, self.parameters, (x,))
+        return functional_call(self.module, self.parameters, (x,) if self.sigma is None else (x, self.sigma))
+
+    def at(self, sigma: Tensor) -> "Bound":
+        """The model at a noise level, or at one a row, (*)."""
+        return replace(self, sigma=sigma)
 
 
 def score(model: Bound, x: Tensor) -> Tensor:
@@ -95,6 +101,6 @@ def dense(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1
     return layer
 
 
-def over_stack(function: Callable[..., Any], module: nn.Module, gives_energy: bool) -> Callable[..., Any]:
+def over_stack(function: Callable[..., Any], module: nn.Module, gives_energy: bool, sigma: Tensor | None = None) -> Callable[..., Any]:
     """`function(model, *args)` mapped over the leading axis of stacked parameters and of every argument."""
-    return vmap(lambda parameters, *args: function(Bound(module, parameters, gives_energy), *args), randomness="error")
+    return vmap(lambda parameters, *args: function(Bound(module, parameters, gives_energy, sigma), *args), randomness="error")

@@ -4,10 +4,12 @@ Positions are (seed, grid, chain, d); log densities and all that is one number a
 dataclass of hyper-parameters with
 
     GRADIENTS, NEEDS, EXACT        facts of its file: gradients a step (0: independent draws), members of the density that it calls,
-                                   whether a step of any size leaves p^(1/T) invariant
+                                   whether a step of any size leaves p^(1/T) invariant; START = "target" for one that starts from exact
+                                   draws of the target, and not from its prior as all others do
     draws(density, shape, generator)   the randomness of one step of one seed, shape (chain, d); shared by the grid's cells
     init(x, density) -> State          what is carried
     step(state, density, draws) -> (State, Info)   pure
+    output(state, density) -> x        where what a snapshot shows is not State.x
 
 State and Info are NamedTuples; State.x is the position, Info.acceptance the probability of acceptance (1 where nothing is rejected).
 """
@@ -107,6 +109,7 @@ def run(
     visible = counted.wrap(density)
     with torch.no_grad():
         state = sampler.init(x, visible)
+        shown = getattr(sampler, "output", lambda state, density: state.x)
         kept, gradients, trace = [], [], []
         accepted = x.new_zeros(seeds, cells, chains)
         for step in range(1, last + 1):
@@ -114,8 +117,10 @@ def run(
             state, info = sampler.step(state, visible, draws)
             accepted += info.acceptance
             if step in snapshots:
-                kept.append(state.x)
+                so_far = counted.gradients
+                kept.append(shown(state, visible))
                 gradients.append(counted.gradients)
+                counted.gradients = so_far  # what it took to show an earlier snapshot is no part of a later one
             if step >= traced[0] and (step - traced[0]) % thin == 0:
                 trace.append(state.x[:, :, :TRACE_CHAINS])
     by_chain = accepted / last  # (seed, cell, chain)

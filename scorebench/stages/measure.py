@@ -1,6 +1,6 @@
 """Measure one target: its sources, and all that was sampled from them, as tidy rows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,8 +68,9 @@ def run(plan: Plan, job: str, out: Path, timing: Path, sources: dict[str, Path],
         target, status = attempt(m.target.build, deadline(suite.job_minutes))
         frames = []
         if target is not None:
-            bench = Bench(target, suite.seed, m, deadline(suite.job_minutes))
-            frames += [f for train in m.sources for s in read(sources[train.id], train, target) for f in bench.source_rows(s, about_source)]
+            trained = [s for train in m.sources for s in read(sources[train.id], train, target)]
+            bench = Bench(target, suite.seed, m, deadline(suite.job_minutes), trained)
+            frames += [f for s in trained for f in bench.source_rows(s, about_source)]
             for s in m.samples:
                 arrays, meta = artifacts.read_arrays(samples[s.id])
                 frames += bench.sampler_rows(str(s.sampler), arrays, meta["blocks"], about_sampler)
@@ -86,11 +87,12 @@ def _where(rows: pd.DataFrame, column: str, value: int) -> pd.Series:
 class Bench:
     """A target with what its rows are measured against: exact draws for each seed and the metrics' floors, each made once."""
 
-    def __init__(self, target: Target, master: int, job: Measure, limit: float) -> None:
+    def __init__(self, target: Target, master: int, job: Measure, limit: float, trained: Iterable[Source] = ()) -> None:
         self.master, self.limit = master, limit
         self.name, self.seeds, self.sigmas = str(job.target), job.experiment.seeds, _sigmas(job)
         self.at = cache(target.tempered)
         self.target = target
+        self.scores = {(str(s.model), str(s.loss)): s.density.score for s in trained}  # after the last step, which comes last
         self.floor = cache(self._floor)
         self.exact = cache(self._exact)
 
@@ -142,10 +144,18 @@ class Bench:
                 here = who | {"temperature": t, "step_size": np.tile([pairs[j][0] for j in cells], self.seeds)}
                 if block.get("gradients", [1])[-1] == 0:
                     here["step_size"] = np.nan
-                yield from self._cells(here, block, outcome, cells, t, metrics)
+                score = self.scores.get((block["model"], block["loss"]))
+                yield from self._cells(here, block, outcome, cells, t, metrics, score and _tempered(score, t))
 
     def _cells(
-        self, who: dict[str, Any], block: dict[str, Any], outcome: dict[str, Tensor], cells: list[int], t: float, metrics: list[Metric]
+        self,
+        who: dict[str, Any],
+        block: dict[str, Any],
+        outcome: dict[str, Tensor],
+        cells: list[int],
+        t: float,
+        metrics: list[Metric],
+        score: Callable[[Tensor], Tensor] | None,
     ) -> Iterator[pd.DataFrame]:
         law, n = self.at(t), block["chains"]
         if block["status"] != OK:
@@ -159,7 +169,7 @@ class Bench:
             finite = x.isfinite().flatten(2).all(-1)
             far = (x.norm(dim=-1) > FAR * self.target.radius).double().mean(-1) >= SHARE_FAR
             diverged = _flat(~finite | far)
-            run = Run(samples=x.where(finite[..., None, None], 0.0), chains=n)
+            run = Run(samples=x.where(finite[..., None, None], 0.0), chains=n, score=score)
             if last:
                 trace, steady = outcome["trace"][:, cells], finite[..., None, None, None]
                 run = run._replace(
@@ -169,7 +179,7 @@ class Bench:
                 )
             here = who | {"steps": steps, "gradient_evaluations": gradients}
             for metric in metrics:
-                if not last and not metric.needs <= {"samples", "target.modes"}:
+                if not last and not metric.needs <= {"samples", "target.modes", "target.score"}:
                     continue  # the trace and the acceptance are those of the whole run
                 named = here | {"metric": str(metric.spec)}
                 if law is None:
@@ -194,6 +204,10 @@ class Bench:
         if "floor_sd" in frame:
             frame["z"] = (frame["value"] - frame["floor_mean"]) / frame["floor_sd"]
         return frame
+
+
+def _tempered(score: Callable[[Tensor], Tensor], temperature: float) -> Callable[[Tensor], Tensor]:
+    return lambda x: score(x) / temperature
 
 
 def _flat(x: Tensor) -> np.ndarray:

@@ -55,16 +55,15 @@ def sample(s: Sample, master: int, limit: float, inputs: dict[str, Path]) -> tup
 
 
 def _sources(s: Sample, target: Target | None, status: str, inputs: dict[str, Path]) -> Iterator[tuple[Block, Sampling, Density, str]]:
-    if s.exact:
-        who: Block = {"model": "", "loss": "", "train_steps": None}
-        yield who, s.exact, exact_density(target) if target else Density(), status
-    if s.trained is None or target is None:
-        return
-    for train in s.sources:
-        for source in read(inputs[train.id], train, target):
-            if source.steps == train.experiment.training.steps[-1]:
-                who = {"model": str(source.model), "loss": str(source.loss), "train_steps": source.steps}
-                yield who, s.trained, source.density, source.status
+    for block, train, losses in s.runs:
+        if train is None:
+            who: Block = {"model": "", "loss": "", "train_steps": None}
+            yield who, block, exact_density(target) if target else Density(), status
+        elif target is not None:
+            for source in read(inputs[train.id], train, target):
+                if source.loss in losses and source.steps == train.experiment.training.steps[-1]:
+                    who = {"model": str(source.model), "loss": str(source.loss), "train_steps": source.steps}
+                    yield who, block, source.density, source.status
 
 
 def _steps(sampler: Spec, sampling: Sampling) -> tuple[float, ...]:
@@ -85,7 +84,8 @@ def _run(s: Sample, density: Density, sampling: Sampling, target: Target | None,
         steps, temperatures = grid(_steps(s.sampler, sampling), sampling.temperatures)
         method = s.sampler.build(step_size=steps, temperature=temperatures)
         streams = [[rng.generator(master, use, s.target, seed) for seed in range(s.experiment.seeds)] for use in ("start", "sample")]
-        start = torch.stack([target.prior.sample(sampling.chains, g) for g in streams[0]])
+        law = target if s.sampler.entry.facts.get("START") == "target" else target.prior
+        start = torch.stack([law.sample(sampling.chains, g) for g in streams[0]])
         return run_sampler(method, density, start, sampling.budgets, streams[1], s.sampler.entry.facts["GRADIENTS"])
 
     return attempt(go, limit)

@@ -58,7 +58,7 @@ def losses(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     last = of_source[of_source["train_steps"] == of_source.groupby("target")["train_steps"].transform("max")]
     table = _summaries(last, ["target", "model", "loss", "sigma", "train_steps"])
     # A loss that is given the true score is a yardstick, not a competitor.
-    yardstick = {loss for loss in last["loss"].unique() if "score" in parse("loss", loss).entry.facts.get("NEEDS", ())}
+    yardstick = {loss for loss in last["loss"].unique() if "target.score" in parse("loss", loss).entry.facts.get("NEEDS", ())}
     return _mark_best(table, last[~last["loss"].isin(yardstick)], ["model", "loss"], [m for m in about if _lower(m)])
 
 

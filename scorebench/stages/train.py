@@ -1,26 +1,39 @@
 """Train one model on one target with one loss, at all its noise levels and all seeds."""
 
 from pathlib import Path
+from typing import Any
 
 from scorebench import artifacts
 from scorebench.plan import Plan
 from scorebench.stages.base import attempt, deadline, preload, record
-from scorebench.training import Fitted, fit
+from scorebench.training import Fitted, chosen_rates, fit, sweep
 
 
 def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
-    """Write the parameters of every checkpoint, each (level, seed, ...), under `out`."""
+    """Write the parameters of every checkpoint, each (level, seed, ...), and the sweep of the learning rate, under `out`."""
     suite, t = plan.suite, plan.trains[job]
     preload(t.target, t.model, t.loss)
 
-    def train() -> Fitted:
-        seeds = list(range(t.experiment.seeds))
-        return fit(t.target.build(), t.model, t.loss, t.levels, t.experiment.training, suite.seed, seeds, str(t.target))
+    training, name = t.experiment.training, str(t.target)
+
+    def train() -> tuple[Fitted, dict[str, dict[float, list[float]]]]:
+        target = t.target.build()
+        found = sweep(target, t.model, t.losses, training, suite.seed, name) if training.sweep else {}
+        rates = chosen_rates(found) if found else [training.learning_rate] * len(t.losses)
+        seeds = range(t.experiment.seeds)
+        return fit(target, t.model, t.losses, rates, training, training.steps, suite.seed, seeds, name), found
 
     with record(timing, "train", job) as entry:
-        fitted, status = attempt(train, deadline(suite.job_minutes))
+        done, status = attempt(train, deadline(suite.job_minutes))
+        fitted, found = done or (None, {})
         arrays = {f"{i}/{k}": v for i, p in enumerate(fitted.parameters) for k, v in p.items()} if fitted else {}
-        meta = {"model": str(t.model), "losses": [str(s) for s in t.losses], "steps": t.experiment.training.steps, "status": status}
+        meta: dict[str, Any] = {
+            "model": str(t.model),
+            "losses": [str(s) for s in t.losses],
+            "steps": training.steps,
+            "status": status,
+            "sweep": found,
+        }
         artifacts.write_arrays(out, arrays, meta)
         entry["status"] = status
-        entry["gradient_steps"] = t.experiment.training.steps[-1] * t.experiment.seeds * len(t.losses)
+        entry["gradient_steps"] = training.steps[-1] * t.experiment.seeds * len(t.losses)
