@@ -7,13 +7,17 @@ BIN = .venv/bin
 SUITE_FILE = workflows/suites/$(SUITE).yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test lint format readme lock clean
+.PHONY: help reproduce verify test lint format reference lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-reproduce: $(SUITE_FILE) .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper) and print where the page is
+reproduce: $(SUITE_FILE) .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper), say where the page is, verify it
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(SUITE_FILE)
+	@$(BIN)/scorebench verify results/$(SUITE)
+
+verify: .venv/installed ## compare a run with the committed reference, cell by cell
+	@$(BIN)/scorebench verify results/$(SUITE)
 
 test: .venv/installed-dev ## set up and run the tests
 	@$(BIN)/pytest --junit-xml=results/tests.xml
@@ -30,7 +34,8 @@ format: .venv/installed-dev ## format Python and Snakemake files
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflows
 
-readme: .venv/installed ## write a run's figures and tables into the README
+reference: .venv/installed ## make a run the reference, and write its figures and tables into the README
+	$(BIN)/scorebench verify --write results/$(SUITE)
 	$(BIN)/scorebench readme results/$(SUITE)
 
 lock: ## pin what is installed now

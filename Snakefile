@@ -49,7 +49,8 @@ onerror:
     print(f"scorebench: a stage failed; its log is named above, all logs are under {OUT}/logs", file=sys.stderr)
 
 
-TABLES = [f"{OUT}/tables/{name}.{ext}" for name in ("losses", "samplers", "claims") for ext in ("csv", "md", "tex")]
+TABLE_NAMES = ("losses", "samplers", "decomposition", "learning_rates", "claims")
+TABLES = [f"{OUT}/tables/{name}.{ext}" for name in TABLE_NAMES for ext in ("csv", "md", "tex")]
 CLAIMS = [f"{OUT}/claims/{job}.json" for job in PLAN.jobs("claim")]
 FIGURES = [f"{OUT}/figures/{job}.{ext}" for job in PLAN.jobs("figure") for ext in ("png", "pdf")]
 

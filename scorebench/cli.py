@@ -1,4 +1,4 @@
-"""The command line: `scorebench list | compare | stage | summary | readme`."""
+"""The command line: `scorebench list | compare | stage | summary | verify | readme`."""
 
 import json
 import sys
@@ -104,6 +104,20 @@ def summary(
     from scorebench.summary import show
 
     show(folder, since, cores)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")],
+    write: Annotated[bool, typer.Option("--write", help="Make this run the reference instead.")] = False,
+) -> None:
+    """Compare a run with the committed reference, cell by cell; exit code 1 if they disagree by more than chance."""
+    from scorebench import verify as comparison
+
+    if write:
+        print(f"reference: {comparison.write_reference(folder)}")
+    elif not comparison.show(folder):
+        sys.exit(1)
 
 
 @app.command()

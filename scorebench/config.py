@@ -101,6 +101,8 @@ class Suite(_Strict):
     """A job that takes longer is stopped; its rows say `timeout`."""
     experiments: Annotated[tuple[Experiment, ...], Some]
     metrics: Names
+    snapshots: Names | None = None
+    """Of the metrics, those that are measured at every budget and not at the last alone; all of them where absent."""
     claims: tuple[str, ...] = ()
     figures: tuple[str, ...] = ()
 
@@ -113,7 +115,7 @@ def as_suite(plain: dict[str, Any]) -> Suite:
 def _specs(raw: dict[str, Any]) -> Iterator[tuple[str, str, list[str]]]:
     """Every list of specs in a suite as read, checked or not: where it stands, its kind, its texts."""
     experiments = [(f"experiments[{i}]", e) for i, e in enumerate(_list(raw.get("experiments"))) if isinstance(e, dict)]
-    for kind, key in (("metric", "metrics"), ("claim", "claims"), ("figure", "figures")):
+    for kind, key in (("metric", "metrics"), ("metric", "snapshots"), ("claim", "claims"), ("figure", "figures")):
         yield key, kind, _texts(raw.get(key))
     yield "experiments", "target", _texts(tuple(e.get("target") for _, e in experiments))
     for where, e in experiments:
@@ -190,6 +192,8 @@ def load(path: str | Path) -> Suite:
             lines.append(f"experiments[{i}].trained: there is nothing trained to sample (add sources)")
     lines += _unmet(raw)
     if not lines and suite is not None:
+        known = parse_all("metric", suite.metrics)
+        lines += [unknown("snapshots: metric", s, suite.metrics) for s in suite.snapshots or () if parse("metric", s) not in known]
         lines += [line for i, e in enumerate(suite.experiments) for line in _impossible(f"experiments[{i}]", e)]
     if lines or suite is None:
         raise InputError(*(f"{path}: {line}" for line in dict.fromkeys(lines)))

@@ -125,7 +125,7 @@ class Plan:
         elif stage == "measure":
             m = self.measure(job)
             metrics = parse_all("metric", suite.metrics)
-            settings = [*shared, suite.name, m.experiment, metrics]
+            settings = [*shared, suite.name, m.experiment, metrics, suite.snapshots]
             methods = [m.target, *metrics, *(x.model for x in m.sources), *(x.loss for x in m.sources)]
         elif stage in ("claim", "figure"):
             settings, methods = [*shared, suite.name], [parse(stage, job)]

@@ -3,7 +3,7 @@
 Seeds are the independent units: each has its own data, start and random numbers, shared by the methods that are compared.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,16 @@ def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: f
     half = float(stats.t.ppf((1 + level) / 2, len(x) - 1) * x.std(ddof=1) / len(x) ** 0.5) if len(x) > 1 else np.nan
     ends = (centre, centre - half, centre + half)
     return Interval(*(float(np.exp(v)) for v in ends)) if log else Interval(*ends)
+
+
+def lowest(found: Mapping[str, Mapping[float, Sequence[float | None]]]) -> list[float]:
+    """For each loss, of its learning rates with a value a seed, the one with the lowest mean; one that is not finite on every seed comes last."""
+
+    def mean(values: Sequence[float | None]) -> float:
+        x = np.array([np.nan if v is None else v for v in values], float)
+        return float(x.mean()) if np.isfinite(x).all() else np.inf
+
+    return [min(of, key=lambda rate: mean(of[rate])) for of in found.values()]
 
 
 def paired_p(better: np.ndarray, worse: np.ndarray, log: bool = False) -> float:

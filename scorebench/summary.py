@@ -13,16 +13,17 @@ from scorebench.errors import InputError
 from scorebench.results import Results
 from scorebench.spec import parse
 from scorebench.stages.base import OK
-from scorebench.stages.tables import markdown, wide
+from scorebench.stages.tables import ALPHA, markdown, wide
 
 README_FIGURE = "bias_against_step_size"
 README_METRICS = ("mmd:fraction=0.2", "mode_weight_error", "within_mode_sliced_w2")
 
 
 def show(folder: Path, since: float, cores: int) -> None:
-    """Print what was found, what went wrong with its log, what a whole run cost, and the page's path."""
+    """Print what to use, what was found, what went wrong with its log, what a whole run cost, and the page's path."""
     results = Results(folder)
-    lines = [*best(results), *troubles(results)]
+    lines = [f"{r['target']}, {r['what']}: {r['choice']}; {r['evidence']}; {r['rivals']}" for r in recommendations(results)]
+    lines += [f"claim {c['id']}: {c['verdict']}" for c in results.claims] + troubles(results)
     cost = _cost(results, since, cores)
     if cost:
         artifacts.write_json(folder / "run.json", cost)
@@ -33,21 +34,36 @@ def show(folder: Path, since: float, cores: int) -> None:
     print("\n".join([*lines, f"page: {folder / 'index.html'}"]))
 
 
-def best(results: Results) -> list[str]:
-    """The best loss and the best sampler on each target, and the verdicts."""
-    lines = []
-    for name, what in (("losses", "loss"), ("samplers", "sampler on the exact score")):
-        table = results.table(name)
+def recommendations(results: Results) -> list[dict[str, Any]]:
+    """For each target the leading loss, sampler on the exact score, and trained source with its sampler; the evidence; which rivals are as good."""
+    losses, samplers = results.table("losses"), results.table("samplers")
+    exact = samplers["model"].isna()
+    order = [str(m.target) for m in results.plan.measures]
+    found: list[dict[str, Any]] = []
+    for what, table in (("loss", losses), ("sampler on the exact score", samplers[exact]), ("loss and sampler", samplers[~exact])):
         for _, row in table[table["leads"]].iterrows():
-            if name == "losses":
-                method = f"{parse('loss', row['loss']).label} with {parse('model', row['model']).label}"
+            rivals = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"]) & table["p_leader"].notna()]
+            tied = [_choice(r) for _, r in rivals[rivals["p_leader"] >= ALPHA].iterrows()]
+            if not tied:
+                said = f"significantly better than all {len(rivals)} rivals" if len(rivals) else "no rival"
             else:
-                method = f"{parse('sampler', row['sampler']).label} at step {row['step_size']:g}"
-            sure = "significantly better than every rival" if row["best"] else "not significantly better than every rival"
+                said = f"not significantly better than {', '.join(tied[:3])}" + (f" and {len(tied) - 3} more" if len(tied) > 3 else "")
             number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
-            lines.append(f"best {what}, {parse('target', row['target']).label}: {method}, {sure}; {number}")
-    lines += [f"claim {c['id']}: {c['verdict']}" for c in results.claims]
-    return lines
+            if pd.notna(row.get("floor_q95")):
+                number += f" (exact draws: below {row['floor_q95']:.2g})"
+            who = {"spec": row["target"], "target": parse("target", row["target"]).label, "what": what}
+            found.append(who | {"choice": _choice(row), "evidence": number, "rivals": said})
+    return sorted(found, key=lambda r: order.index(r["spec"]))
+
+
+def _choice(row: pd.Series) -> str:
+    parts = []
+    if pd.notna(row["loss"]):
+        parts.append(f"{parse('loss', row['loss']).label} ({parse('model', row['model']).label})")
+    if "sampler" in row:
+        spec = parse("sampler", row["sampler"])
+        parts.append(spec.label + (", denoised," if spec.options.get("denoise") else "") + f" at step {row['step_size']:g}")
+    return " with ".join(parts)
 
 
 def troubles(results: Results) -> list[str]:

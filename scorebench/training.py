@@ -112,11 +112,6 @@ def sweep(
     return {str(loss): dict(zip(rates, of, strict=True)) for loss, of in zip(losses, table, strict=True)}
 
 
-def chosen_rates(found: dict[str, dict[float, list[float]]]) -> list[float]:
-    """For each loss the rate with the lowest mean; one that is not finite on some seed is not chosen while another is."""
-    return [min(of, key=lambda rate: mean if math.isfinite(mean := sum(of[rate])) else math.inf) for of in found.values()]
-
-
 def _gives_energy(model: Spec) -> bool:
     return "log_prob" in model.entry.facts["GIVES"]
 

@@ -1,5 +1,6 @@
 rule tables:
     input:
+        [f"{OUT}/train/{job}.npz" for job in PLAN.jobs("train")],
         [f"{OUT}/measure/{job}.csv.gz" for job in PLAN.jobs("measure")],
         CLAIMS,
     output:

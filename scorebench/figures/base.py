@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 
 from scorebench import statistics
 from scorebench.errors import NotApplicable
+from scorebench.results import Results
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -62,3 +63,26 @@ def mark_lost(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, at: float) -
             ax.annotate(
                 f"{k}/{n}\nlost", (c, at), xycoords=where, xytext=(7, 0), textcoords="offset points", va="center", color=COLOURS[index % 10]
             )
+
+
+def at_chosen_steps(results: Results) -> pd.DataFrame:
+    """The rows of every sampler at the step size that the samplers' table reports, all snapshots, on the seeds that had no say in the choice."""
+    keys = ["target", "model", "loss", "sampler", "temperature", "step_size"]
+    chosen = results.table("samplers")[keys].drop_duplicates()
+    chosen[["model", "loss"]] = chosen[["model", "loss"]].fillna("")
+    rows = results.metrics
+    half = (rows.groupby("target")["seed"].transform("max") + 1) // 2
+    return rows[(rows["sampler"] != "") & (rows["seed"] >= half)].merge(chosen, on=keys)
+
+
+def seconds_a_gradient(results: Results) -> dict[tuple[str, str, str], float]:
+    """From timings.csv: (stage, job, loss) to seconds for one gradient of one chain, or one training step of one model."""
+    timings = pd.read_csv(results.folder / "timings.csv", keep_default_na=False, na_values={"seconds_per_gradient": [""]})
+    timings = timings[timings["seconds_per_gradient"].notna()]
+    return dict(zip(zip(timings["stage"], timings["job"], timings["loss"], strict=True), timings["seconds_per_gradient"], strict=True))
+
+
+def band(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, label: str | None) -> None:
+    """Means with their intervals joined by a line, in the colour, marker and line style of a number."""
+    error_bars(ax, x, of, index, label)
+    ax.plot(x, of["mean"], color=COLOURS[index % 10], lw=1, ls=("-", "--", "-.", ":")[index % 4])

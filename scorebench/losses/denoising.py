@@ -14,6 +14,7 @@ from scorebench.options import Positive
 from scorebench.targets.base import Target
 
 LABEL = "denoising, σ = {sigma}"
+EQUATION = r"\tfrac12\,E_p E_\epsilon\,|\sigma\, s(x+\sigma\epsilon)+\epsilon|^2"
 REFERENCE = "Vincent (2011), eqs. 9-11"
 EXAMPLES = ("denoising:sigma=0.3", "denoising:sigma=1")
 NEEDS: set[str] = set()

@@ -12,7 +12,8 @@ from scorebench.models.base import Bound, score
 from scorebench.options import Falling
 from scorebench.targets.base import Target
 
-LABEL = "denoising, {sigmas[0]:g} to {sigmas[-1]:g}"
+LABEL = "denoising, many levels"
+EQUATION = r"\frac{1}{2L}\sum_{i=1}^{L}E_p E_\epsilon\,|\sigma_i\, s(x+\sigma_i\epsilon,\sigma_i)+\epsilon|^2"
 REFERENCE = "Song and Ermon (2019), eqs. 5-6"
 EXAMPLES = ("denoising_ladder:sigmas=2|1|0.5",)
 NEEDS = {"model.noise_levels"}

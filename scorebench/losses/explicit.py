@@ -10,6 +10,7 @@ from scorebench.models.base import Bound, score
 from scorebench.targets.base import Target
 
 LABEL = "explicit"
+EQUATION = r"\tfrac12\,E_p\,|s(x)-\nabla\log p(x)|^2"
 REFERENCE = "Hyvärinen (2005), eq. 2"
 NEEDS = {"target.score"}
 

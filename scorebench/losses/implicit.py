@@ -12,6 +12,7 @@ from scorebench.models.base import Bound, score_and_divergence
 from scorebench.targets.base import Target
 
 LABEL = "implicit (exact trace)"
+EQUATION = r"E_p\left[\text{tr}\,\nabla s(x)+\tfrac12|s(x)|^2\right]"
 REFERENCE = "Hyvärinen (2005), theorem 1"
 NEEDS: set[str] = set()
 

@@ -14,6 +14,7 @@ from scorebench.models.base import Bound, score_along
 from scorebench.targets.base import Target
 
 LABEL = "sliced"
+EQUATION = r"E_p E_v\left[v^\top\nabla s(x)\,v+\tfrac12(v^\top s(x))^2\right]"
 REFERENCE = "Song et al. (2019), Sliced score matching, eq. 7"
 EXAMPLES = ("sliced", "sliced:probe=gaussian", "sliced:probe=sphere")
 NEEDS: set[str] = set()

@@ -15,6 +15,7 @@ from scorebench.models.base import Bound, score, score_along
 from scorebench.targets.base import Target
 
 LABEL = "sliced, variance reduced"
+EQUATION = r"E_p E_v\left[v^\top\nabla s(x)\,v+\tfrac12|s(x)|^2\right]"
 REFERENCE = "Song et al. (2019), Sliced score matching, eq. 8"
 EXAMPLES = ("sliced_vr", "sliced_vr:probe=gaussian")
 NEEDS: set[str] = set()

@@ -16,7 +16,7 @@ NEEDS = {"samples"}
 DIRECTION = "none"
 FLOOR = True
 LOG = False
-SEES = {"wide_modes"}
+SEES = {"wide_modes", "strays"}
 
 
 def second_moment_bias(run: Run, target: Target, reference: Tensor) -> Estimate:

@@ -21,7 +21,7 @@ NEEDS = {"samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
-SEES = {"shifted", "wide_modes"}
+SEES = {"shifted", "wide_modes", "narrow_modes"}
 
 DIRECTIONS, LEVELS, FEWEST = 32, 32, 4
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from scorebench.samplers.base import Density, Info
 
 LABEL = "ULA"
+EQUATION = r"x'=x+c\,s(x)+\sqrt{2cT}\,\epsilon"
 REFERENCE = "Roberts and Tweedie (1996), eq. 5"
 NEEDS = {"score"}
 GRADIENTS = 1

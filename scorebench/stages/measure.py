@@ -69,7 +69,7 @@ def run(plan: Plan, job: str, out: Path, timing: Path, sources: dict[str, Path],
         frames = []
         if target is not None:
             trained = [s for train in m.sources for s in read(sources[train.id], train, target)]
-            bench = Bench(target, suite.seed, m, deadline(suite.job_minutes), trained)
+            bench = Bench(target, suite.seed, m, deadline(suite.job_minutes), trained, suite.snapshots)
             frames += [f for s in trained for f in bench.source_rows(s, about_source)]
             for s in m.samples:
                 arrays, meta = artifacts.read_arrays(samples[s.id])
@@ -87,12 +87,21 @@ def _where(rows: pd.DataFrame, column: str, value: int) -> pd.Series:
 class Bench:
     """A target with what its rows are measured against: exact draws for each seed and the metrics' floors, each made once."""
 
-    def __init__(self, target: Target, master: int, job: Measure, limit: float, trained: Iterable[Source] = ()) -> None:
+    def __init__(
+        self,
+        target: Target,
+        master: int,
+        job: Measure,
+        limit: float,
+        trained: Iterable[Source] = (),
+        snapshots: tuple[str, ...] | None = None,
+    ) -> None:
         self.master, self.limit = master, limit
         self.name, self.seeds, self.sigmas = str(job.target), job.experiment.seeds, _sigmas(job)
         self.at = cache(target.tempered)
         self.target = target
         self.scores = {(str(s.model), str(s.loss)): s.density.score for s in trained}  # after the last step, which comes last
+        self.snapshots = None if snapshots is None else parse_all("metric", snapshots)
         self.floor = cache(self._floor)
         self.exact = cache(self._exact)
 
@@ -179,7 +188,10 @@ class Bench:
                 )
             here = who | {"steps": steps, "gradient_evaluations": gradients}
             for metric in metrics:
-                if not last and not metric.needs <= {"samples", "target.modes", "target.score"}:
+                if not last and (
+                    (self.snapshots is not None and metric.spec not in self.snapshots)
+                    or not metric.needs <= {"samples", "target.modes", "target.score"}
+                ):
                     continue  # the trace and the acceptance are those of the whole run
                 named = here | {"metric": str(metric.spec)}
                 if law is None:

@@ -3,13 +3,15 @@
 import base64
 import html
 import re
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import latex2mathml.converter
+import pandas as pd
 
-from scorebench import artifacts, registry, summary
+from scorebench import artifacts, decomposition, registry, summary
 from scorebench.plan import Plan
 from scorebench.results import Results
 from scorebench.spec import parse
@@ -37,10 +39,11 @@ def run(plan: Plan, folder: Path) -> None:
     environment.filters["number"] = lambda x: "" if x is None else f"{x:.4g}"
     page = environment.from_string(template).render(
         suite=plan.suite.name,
-        found=summary.best(results),
+        recommendations=_by_target(summary.recommendations(results)),
         claims=[_claim(c) for c in results.claims],
         figures=[_figure(name, folder) for name in plan.jobs("figure")],
-        tables=[_table(results, *t) for t in TABLES],
+        tables=[_table(results, *t) for t in TABLES] + [_decomposition(results)],
+        methods=_methods(plan),
         troubles=summary.troubles(results),
         manifest=results.manifest,
     )
@@ -66,6 +69,29 @@ def _claim(claim: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _by_target(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"label": of[0]["target"], "spec": spec, "rows": of} for spec, of in ((k, list(g)) for k, g in groupby(rows, lambda r: r["spec"]))
+    ]
+
+
+def _methods(plan: Plan) -> list[dict[str, Any]]:
+    """The equations of the losses and samplers that the suite uses."""
+    used = {
+        "Losses": {loss.name: loss for t in plan.trains.values() for loss in t.losses},
+        "Samplers": {s.sampler.name: s.sampler for s in plan.samples.values()},
+    }
+    found = []
+    for title, specs in used.items():
+        facts = [(name, spec.entry.facts) for name, spec in specs.items() if "EQUATION" in spec.entry.facts]
+        shown = [
+            {"name": name, "label": name.replace("_", " "), "mathml": mathml(f["EQUATION"]), "reference": f["REFERENCE"]}
+            for name, f in facts
+        ]
+        found.append({"title": title, "methods": shown})
+    return found
+
+
 def _figure(name: str, folder: Path) -> dict[str, Any]:
     facts = registry.entry("figure", name).facts
     png = (folder / "figures" / f"{name}.png").read_bytes()
@@ -80,11 +106,27 @@ def _table(results: Results, name: str, title: str, caption: str) -> dict[str, A
     source = table.pop("model").str.cat(table.pop("loss"), " · ").replace(" · ", "exact score")
     table.insert(1, "source", source)
     columns = [{"temperature": "T", "step_size": "step"}.get(c, c) for c in table.columns[1:]]
-    groups = [
+    return {"name": name, "title": title, "caption": caption, "columns": columns, "key_columns": keys - 2, "groups": _groups(table)}
+
+
+def _decomposition(results: Results) -> dict[str, Any]:
+    table = decomposition.wide(results.table("decomposition"))
+    return {
+        "name": "decomposition",
+        "title": "Error decomposed",
+        "caption": "The trained source's own error (MALA with small steps from exact draws: the loss's part), what the sampler adds to it, paired "
+        "seed by seed, both together, and the same sampler on the exact score; at the best step, with 95 % intervals.",
+        "columns": [{"step_size": "step"}.get(c, c) for c in table.columns[1:]],
+        "key_columns": len(decomposition.KEYS),
+        "groups": _groups(table),
+    }
+
+
+def _groups(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
         {"label": parse("target", str(t)).label, "spec": t, "rows": [[_parts(str(c)) for c in row] for row in of.iloc[:, 1:].to_numpy()]}
         for t, of in table.groupby("target", sort=False)
     ]
-    return {"name": name, "title": title, "caption": caption, "columns": columns, "key_columns": keys - 2, "groups": groups}
 
 
 def _parts(cell: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scorebench import artifacts, statistics
+from scorebench import artifacts, decomposition, statistics
 from scorebench.plan import Plan
 from scorebench.results import WHOLE
 from scorebench.spec import Spec, parse, parse_all
@@ -34,8 +34,16 @@ def run(plan: Plan, folder: Path) -> None:
     rows = rows.astype({c: "Int64" for c in WHOLE})  # a column with gaps is read as floats: 500.0 steps
     claims = [json.loads((folder / "claims" / f"{job}.json").read_text()) for job in plan.jobs("claim")]
     metrics = parse_all("metric", plan.suite.metrics)
-    tables = {"losses": losses(rows, metrics), "samplers": samplers(rows, metrics), "claims": _claims(claims)}
+    of_samplers, chosen = samplers(rows, metrics)
+    tables = {
+        "losses": losses(rows, metrics),
+        "samplers": of_samplers,
+        "decomposition": decomposition.decompose(chosen, metrics),
+        "learning_rates": _learning_rates(plan, folder),
+        "claims": _claims(claims),
+    }
     shown = {name: wide(name, tables[name])[0] for name in KEYS} | {"claims": tables["claims"].drop(columns="expected")}
+    shown |= {"decomposition": decomposition.wide(tables["decomposition"]), "learning_rates": tables["learning_rates"]}
     files = {"metrics.csv": rows.to_csv(index=False)}
     for name, table in tables.items():
         files[f"tables/{name}.csv"] = table.to_csv(index=False)
@@ -57,16 +65,21 @@ def losses(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     of_source = rows[rows["metric"].isin([str(m) for m in about]) & rows["sampler"].isna() & rows["loss"].notna()]
     last = of_source[of_source["train_steps"] == of_source.groupby("target")["train_steps"].transform("max")]
     table = _summaries(last, ["target", "model", "loss", "sigma", "train_steps"])
-    # A loss that is given the true score is a yardstick, not a competitor.
-    yardstick = {loss for loss in last["loss"].unique() if "target.score" in parse("loss", loss).entry.facts.get("NEEDS", ())}
-    return _mark_best(table, last[~last["loss"].isin(yardstick)], ["model", "loss"], [m for m in about if _lower(m)])
+    return _mark_best(table, last[_competes(last["loss"])], ["model", "loss"], [m for m in about if _lower(m)])
 
 
-def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
-    """Every source and sampler at each temperature, after the whole budget, at its best step size.
+def _competes(losses: pd.Series) -> pd.Series:
+    """A loss that is given the true score is a yardstick, not a competitor."""
+    yardstick = [loss for loss in losses.dropna().unique() if "target.score" in parse("loss", loss).entry.facts.get("NEEDS", ())]
+    return ~losses.isin(yardstick)
+
+
+def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every source and sampler at each temperature, after the whole budget, at its best step size; and the rows that this rests on.
 
     The step is chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower and has values on the
-    target; everything is reported on the rest. Where there is no such metric nothing is chosen, and every step is a row.
+    target; everything is reported on the rest. Where there is no such metric nothing is chosen, and every step is a row. The best on the exact
+    score and the best of a trained source with its sampler are found apart; controls do not compete.
     """
     about = [m for m in metrics if m.entry.facts.get("ABOUT", "sampler") == "sampler"]
     of_sampler = rows[rows["sampler"].notna()]
@@ -78,8 +91,12 @@ def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     steps = pd.concat(best) if best else whole[[*cell, "step_size"]]
     chosen = whole[whole["seed"] >= half].merge(steps, on=[*cell, "step_size"])
     table = _summaries(chosen, [*cell, "step_size", "steps", "gradient_evaluations"])
-    rivals = chosen[chosen["model"].isna() & (chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0)]
-    return _mark_best(table, rivals, ["model", "loss", "sampler", "temperature"], criteria)
+    controls = [s for s in chosen["sampler"].unique() if parse("sampler", s).entry.facts.get("START") == "target"]
+    rivals = chosen[(chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0) & ~chosen["sampler"].isin(controls)]
+    exact, method = rivals["model"].isna(), ["model", "loss", "sampler", "temperature"]
+    for of in (rivals[exact], rivals[~exact & _competes(rivals["loss"])]):
+        table = _mark_best(table, of, method, criteria)
+    return table, chosen
 
 
 def _lower(metric: Spec) -> bool:
@@ -121,12 +138,13 @@ def _summaries(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: list[Spec]) -> pd.DataFrame:
-    """Add `leads`, the lowest mean on a target by the first criterion that has values there, and `best`, where that is significant.
+    """Add `leads`, the lowest mean on a target by the first criterion that has values there, `best`, where that is significant, and `p_leader`.
 
-    Paired t tests across seeds, Holm-corrected over all pairs of methods, since the leader was picked by looking; those against the leader count.
-    A method with a seed that is not `ok` neither leads nor is a rival.
+    Paired t tests across seeds, Holm-corrected over all pairs of methods, since the leader was picked by looking; those against the leader count, and
+    are each rival's `p_leader`. A method with a seed that is not `ok` neither leads nor is a rival.
     """
-    table = table.assign(leads=False, best=False)
+    if "leads" not in table:
+        table = table.assign(leads=False, best=False, p_leader=np.nan)
     for target, here in rivals.groupby("target", sort=False):
         for metric in criteria:
             of = here[here["metric"] == str(metric)]
@@ -138,14 +156,34 @@ def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], cri
             leader = min(groups, key=lambda k: statistics.t_interval(groups[k], log).mean)
             pairs = list(itertools.combinations(groups, 2))
             adjusted = statistics.holm([statistics.paired_p(groups[a], groups[b], log) for a, b in pairs])
-            against = [p for p, pair in zip(adjusted, pairs, strict=True) if leader in pair]
-            significant = bool(against) and max(against) < ALPHA
-            at = (table["target"] == target) & (table["metric"] == str(metric))
-            for column, value in zip(method, leader, strict=True):
-                at &= (table[column] == value) | (table[column].isna() & (value != value))
-            table.loc[at, ["leads", "best"]] = True, significant
+            against = {a if b == leader else b: p for p, (a, b) in zip(adjusted, pairs, strict=True) if leader in (a, b)}
+            here_too = (table["target"] == target) & (table["metric"] == str(metric))
+            table.loc[here_too & _is(table, method, leader), ["leads", "best"]] = True, bool(against) and max(against.values()) < ALPHA
+            for rival, p in against.items():
+                table.loc[here_too & _is(table, method, rival), "p_leader"] = p
             break
     return table
+
+
+def _is(table: pd.DataFrame, columns: list[str], values: tuple[Any, ...]) -> pd.Series:
+    at = pd.Series(True, index=table.index)
+    for column, value in zip(columns, values, strict=True):
+        at &= (table[column] == value) | (table[column].isna() & (value != value))
+    return at
+
+
+def _learning_rates(plan: Plan, folder: Path) -> pd.DataFrame:
+    """What was swept, each loss's validation value at each rate, and the rate that was chosen."""
+    found = []
+    for train in plan.trains.values():
+        _, meta = artifacts.read_arrays(folder / "train" / f"{train.id}.npz")
+        sweep = {loss: {float(rate): values for rate, values in of.items()} for loss, of in meta["sweep"].items()}
+        for (loss, of), best in zip(sweep.items(), statistics.lowest(sweep), strict=True):
+            for rate, values in of.items():
+                interval = statistics.t_interval([np.nan if v is None else v for v in values])
+                who = {"target": str(train.target), "model": str(train.model), "loss": loss, "learning_rate": rate}
+                found.append(who | interval._asdict() | {"seeds": len(values), "chosen": rate == best})
+    return pd.DataFrame(found, columns="target model loss learning_rate mean low high seeds chosen".split())
 
 
 def _claims(claims: list[dict[str, Any]]) -> pd.DataFrame:

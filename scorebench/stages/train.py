@@ -1,12 +1,13 @@
 """Train one model on one target with one loss, at all its noise levels and all seeds."""
 
+import time
 from pathlib import Path
 from typing import Any
 
-from scorebench import artifacts
+from scorebench import artifacts, statistics
 from scorebench.plan import Plan
 from scorebench.stages.base import attempt, deadline, preload, record
-from scorebench.training import Fitted, chosen_rates, fit, sweep
+from scorebench.training import Fitted, fit, sweep
 
 
 def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
@@ -19,11 +20,15 @@ def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
     def train() -> tuple[Fitted, dict[str, dict[float, list[float]]]]:
         target = t.target.build()
         found = sweep(target, t.model, t.losses, training, suite.seed, name) if training.sweep else {}
-        rates = chosen_rates(found) if found else [training.learning_rate] * len(t.losses)
-        seeds = range(t.experiment.seeds)
-        return fit(target, t.model, t.losses, rates, training, training.steps, suite.seed, seeds, name), found
+        rates = statistics.lowest(found) if found else [training.learning_rate] * len(t.losses)
+        clock = time.perf_counter()
+        fitted = fit(target, t.model, t.losses, rates, training, training.steps, suite.seed, range(t.experiment.seeds), name)
+        each = (time.perf_counter() - clock) / entry["gradient_steps"]
+        entry["sources"] = [{"model": str(t.model), "loss": str(loss), "seconds_per_gradient": each} for loss in t.losses]
+        return fitted, found
 
     with record(timing, "train", job) as entry:
+        entry["gradient_steps"] = training.steps[-1] * t.experiment.seeds * len(t.losses)
         done, status = attempt(train, deadline(suite.job_minutes))
         fitted, found = done or (None, {})
         arrays = {f"{i}/{k}": v for i, p in enumerate(fitted.parameters) for k, v in p.items()} if fitted else {}
@@ -36,4 +41,3 @@ def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
         }
         artifacts.write_arrays(out, arrays, meta)
         entry["status"] = status
-        entry["gradient_steps"] = training.steps[-1] * t.experiment.seeds * len(t.losses)

@@ -1,0 +1,59 @@
+"""Exact draws with a fault, each a mistake that samplers make: what the metrics are tested on, and what a figure shows them to see.
+
+`fault(target, n, generator) -> (n, d)`; the modes are those of the target.
+"""
+
+import torch
+from torch import Tensor
+
+from scorebench.targets.base import Target, nearest
+
+SHIFT, WIDEN, NARROW, SHARE, FAR = 0.5, 1.5, 0.7, 0.02, 4.0
+
+
+def wrong_weights(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """Two draws in five of those in the last mode are moved to the first, shape and all: .7 and .3 for .5 and .5."""
+    x = target.sample(n, generator)
+    last = nearest(x, target.modes) == len(target.modes) - 1
+    moved = last & (torch.rand(n, generator=generator, device=x.device) < 0.4)
+    return torch.where(moved[:, None], x - target.modes[-1] + target.modes[0], x)
+
+
+def lost_mode(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """The last mode's draws are in the first."""
+    x = target.sample(n, generator)
+    last = nearest(x, target.modes) == len(target.modes) - 1
+    return torch.where(last[:, None], x - target.modes[-1] + target.modes[0], x)
+
+
+def shifted(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """By .5 along the last coordinate."""
+    x = target.sample(n, generator)
+    x[:, -1] += SHIFT
+    return x
+
+
+def wide_modes(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """Each mode 1.5 times as wide."""
+    return _stretched(target, n, generator, WIDEN)
+
+
+def narrow_modes(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """Each mode .7 times as wide."""
+    return _stretched(target, n, generator, NARROW)
+
+
+def strays(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """One draw in fifty is four times as far from the origin as it should be."""
+    x = target.sample(n, generator)
+    far = torch.rand(n, generator=generator, device=x.device) < SHARE
+    return torch.where(far[:, None], FAR * x, x)
+
+
+def _stretched(target: Target, n: int, generator: torch.Generator, factor: float) -> Tensor:
+    x = target.sample(n, generator)
+    centres = target.modes[nearest(x, target.modes)]
+    return centres + factor * (x - centres)
+
+
+FAULTS = {f.__name__: f for f in (wrong_weights, lost_mode, shifted, wide_modes, narrow_modes, strays)}

@@ -1,0 +1,167 @@
+"""`make verify`: another master seed passes; a temperature off by 20 %, a swapped loss, a step off by half fail.
+
+The comparison's false-alarm rate is 1e-3 a run (`scorebench.verify.ALPHA`): 1e-3 is what these tests stake on a pass, each.
+With 10 seeds a side of 256 chains on a Gaussian it sees a temperature that is off by 10 % in most runs (shown for 20 % here).
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from scorebench import training, verify
+from scorebench.config import as_suite
+from scorebench.errors import InputError
+from scorebench.plan import Plan
+from scorebench.sources import trained
+from scorebench.stages import sample as sampling
+from scorebench.stages.base import deadline
+from scorebench.stages.measure import Bench, metrics_of
+
+SUITE = {
+    "name": "verify",
+    "seed": 1,
+    "metrics": ["fisher_divergence", "mmd:fraction=0.2", "second_moment_bias", "acceptance"],
+    "experiments": [
+        {
+            "target": "gaussian",
+            "seeds": 10,
+            "training": {"size": 1000, "batch": 64, "steps": [200]},
+            "sources": {"quadratic": ["sliced", "denoising:sigma=0.4"]},
+            "exact": {"samplers": ["ula", "mala"], "step_sizes": [0.1, 0.5], "chains": 256, "budgets": [50, 150]},
+        }
+    ],
+}
+
+
+def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool = False) -> pd.DataFrame:
+    """The cells of a run, whose code is broken in one place while its labels say that it is not."""
+    suite = as_suite(SUITE | {"seed": master})
+    plan = Plan(suite)
+    job = plan.measures[0]
+    target, seeds = job.target.build(), range(10)
+    bench = Bench(target, master, job, deadline(5))
+    frames = []
+    for train in job.sources:
+        taught = job.sources[1].losses if swapped else train.losses
+        rates = [1e-2] * len(taught)
+        fitted = training.fit(target, train.model, taught, rates, train.experiment.training, (200,), master, seeds, str(train.target))
+        for loss, parameters in zip(train.losses, _levels(fitted.parameters[-1]), strict=True):
+            source = trained(train.model, loss, 200, parameters, target)
+            frames += bench.source_rows(source, metrics_of(suite.metrics, "source"))
+    with pytest.MonkeyPatch.context() as patch:
+        grid = sampling.grid
+        patch.setattr(sampling, "grid", lambda c, t: tuple(f * x for f, x in zip((step, temperature), grid(c, t), strict=True)))
+        for s in job.samples:
+            arrays, blocks, _ = sampling.sample(s, master, deadline(5), {})
+            frames += bench.sampler_rows(str(s.sampler), arrays, blocks, metrics_of(suite.metrics, "sampler"))
+    rows = pd.concat(frames).assign(target="gaussian")
+    rows = rows.reindex(columns=[*verify.CELL, "seed", "value", "status", "steps"])
+    rows[["model", "loss", "sampler"]] = rows[["model", "loss", "sampler"]].fillna("")
+    return verify.cells(rows)
+
+
+def _levels(parameters: dict[str, torch.Tensor]):
+    return [{k: v[i] for k, v in parameters.items()} for i in range(len(next(iter(parameters.values()))))]
+
+
+@pytest.fixture(scope="module")
+def reference() -> pd.DataFrame:
+    return go(1)
+
+
+@pytest.mark.parametrize("master", [2, 3, 4])
+def test_another_master_seed_passes(reference, master):
+    found = verify.compare(reference, go(master))
+    assert found.passes, found
+    assert len(found.cells) == len(reference) / 10
+
+
+def test_the_same_run_passes(reference):
+    """Bit for bit, and after it went to disk and back."""
+    found = verify.compare(reference, reference.copy())
+    assert found.passes and found.cells["agrees"].all() and found.cells["t"].max() < 1e-6 and found.p_all > 0.9
+
+
+@pytest.mark.parametrize("broken", [{"temperature": 1.2}, {"temperature": 0.8}, {"step": 0.5}, {"step": 1.5}, {"swapped": True}], ids=str)
+def test_a_broken_run_fails(reference, broken):
+    for master in (1, 2):  # with the reference's seeds, too
+        found = verify.compare(reference, go(master, **broken))
+        assert not found.passes, found
+        assert not found.cells["agrees"].all()
+
+
+def frame(values: np.ndarray, status: np.ndarray | None = None, metric: str = "mmd") -> pd.DataFrame:
+    """Cells (cell, seed) of an invented run."""
+    cells, seeds = values.shape
+    found = pd.DataFrame(
+        {"seed": np.tile(np.arange(seeds), cells), "value": values.ravel(), "step_size": np.repeat(np.arange(cells) + 1.0, seeds)}
+    )
+    if status is not None:
+        found["value"] = found["value"].where(status.ravel())
+    where = {"target": "gaussian", "model": "", "loss": "", "sampler": "ula", "metric": metric, "train_steps": np.nan, "temperature": 1.0}
+    return found.assign(**where)[[*verify.CELL, "seed", "value"]]
+
+
+def test_false_alarms_under_dependence():
+    """200 pairs of runs whose 300 cells all share half of their variance: the permutation test's p values are uniform (no cell is independent).
+
+    Below .05: 10 expected of 200, at most 26 with probability 1 - 1e-5. A test that took cells for independent would reject more than a third.
+    """
+    generator = np.random.default_rng(3)
+    p = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "PERMUTATIONS", 199)
+        for _ in range(200):
+            runs = [generator.normal(size=(300, 6)) + generator.normal(size=(1, 6)) for _ in range(2)]
+            p.append(verify.compare(*map(frame, runs)).p_all)
+    assert sum(value <= 0.05 for value in p) <= 26 and min(p) >= 1 / 200
+
+
+def test_one_cell_far_off_is_seen():
+    generator = np.random.default_rng(4)
+    a, b = (generator.normal(size=(500, 10)) for _ in range(2))
+    b[17] += 20
+    found = verify.compare(frame(a), frame(b))
+    assert not found.passes and found.p_cells < 1e-4
+    assert found.cells.loc[~found.cells["agrees"], "step_size"].astype(float).min() <= 18
+
+
+def test_lost_seeds_are_compared():
+    """A cell whose seeds diverge in one run alone disagrees by its share of seeds that are ok; where they diverge in both it agrees."""
+    generator = np.random.default_rng(5)
+    a, b = (generator.normal(size=(40, 10)) for _ in range(2))
+    some = np.ones((40, 10), bool)
+    some[3:30] = False
+    assert not verify.compare(frame(a), frame(b, some)).passes
+    both = verify.compare(frame(a, some), frame(b, some))
+    assert both.passes and len(both.cells) == 40 + 27
+
+
+def test_divergences_are_compared_as_logarithms():
+    generator = np.random.default_rng(6)
+    a, b = (np.exp(generator.normal(size=(2, 10))) for _ in range(2))
+    found = verify.compare(frame(a, metric="fisher_divergence"), frame(b, metric="fisher_divergence")).cells
+    assert found["reference"].to_numpy() == pytest.approx(np.log(a).mean(1))
+
+
+def test_nothing_in_common():
+    a = frame(np.zeros((2, 3)))
+    with pytest.raises(InputError, match="no cell in common"):
+        verify.compare(a, a.assign(target="digits"))
+
+
+def test_claims():
+    """A verdict that changed and a number that moved are said; a number within the errors of both is not."""
+    q = {"name": "x", "measured": 1.0, "standard_error": 0.01, "n": 1000, "tolerance": 0.0}
+    old = {"id": "c", "verdict": "reproduced", "quantities": [q]}
+
+    def changed(**what):
+        return [json.loads(json.dumps(old)) | {"quantities": [q | what]}]
+
+    assert verify.claims([old], changed(measured=1.05)) == (1, 1, [])
+    agree, total, lines = verify.claims([old], changed(measured=1.2))
+    assert (agree, total) == (0, 1) and lines == ["claim c, x: 1.2, was 1.0"]
+    assert verify.claims([old], [old | {"verdict": "refuted"}])[2] == ["claim c: refuted, was reproduced"]
