@@ -6,7 +6,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench import artifacts
-from scorebench.figures.base import COLOURS, MARKERS, across_seeds, at_chosen_steps, band, some
+from scorebench.figures.base import COLOURS, MARKERS, across_seeds, at_chosen_steps, band, sampler_label, some
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -33,7 +33,7 @@ def draw(results: Results) -> Figure:
     for i, sampler in enumerate(samplers):
         weights = rows[(rows["sampler"] == sampler) & (rows["metric"] == "mode_weight_error")]
         of = across_seeds(weights, ["gradient_evaluations"])
-        band(left, of["gradient_evaluations"], of, i, _label(sampler))
+        band(left, of["gradient_evaluations"], of, i, sampler_label(sampler))
         end = across_seeds(shape[shape["sampler"] == sampler], ["target"])
         middle.errorbar(
             i, end["mean"], np.abs(end[["low", "high"]].to_numpy().T - end["mean"].to_numpy()), fmt=MARKERS[i], color=COLOURS[i], capsize=3
@@ -43,9 +43,7 @@ def draw(results: Results) -> Figure:
         ax.axhspan(0, floor, color="0.9", lw=0, zorder=0)
         ax.set_ylim(0)
     left.set(xscale="log", xlabel="gradient evaluations", ylabel="mode-weight error")
-    left.legend(fontsize=7.5)
-    middle.set(ylabel="within-mode sliced $W_2$", xlim=(-0.5, len(samplers) - 0.5), xticks=range(len(samplers)))
-    middle.set_xticklabels([_label(s).replace(", ", ",\n").replace(" L", "\nL") for s in samplers], rotation=45, ha="right", fontsize=7.5)
+    middle.set(ylabel="within-mode sliced $W_2$", xlim=(-0.5, len(samplers) - 0.5), xticks=[])
     edges = np.linspace(-4, 4, 41)
     for i, sampler in enumerate(samplers):
         arrays, meta = artifacts.read_arrays(
@@ -62,9 +60,5 @@ def draw(results: Results) -> Figure:
     right.fill_between(grid, density, color="0.85", lw=0, label="exact", zorder=0)
     right.set(xlabel="$x_1$", ylabel="density", title=parse("target", target).label)
     right.legend(loc="upper left")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(samplers))
     return figure
-
-
-def _label(sampler: str) -> str:
-    spec = parse("sampler", sampler)
-    return spec.label + (", denoised" if spec.options.get("denoise") else "")

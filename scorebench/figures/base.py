@@ -7,16 +7,22 @@ palette; markers and line styles tell the same in grey.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from scorebench import statistics
 from scorebench.errors import NotApplicable
 from scorebench.results import Results
+from scorebench.spec import parse
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -86,3 +92,45 @@ def band(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, label: str | None
     """Means with their intervals joined by a line, in the colour, marker and line style of a number."""
     error_bars(ax, x, of, index, label)
     ax.plot(x, of["mean"], color=COLOURS[index % 10], lw=1, ls=("-", "--", "-.", ":")[index % 4])
+
+
+def source_label(model: str, loss: str) -> str:
+    """A trained source's name: its loss, and whether it is a field without an energy."""
+    has_energy = "log_prob" in parse("model", model).entry.facts["GIVES"]
+    return parse("loss", loss).label + ("" if has_energy else " (field)")
+
+
+def sampler_label(sampler: str) -> str:
+    """A sampler's name, with what sets two of its kind apart."""
+    spec = parse("sampler", sampler)
+    return spec.label + (", denoised" if spec.options.get("denoise") else "")
+
+
+def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A grid of equal panels, row by row, without the empty ones."""
+    columns = min(count, columns)
+    lines = -(-count // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(width * columns, height * lines), squeeze=False)
+    for ax in axes.flat[count:]:
+        ax.remove()
+    return figure, list(axes.flat[:count])
+
+
+def around_zero(ax: Axes, which: Literal["x", "y"], floor: float) -> None:
+    """An axis for values that may be negative: linear up to the floor, logarithmic beyond, a tick at zero and at the decades outside the floor."""
+    getattr(ax, f"set_{which}scale")("symlog", linthresh=floor)
+    axis = getattr(ax, f"{which}axis")
+    first = int(np.ceil(np.log10(1.5 * floor)))
+    decades = [10.0**k for k in range(first, first + 6)]
+    axis.set_major_locator(FixedLocator([*(-d for d in decades), 0.0, *decades]))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def decades(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 where it is short, without labels on top of each other."""
+    low, high = axis.get_view_interval()
+    if high / low < 20:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())

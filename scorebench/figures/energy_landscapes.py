@@ -49,13 +49,14 @@ def draw(results: Results) -> Figure:
         for ax, energy in ((above, true), (below, _energy(source, points, train.experiment.seeds) - shift)):
             surface = (energy - true.min()).clamp(0, HIGHEST).reshape(NODES, NODES).T
             levels = torch.arange(0, HIGHEST + 0.1, 1.5)
-            ax.contourf(x, y, surface, levels=levels, cmap="cividis")
+            filled = ax.contourf(x, y, surface, levels=levels, cmap="cividis")
             ax.contour(x, y, surface, levels=levels[1:-1], colors="white", linewidths=0.4)
             ax.set_aspect("equal")
             ax.set_xticks([])
             ax.set_yticks([])
         above.set_title(train.target.label)
         below.set_title(loss.label, fontsize="small")
+    figure.colorbar(filled, ax=axes, shrink=0.6, label="energy above the lowest", ticks=[0, 3, 6, 9, 12])
     axes[0, 0].set_ylabel("true")
     axes[1, 0].set_ylabel("trained")
     return figure

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, some
+from scorebench.figures.base import COLOURS, around_zero, sampler_label, some, source_label
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -63,12 +63,8 @@ def draw(results: Results) -> Figure:
                     label=None if i else label,
                 )
         ax.axvspan(-floor, floor, color="0.9", lw=0, zorder=0)
-        ax.set_xscale("symlog", linthresh=floor)
-        ax.xaxis.minorticks_off()
-        names = [
-            f"{parse('loss', loss).label}{' · field' if model.startswith('mlp_score') else ''} | {_short(s)}"
-            for s, model, loss in rows[target]
-        ]
+        around_zero(ax, "x", floor)
+        names = [f"{source_label(model, loss)} | {sampler_label(s).replace(' Langevin', '')}" for s, model, loss in rows[target]]
         ax.set_yticks(range(len(names)), names, fontsize=7.5)
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set_title(parse("target", target).label)
@@ -76,8 +72,3 @@ def draw(results: Results) -> Figure:
         ax.grid(axis="y", color="0.94", lw=0.8)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
-
-
-def _short(sampler: str) -> str:
-    spec = parse("sampler", sampler)
-    return spec.label.replace(" Langevin", "") + (", denoised" if spec.options.get("denoise") else "")

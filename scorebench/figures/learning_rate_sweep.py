@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import some
+from scorebench.figures.base import some, source_label
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -36,13 +36,11 @@ def draw(results: Results) -> Figure:
             for j, rate in enumerate(rates):
                 row = here.loc[rate]
                 above = (row["mean"] - best["mean"]) / abs(best["mean"]) * 100
-                text = "★" if row["chosen"] else "diverged" if not np.isfinite(above) else f"+{above:.2g} %"
+                text = "★" if row["chosen"] else "diverged" if not np.isfinite(above) else _percent(above)
                 shade = 1.0 if row["chosen"] else 1 - 0.5 * min(above, 100) / 100 if np.isfinite(above) else 0.4
                 ax.add_patch(plt.Rectangle((j - 0.5, i - 0.5), 1, 1, color=str(shade), lw=0))
                 ax.text(j, i, text, ha="center", va="center", fontsize=7.5, fontfamily="DejaVu Sans")
-        several = len({model for model, _ in names}) > 1
-        short = {"noise_conditional_energy": "", "mlp_score": " · field"}
-        labels = [parse("loss", loss).label + (short.get(model.partition(":")[0], "") if several else "") for model, loss in names]
+        labels = [source_label(model, loss) for model, loss in names]
         ax.set_yticks(range(len(names)), labels, fontsize=7.5)
         ax.set_xticks(range(len(rates)), [f"{r:g}" for r in rates], fontsize=7.5)
         ax.set(xlim=(-0.5, len(rates) - 0.5), ylim=(len(names) - 0.5, -0.5))
@@ -51,3 +49,7 @@ def draw(results: Results) -> Figure:
         ax.spines[:].set_visible(False)
     figure.supxlabel("learning rate", fontsize="medium")
     return figure
+
+
+def _percent(above: float) -> str:
+    return ">1000 %" if above > 1_000 else f"+{above:.0f} %" if above >= 10 else f"+{above:.1g} %"

@@ -1,10 +1,9 @@
 """Every loss on every target: Fisher divergence to the target, and to the density that the loss learns."""
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, across_seeds, some
+from scorebench.figures.base import COLOURS, across_seeds, panels, some, source_label
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -28,8 +27,8 @@ def draw(results: Results) -> Figure:
     rows = some(rows, "Fisher divergence of a trained source")
     targets = list(dict.fromkeys(rows["target"]))
     counts = [len(rows[rows["target"] == t][["model", "loss"]].drop_duplicates()) for t in targets]
-    figure, axes = plt.subplots(1, len(targets), figsize=(3.2 * len(targets) + 1.6, 0.27 * max(counts) + 1.5), squeeze=False)
-    for ax, target in zip(axes[0], targets, strict=True):
+    figure, axes = panels(len(targets), 3, 4.0, 0.22 * max(counts) + 0.9)
+    for ax, target in zip(axes, targets, strict=True):
         of = across_seeds(rows[rows["target"] == target], ["metric", "model", "loss"], log=True)
         order = of.sort_values(["metric", "mean"]).drop_duplicates(["model", "loss"])  # by the divergence to the target, where there is one
         place = {(m, s): i for i, (m, s) in enumerate(zip(order["model"], order["loss"], strict=True))}
@@ -51,12 +50,11 @@ def draw(results: Results) -> Figure:
                     va="center",
                     color=COLOURS[3],
                 )
-        several = order["model"].nunique() > 1
-        names = [parse("loss", s).label + (f" · {parse('model', m).label.replace('MLP ', '')}" if several else "") for m, s in place]
-        ax.set_yticks(range(len(names)), names)
+        names = [source_label(m, s) for m, s in place]
+        ax.set_yticks(range(len(names)), names, fontsize=8)
         ax.set_ylim(len(names) - 0.4, -0.6)  # the best on top
         ax.set(xscale="log", xlabel="Fisher divergence", title=parse("target", target).label)
         ax.grid(axis="y", color="0.93", lw=0.8)
-    handles, labels = axes[0, -1].get_legend_handles_labels()
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

@@ -5,11 +5,10 @@ trained one has more, at small sigma, is the variance of its regression targets,
 """
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench import rng
-from scorebench.figures.base import COLOURS, across_seeds, band, some
+from scorebench.figures.base import COLOURS, across_seeds, band, panels, some
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -30,13 +29,8 @@ def draw(results: Results) -> Figure:
     rows = rows[~rows["status"].str.startswith("not_applicable")]
     ours = rows[rows["loss"].str.startswith("denoising:") & (rows["model"] == rows.groupby("target")["model"].transform("first"))]
     targets = list(some(ours, "denoising on a target with a known score")["target"].drop_duplicates())
-    columns = (len(targets) + 1) // 2 if len(targets) > 3 else len(targets)
-    figure, axes = plt.subplots(
-        -(-len(targets) // columns), columns, figsize=(2.9 * columns + 0.4, 2.7 * -(-len(targets) // columns)), squeeze=False
-    )
-    for ax in axes.flat[len(targets) :]:
-        ax.remove()
-    for ax, name in zip(axes.flat, targets, strict=False):
+    figure, axes = panels(len(targets), 3, 3.2, 2.75)
+    for ax, name in zip(axes, targets, strict=True):
         for i, (metric, label) in enumerate(
             (("fisher_divergence", "to the target"), ("fisher_divergence:to=fixed_point", "to what it learns"))
         ):
@@ -60,7 +54,6 @@ def draw(results: Results) -> Figure:
         levels = list(of["sigma"])
         ax.set_xticks(levels, [f"{s:g}" for s in levels])
         ax.minorticks_off()
-    figure.supxlabel("noise level σ", fontsize="medium")
-    figure.supylabel("Fisher divergence", fontsize="medium")
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        ax.set(xlabel="noise level σ", ylabel="Fisher divergence")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

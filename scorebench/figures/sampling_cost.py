@@ -1,9 +1,18 @@
 """Samplers at equal gradients and at equal seconds, exact score."""
 
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import across_seeds, at_chosen_steps, band, seconds_a_gradient, some
+from scorebench.figures.base import (
+    across_seeds,
+    around_zero,
+    at_chosen_steps,
+    band,
+    decades,
+    panels,
+    sampler_label,
+    seconds_a_gradient,
+    some,
+)
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -18,36 +27,35 @@ METRIC = "mmd:fraction=0.2"
 
 
 def draw(results: Results) -> Figure:
-    """A column a target, gradients above seconds."""
+    """Three targets a line, gradients above seconds."""
     rows = at_chosen_steps(results)
     rows = rows[(rows["model"] == "") & (rows["temperature"] == 1) & (rows["metric"] == METRIC) & (rows["gradient_evaluations"] > 0)]
     targets = list(some(rows, "sampler on an exact score with a small-bandwidth MMD")["target"].drop_duplicates())
-    order = list(dict.fromkeys(_label(s) for s in rows["sampler"]))
+    order = list(dict.fromkeys(sampler_label(s) for s in rows["sampler"]))
     cost = seconds_a_gradient(results)
-    figure, axes = plt.subplots(2, len(targets), figsize=(2.35 * len(targets) + 0.8, 4.9), squeeze=False, sharey="col")
-    for (above, below), target in zip(axes.T, targets, strict=True):
+    columns = min(len(targets), 3)
+    figure, axes = panels(2 * columns * -(-len(targets) // columns), columns, 3.2, 2.3)
+    for number, target in enumerate(targets):
+        place = 2 * columns * (number // columns) + number % columns
+        above, below = axes[place], axes[place + columns]
         here = rows[rows["target"] == target]
         floor = here["floor_q95"].iloc[0]
         for sampler in here["sampler"].drop_duplicates():
             of = across_seeds(here[here["sampler"] == sampler], ["gradient_evaluations"])
-            index = order.index(_label(sampler))
-            band(above, of["gradient_evaluations"], of, index, _label(sampler))
+            index = order.index(sampler_label(sampler))
+            band(above, of["gradient_evaluations"], of, index, sampler_label(sampler))
             rate = cost["sample", f"{parse('target', target).slug}/{parse('sampler', sampler).slug}", ""]
-            band(below, of["gradient_evaluations"].astype(float) * rate, of, index, None)
+            band(below, of["gradient_evaluations"].astype(float) * rate * 1e6, of, index, None)
         for ax in (above, below):
             ax.axhspan(-floor, floor, color="0.9", lw=0, zorder=0)
-            ax.set_yscale("symlog", linthresh=floor)
-            ax.set(xscale="log")
-            ax.yaxis.minorticks_off()
+            around_zero(ax, "y", floor)
+            ax.set(xscale="log", ylabel="MMD²")
+            decades(ax.xaxis)
         above.set(title=parse("target", target).label, xlabel="gradients a chain")
-        below.set_xlabel("seconds a chain")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("MMD² (h = .2 rms)")
-    handles = {label: handle for ax in axes[0] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+        below.set_xlabel("microseconds a chain")
+    for ax in axes:
+        if not ax.has_data():
+            ax.remove()
+    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
     return figure
-
-
-def _label(sampler: str) -> str:
-    spec = parse("sampler", sampler)
-    return spec.label + (", denoised" if spec.options.get("denoise") else "")

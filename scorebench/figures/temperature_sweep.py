@@ -9,10 +9,11 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import stats
 
 from scorebench import artifacts
 from scorebench.errors import NotApplicable
-from scorebench.figures.base import COLOURS, MARKERS, across_seeds, at_chosen_steps, error_bars
+from scorebench.figures.base import COLOURS, MARKERS, across_seeds, around_zero, at_chosen_steps, error_bars
 from scorebench.plan import Sample
 from scorebench.results import Results
 from scorebench.spec import parse
@@ -25,7 +26,7 @@ CAPTION = (
     "but where chains do not cross."
 )
 NEEDS = {"sampler": "mala", "metric": "second_moment_bias"}
-BINS, SHOWN = 36, ("double_well", "gaussian_mixture")
+BINS, SHOWN = 26, ("double_well", "gaussian_mixture")
 
 
 def draw(results: Results) -> Figure:
@@ -55,10 +56,10 @@ def draw(results: Results) -> Figure:
     ticks = [place[t, "ula", k] + 0.12 for k in targets for t in temperatures]
     right.set_xticks(ticks, [f"{t:g}" for _ in targets for t in temperatures], fontsize=7)
     for i, name in enumerate(targets):
-        label = parse("target", name).label.replace(", ", "\n") + ("\ncond. 100" if "condition=100" in name else "")
+        label = parse("target", name).label.replace(", ", "\n")
         right.text(i * 3.2 + 0.92, 0.99, label, ha="center", va="top", fontsize=7.5, transform=right.get_xaxis_transform())
     right.set(xlabel="temperature T", ylabel="relative bias of the second moment")
-    right.set_yscale("symlog", linthresh=0.1)
+    around_zero(right, "y", 0.1)
     low, high = right.get_ylim()
     right.set_ylim(low, high * 3)
     right.legend(loc="lower left", ncols=2)
@@ -79,7 +80,7 @@ def _densities(ax: Axes, results: Results, job: Sample, chosen: pd.DataFrame) ->
         cell = [(c, u) for c in block["step_sizes"] for u in block["temperatures"]].index((mine["step_size"].iloc[0], t))
         x = arrays[f"{number}/samples"][-1, :, cell, :, 0]  # (seed, chain)
         heights = np.stack([np.histogram(seed, edges, density=True)[0] for seed in x])
-        error = 2 * heights.std(0, ddof=1) / len(heights) ** 0.5
+        error = stats.t.ppf(0.975, len(heights) - 1) * heights.std(0, ddof=1) / len(heights) ** 0.5
         ax.errorbar(
             (edges[1:] + edges[:-1]) / 2, heights.mean(0), error, fmt=MARKERS[i], color=COLOURS[i], markersize=3, lw=0.9, label=f"T = {t:g}"
         )

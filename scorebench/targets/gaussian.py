@@ -6,7 +6,7 @@ from scorebench.options import Count, Positive
 from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target
 
-LABEL = "Gaussian, d = {dim}"
+LABEL = "Gaussian, d = {dim}, κ = {condition:g}"
 REFERENCE = "closed form"
 EXAMPLES = ("gaussian", "gaussian:dim=1,variance=0.5", "gaussian:dim=3,condition=9")
 

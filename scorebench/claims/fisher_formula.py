@@ -1,0 +1,106 @@
+r"""The printed formula for Gaussians is the Kullback-Leibler divergence, not the Fisher divergence.
+
+Statement (before equation 157): for p = N(m1, S1) and q = N(m2, S2) the Fisher divergence is
+
+    1/2 [ tr(S2^-1 S1) + (m2 - m1)' S2^-1 (m2 - m1) - d + ln(det S2/det S1) ].                                             (*)
+
+Prediction. (*) is KL(p, q), term for term: log p - log q = 1/2 [ln(det S2/det S1) - (x - m1)'S1^-1(x - m1) + (x - m2)'S2^-1(x - m2)], whose mean under p
+is (*). The Fisher divergence of equation 157 is another number: with A = S2^-1 - S1^-1,
+
+    grad log p - grad log q = S2^-1 (x - m2) - S1^-1 (x - m1) = A (x - m1) + S2^-1 (m1 - m2),
+    E_p |.|^2 = tr(A S1 A) + |S2^-1 (m1 - m2)|^2.                                                                           (**)
+
+N(0, 1) v N(0, 4): (*) .318 and .807, (**) .5625 and 2.25. It has the dimension of 1/x^2, which (*) has not. N(0, I) v N((1, 0), [[2, .5], [.5, 1]]):
+both orders, too.
+
+Measurement: 1,000,000 exact draws of p, the project's own scores and log densities. The second pair is taken in the basis of the eigenvectors
+of [[2, .5], [.5, 1]], where its covariances are diagonal; N(0, I), the two divergences and (*) are the same in every orthonormal basis. Standard
+errors are .15 to .3 %: an error of 2 % is seen in 9 of 10 runs. (*) and (**) differ by 50 % or more of the smaller in each case.
+
+Reference: Hyvarinen (2005), eq. 2, for the Fisher divergence; Kullback and Leibler (1951) for (*).
+"""
+
+import numpy as np
+import torch
+
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean
+from scorebench.rng import generator
+from scorebench.targets._mixture import mixture
+from scorebench.targets.base import Target
+
+LABEL = "The Gaussian formula is not the Fisher divergence"
+SOURCE = "the Gaussian formula before equation 157"
+STATEMENT = (
+    r"D_F(p, q) = \frac12\left[\text{tr}(\Sigma_2^{-1}\Sigma_1) + (\mu_2-\mu_1)^\top\Sigma_2^{-1}(\mu_2-\mu_1) - d "
+    r"+ \ln\frac{\det\Sigma_2}{\det\Sigma_1}\right]"
+)
+CORRECTION = (
+    r"\text{that is } D_{KL}(p, q); \quad D_F(p, q) = \text{tr}(A\,\Sigma_1 A) + |\Sigma_2^{-1}(\mu_1-\mu_2)|^2, "
+    r"\quad A = \Sigma_2^{-1}-\Sigma_1^{-1}"
+)
+EXPECTED = "refuted"
+REFERENCE = "Hyvärinen (2005), eq. 2; Kullback and Leibler (1951)"
+LEADING = "Fisher divergence (157) of N(0, 1) to N(0, 4)"
+
+DRAWS = 1_000_000
+LAWS = {
+    "N(0, 1)": (np.zeros(1), np.eye(1)),
+    "N(0, 4)": (np.zeros(1), 4 * np.eye(1)),
+    "N(0, I)": (np.zeros(2), np.eye(2)),
+    "N((1, 0), S)": (np.array([1.0, 0.0]), np.array([[2.0, 0.5], [0.5, 1.0]])),
+}
+PAIRS = (("N(0, 1)", "N(0, 4)"), ("N(0, 4)", "N(0, 1)"), ("N(0, I)", "N((1, 0), S)"), ("N((1, 0), S)", "N(0, I)"))
+WRITTEN, FISHER, KL = "formula as Fisher divergence", "Fisher divergence (157)", "formula as KL"
+
+
+def _name(what: str, p: str, q: str) -> str:
+    return f"{what} of {p} to {q}"
+
+
+def printed_formula(p: str, q: str) -> float:
+    """(*) of the docstring."""
+    (m1, s1), (m2, s2) = LAWS[p], LAWS[q]
+    inverse, gap = np.linalg.inv(s2), m2 - m1
+    return float(np.trace(inverse @ s1) + gap @ inverse @ gap - len(m1) + np.log(np.linalg.det(s2) / np.linalg.det(s1))) / 2
+
+
+def fisher(p: str, q: str) -> float:
+    """(**) of the docstring."""
+    (m1, s1), (m2, s2) = LAWS[p], LAWS[q]
+    inverse = np.linalg.inv(s2)
+    a = inverse - np.linalg.inv(s1)
+    return float(np.trace(a @ s1 @ a) + ((inverse @ (m1 - m2)) ** 2).sum())
+
+
+def predict() -> list[Prediction]:
+    """Closed forms."""
+    found = []
+    for p, q in PAIRS:
+        for what, group, unit, value in (
+            (WRITTEN, AS_WRITTEN, "1/x^2", printed_formula(p, q)),
+            (FISHER, CORRECTED, "1/x^2", fisher(p, q)),
+            (KL, CORRECTED, "nat", printed_formula(p, q)),
+        ):
+            found.append(Prediction(_name(what, p, q), group, {"p": p, "q": q}, unit, value))
+    return found
+
+
+def measure(master: int) -> dict[str, Measurement]:
+    """Exact draws of p, a stream a pair."""
+    found = {}
+    for p, q in PAIRS:
+        of_p, of_q = _target(p), _target(q)
+        x = of_p.sample(DRAWS, generator(master, "claim", "fisher-formula", p, q)).double()
+        divergence = mean((of_p.score(x) - of_q.score(x)).square().sum(-1), "draws")
+        found[_name(WRITTEN, p, q)] = found[_name(FISHER, p, q)] = divergence
+        found[_name(KL, p, q)] = mean(of_p.log_prob(x) - of_q.log_prob(x), "draws")
+    return found
+
+
+def _target(name: str) -> Target:
+    """The Gaussian in the basis of the eigenvectors of S."""
+    mean_of, covariance = LAWS[name]
+    basis = np.linalg.eigh(LAWS["N((1, 0), S)"][1])[1] if len(mean_of) == 2 else np.eye(1)
+    variances = np.diag(basis.T @ covariance @ basis)
+    centre, spread = (torch.tensor(v, dtype=torch.float32)[None] for v in (basis.T @ mean_of, variances))
+    return mixture(torch.ones(1), centre, spread)
