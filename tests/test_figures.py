@@ -15,6 +15,7 @@ from scorebench.figures.base import style
 from scorebench.results import Results
 from scorebench.stages.measure import COLUMNS
 
+TABLES = ("losses", "samplers", "decomposition", "learning_rates")
 FIGURES = pytest.mark.parametrize("name", registry.names("figure"))
 
 
@@ -31,7 +32,7 @@ def test_a_figure_says_what_to_see(name: str) -> None:
 @FIGURES
 def test_a_figure_without_data_is_not_applicable(name: str, tmp_path: Path) -> None:
     suite = {"name": "x", "seed": 0, "metrics": ["mmd"], "experiments": [{"target": "gaussian:dim=3", "seeds": 2}]}
-    files = {"metrics.csv": pd.DataFrame(columns=COLUMNS), "tables/losses.csv": _empty(), "tables/samplers.csv": _empty()}
+    files = {"metrics.csv": pd.DataFrame(columns=COLUMNS), **{f"tables/{t}.csv": _empty() for t in TABLES}}
     (tmp_path / "tables").mkdir()
     sums = {}
     for path, frame in files.items():

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import scorebench
-from scorebench import registry, summary
+from scorebench import decomposition, registry, statistics, summary
 from scorebench.config import load as load_suite
 from scorebench.errors import InputError, NotApplicable
 from scorebench.figures.base import across_seeds, style
@@ -69,6 +69,10 @@ def test_a_diverged_seed_is_counted_and_bars_from_leading() -> None:
     assert "diverged 1/10" in tables.markdown(tables.wide("losses", table.reset_index())[0])
 
 
+def reported(data: pd.DataFrame, metrics: list) -> pd.DataFrame:
+    return tables.samplers(tables.at_best_steps(data, metrics), metrics)
+
+
 def sampled(better: float, first: float, second: float) -> pd.DataFrame:
     """MMD^2 of ULA at two steps: `first` and `second` at the better step on the halves of the seeds, 1 at the other."""
     halves = np.repeat([first, second], SEEDS // 2) + spread("x", 0.001)
@@ -86,7 +90,7 @@ def sampled(better: float, first: float, second: float) -> pd.DataFrame:
 
 def test_the_step_is_chosen_on_one_half_and_reported_on_the_other() -> None:
     """A step that looks good by luck on the first half is chosen, and its true value is what is reported."""
-    table = tables.samplers(sampled(0.1, first=0.2, second=3.0), parse_all("metric", ["mmd"]))
+    table = reported(sampled(0.1, first=0.2, second=3.0), parse_all("metric", ["mmd"]))
     assert len(table) == 1 and table["step_size"].item() == 0.1
     assert table["mean"].item() == pytest.approx(3.0, rel=0.01) and table["seeds"].item() == SEEDS // 2
 
@@ -94,7 +98,7 @@ def test_the_step_is_chosen_on_one_half_and_reported_on_the_other() -> None:
 def test_a_step_that_diverged_is_not_chosen() -> None:
     data = sampled(0.1, first=0.2, second=0.2).reset_index(drop=True)
     data.loc[(data["step_size"] == 0.1) & (data["seed"] == 0), ["value", "status"]] = [np.nan, "diverged"]
-    assert tables.samplers(data, parse_all("metric", ["mmd"]))["step_size"].item() == 0.5
+    assert reported(data, parse_all("metric", ["mmd"]))["step_size"].item() == 0.5
 
 
 def without_modes(data: pd.DataFrame) -> pd.DataFrame:
@@ -106,18 +110,18 @@ def without_modes(data: pd.DataFrame) -> pd.DataFrame:
 def test_the_step_is_chosen_by_a_metric_that_the_target_has() -> None:
     """A first metric that is not applicable says nothing: the next one chooses, and not the order of the steps."""
     data = sampled(0.1, first=2.0, second=2.0)  # step 0.1 stands first and is worse than 0.5
-    table = tables.samplers(without_modes(data), parse_all("metric", ["mode_weight_error", "mmd"]))
+    table = reported(without_modes(data), parse_all("metric", ["mode_weight_error", "mmd"]))
     assert set(table["step_size"]) == {0.5} and set(table.loc[table["leads"], "metric"]) == {"mmd"}
 
 
 def test_every_step_is_shown_where_nothing_can_choose() -> None:
-    table = tables.samplers(sampled(0.1, 0.2, 0.2).assign(metric="ess"), parse_all("metric", ["ess"]))
+    table = reported(sampled(0.1, 0.2, 0.2).assign(metric="ess"), parse_all("metric", ["ess"]))
     assert sorted(table["step_size"]) == [0.1, 0.5] and not table["leads"].any()
 
 
 def test_floors_stand_beside_what_is_better_when_lower() -> None:
     lower, signed = sampled(0.1, 0.2, 0.2), sampled(0.1, 0.2, 0.2).assign(metric="second_moment_bias")
-    table = tables.samplers(pd.concat([lower, signed]), parse_all("metric", ["mmd", "second_moment_bias"]))
+    table = reported(pd.concat([lower, signed]), parse_all("metric", ["mmd", "second_moment_bias"]))
     shown, _ = tables.wide("samplers", table)
     assert shown["MMD² (h = 1.0 rms)"].item().endswith("] (0.1)") and shown["second-moment bias"].item().endswith("]")
 
@@ -212,3 +216,54 @@ def test_equations_are_converted_or_refused() -> None:
     for latex in (r"\begin{aligned} a &= b \end{aligned}", r"\nosuchcommand x", r"\text{a & b}", r"a \& b", r"\backslash"):
         with pytest.raises(ValueError, match="does not convert"):
             mathml(latex)
+
+
+# Whose error it is, and which learning rate was taken.
+
+
+def test_error_is_decomposed() -> None:
+    """The loss's part and what the sampler adds sum to the total, paired by seed; controls and other temperatures are left out."""
+    mmd = parse_all("metric", ["mmd"])
+    common = {"target": "gaussian", "metric": "mmd", "temperature": 1.0, "steps": 100, "gradient_evaluations": 100, "step_size": 0.1}
+    noise = np.random.default_rng(0).normal(size=SEEDS)
+    made = [
+        rows(0.2 + noise, **common, sampler="mala_from_data", model="quadratic", loss="sliced"),
+        rows(0.5 + noise, **common, sampler="ula", model="quadratic", loss="sliced"),
+        rows(0.1 + 0 * noise, **common, sampler="ula"),
+        rows(9.0 + noise, **common | {"temperature": 2.0}, sampler="ula", model="quadratic", loss="sliced"),
+        rows(9.0 + noise, **common, sampler="ula", model="quadratic", loss="implicit"),  # its own law was not sampled
+    ]
+    found = decomposition.decompose(pd.concat(made), mmd).set_index("part")
+    assert list(found.index) == list(decomposition.PARTS) and set(found["loss"]) == {"sliced"} and set(found["seeds"]) == {SEEDS}
+    assert found.loc["loss", "mean"] + found.loc["sampler", "mean"] == pytest.approx(found.loc["total", "mean"])
+    assert found.loc["sampler", "mean"] == pytest.approx(0.3) and found.loc["sampler_exact", "mean"] == pytest.approx(0.1)
+    assert found.loc["sampler", "high"] - found.loc["sampler", "low"] < 1e-9 < found.loc["total", "high"] - found.loc["total", "low"]
+    shown = decomposition.wide(found.reset_index())
+    assert shown.loc[0, "the sampler adds"].startswith("0.3 [")
+
+
+def test_the_rate_with_the_lowest_loss_is_taken() -> None:
+    """By the mean over seeds; one that is not finite on some seed is not taken while another is."""
+    found = {"a": {0.1: [1.0, 2.0], 0.2: [1.0, 1.5]}, "b": {0.1: [3.0, 3.0], 0.2: [0.0, None]}, "c": {0.1: [None, 1.0], 0.2: [np.inf, 0.0]}}
+    assert statistics.lowest(found) == [0.2, 0.1, 0.1]
+
+
+def test_leaders_on_exact_and_trained_sources_are_apart() -> None:
+    """Each has its own leader; a control that starts from data does not compete; a rival's adjusted p value stands beside it."""
+    mmd = parse_all("metric", ["mmd"])
+    common = {"target": "gaussian", "metric": "mmd", "temperature": 1.0, "steps": 100, "gradient_evaluations": 100, "step_size": 0.1}
+    trained = {"model": "quadratic", "loss": "sliced"}
+    made = [
+        rows(spread("a", 0.1), **common, sampler="ula"),
+        rows(spread("b", 0.3), **common, sampler="mala"),
+        rows(spread("c", 0.4), **common, **trained, sampler="ula"),
+        rows(spread("d", 0.5), **common, **trained, sampler="mala"),
+        rows(spread("e", 0.01), **common, **trained, sampler="mala_from_data"),
+        rows(spread("f", 0.02), **common, model="quadratic", loss="explicit", sampler="ula"),  # a yardstick
+    ]
+    chosen = tables.at_best_steps(pd.concat(made), mmd)
+    table = tables.samplers(chosen, mmd)
+    leads = table[table["leads"]]
+    assert [(pd.isna(m), s) for m, s in zip(leads["model"], leads["sampler"], strict=True)] == [(True, "ula"), (False, "ula")]
+    assert leads["best"].all() and table["p_leader"].notna().sum() == 2 and table["p_leader"].max() < 0.05
+    assert set(chosen["seed"]) == set(range(SEEDS // 2, SEEDS))

@@ -2,18 +2,18 @@ r"""p = exp(-f)/Z integrates to one, where exp(-f) is integrable; not every netw
 
 Statement (equation 152): for any function f, p(x) = exp(-f(x))/Z with Z = int exp(-f(x)) dx is a density: it integrates to one.
 
-Prediction. **Integrable.** V = (x^2 - 1)^2 at temperature T: log Z = log int exp(-V/T) dx by adaptive quadrature to 1e-10, at T = 1/4, 1, 4. Annealed
-importance sampling (AIS) knows nothing of quadrature and must find the same. The network f(x) = softplus(x) + softplus(-x), softplus(x) = ln(1 + e^x), has
-exp(-f) = 1/((1 + e^x)(1 + e^-x)), the logistic density: Z = 1. An energy trained on V's draws: AIS less quadrature is zero, and so is the growth of
-log int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a softplus network is asymptotically linear along every ray, so that in one dimension exp(-f) is
-integrable exactly if f rises far out on both sides: 1 says that it does.
+Prediction. **Integrable.** V = (x^2 - 1)^2 at temperature T: log Z = log int exp(-V/T) dx by adaptive quadrature to 1e-10, at T = 1/4, 1, 4.
+Annealed importance sampling (AIS) knows nothing of quadrature and must find the same. The network f(x) = softplus(x) + softplus(-x),
+softplus(x) = ln(1 + e^x), has exp(-f) = 1/((1 + e^x)(1 + e^-x)), the logistic density: Z = 1. An energy trained on V's draws: AIS less
+quadrature is zero, and so is the growth of log int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a softplus network is asymptotically linear
+along every ray, so that in one dimension exp(-f) is integrable exactly if f rises far out on both sides: 1 says that it does.
 
 **Not integrable.** The same network with its last weights negated, f(x) = -softplus(x) - softplus(-x): int_(-L)^L exp(-f) = int (1 + e^x)(1 + e^-x)
 = 4 L + 4 sinh L, which grows without end. As stated log int_(-2L)^(2L) - log int_(-L)^L would be 0; it is log((8 L + 4 sinh 2L)/(4 L + 4 sinh L)),
 near L. The tail test must say 0, not 1. Nothing in an energy network forbids it: score matching only sees f where there is data.
 
-Measurement: AIS with 20,000 chains, 100 levels, one MALA step each, from N(0, 1.5^2) (N(0, 3^2) for the network); the standard error of log Z over chains is below
-.8 % of .68. Integrals up to L by the trapezoid rule on 40,001 nodes in float64: to 1e-6, the tolerance.
+Measurement: AIS with 20,000 chains, 100 levels, one MALA step each, from N(0, 1.5^2) (N(0, 3^2) for the network); the standard error of log Z
+over chains is below .8 % of .68. Integrals up to L by the trapezoid rule on 40,001 nodes in float64: to 1e-6, the tolerance.
 
 Reference: LeCun et al. (2006), section 1.3, for the requirement; Neal (2001) for AIS.
 """

@@ -2,19 +2,19 @@ r"""E_p |grad log p - grad log q|^2 measures how far q is from p, where they ove
 
 Statement (equation 157): the Fisher divergence F(p, q) = E_p |grad log p - grad log q|^2 measures the distance between p and q.
 
-Prediction. **Overlapping.** N(0, 1) to N(0, 4): scores -x and -x/4, F = (3/4)^2 E x^2 = .5625; in the other order (3/4)^2 4 = 2.25. N(0, 1) to N(1, 1):
-F = 1 = 2 KL. It can be had from draws: by Monte Carlo over n draws the first has the standard error .5625 sqrt(2/n) (x^2 has variance 2), 7.95e-3 at
-n = 10^4, which falls as n^(-1/2): the exponent between n = 10^2 and 10^4 is -1/2.
+Prediction. **Overlapping.** N(0, 1) to N(0, 4): scores -x and -x/4, F = (3/4)^2 E x^2 = .5625; in the other order (3/4)^2 4 = 2.25. N(0, 1)
+to N(1, 1): F = 1 = 2 KL. It can be had from draws: by Monte Carlo over n draws the first has the standard error .5625 sqrt(2/n) (x^2 has
+variance 2), 7.95e-3 at n = 10^4, which falls as n^(-1/2): the exponent between n = 10^2 and 10^4 is -1/2.
 
-**Far modes.** For unit Gaussians that are shifted, F = 2 KL. If F measured the distance between mixtures of far unit Gaussians as it does between
-those, it would be about 2 KL there, too. M10 = .8 N(-5, 1) + .2 N(5, 1) to the same with weights .5, .5 has KL = .8 ln 1.6 + .2 ln .4 = .1927 (but for the
-overlap, of order 1e-6), a fifth of a nat, and total variation .3; as stated F = 2 KL = .3855. But both scores are x -> -(x + 5) on the left and -(x - 5) on the
-right: the weights enter by the share of the right mode at x alone, which is 0 or 1 but near x = 0, where there is no mass. By quadrature F < 1e-5. A
-trained score may be as good as that and have the weights all wrong.
+**Far modes.** For unit Gaussians that are shifted, F = 2 KL. If F measured the distance between mixtures of far unit Gaussians as it does
+between those, it would be about 2 KL there, too. M10 = .8 N(-5, 1) + .2 N(5, 1) to the same with weights .5, .5 has KL = .8 ln 1.6 + .2 ln .4
+= .1927 (but for the overlap, of order 1e-6), a fifth of a nat, and total variation .3; as stated F = 2 KL = .3855. But both scores are x ->
+-(x + 5) on the left and -(x - 5) on the right: the weights enter by the share of the right mode at x alone, which is 0 or 1 but near x = 0,
+where there is no mass. By quadrature F < 1e-5. A trained score may be as good as that and have the weights all wrong.
 
-Measurement: 1,000,000 exact draws; the standard error over 2,000 independent estimates at each n; F of M10 by importance sampling with 1,000,000 draws
-uniform on [-15, 15], since of 10^6 draws of p one in a million lies where the scores differ; KL on exact draws. Leading standard error: .14 %, so that an error of
-1 % is seen in 9 of 10 runs.
+Measurement: 1,000,000 exact draws; the standard error over 2,000 independent estimates at each n; F of M10 by importance sampling with
+1,000,000 draws uniform on [-15, 15], since of 10^6 draws of p one in a million lies where the scores differ; KL on exact draws. Leading
+standard error: .14 %, so that an error of 1 % is seen in 9 of 10 runs.
 
 Reference: Wenliang and Kanagawa (2020), section 3, for the blindness; Hyvarinen (2005), eq. 2.
 """

@@ -24,6 +24,7 @@ from scorebench.spec import Spec, parse, parse_all
 from scorebench.stages.base import OK
 
 ALPHA = 0.05
+CELL = ["target", "model", "loss", "sampler", "temperature"]
 KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "loss", "sampler", "temperature", "step_size"]}
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
 
@@ -34,10 +35,10 @@ def run(plan: Plan, folder: Path) -> None:
     rows = rows.astype({c: "Int64" for c in WHOLE})  # a column with gaps is read as floats: 500.0 steps
     claims = [json.loads((folder / "claims" / f"{job}.json").read_text()) for job in plan.jobs("claim")]
     metrics = parse_all("metric", plan.suite.metrics)
-    of_samplers, chosen = samplers(rows, metrics)
+    chosen = at_best_steps(rows, metrics)
     tables = {
         "losses": losses(rows, metrics),
-        "samplers": of_samplers,
+        "samplers": samplers(chosen, metrics),
         "decomposition": decomposition.decompose(chosen, metrics),
         "learning_rates": _learning_rates(plan, folder),
         "claims": _claims(claims),
@@ -74,29 +75,37 @@ def _competes(losses: pd.Series) -> pd.Series:
     return ~losses.isin(yardstick)
 
 
-def samplers(rows: pd.DataFrame, metrics: list[Spec]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every source and sampler at each temperature, after the whole budget, at its best step size; and the rows that this rests on.
+def samplers(chosen: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
+    """Every source and sampler at each temperature, after the whole budget, from the rows `at_best_steps`.
 
-    The step is chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower and has values on the
-    target; everything is reported on the rest. Where there is no such metric nothing is chosen, and every step is a row. The best on the exact
-    score and the best of a trained source with its sampler are found apart; controls do not compete.
+    The best on the exact score and the best of a trained source with its sampler are found apart; controls do not compete.
     """
-    about = [m for m in metrics if m.entry.facts.get("ABOUT", "sampler") == "sampler"]
-    of_sampler = rows[rows["sampler"].notna()]
-    whole = of_sampler[of_sampler["steps"].isna() | (of_sampler["steps"] == _longest(of_sampler))]
-    half = (whole.groupby("target")["seed"].transform("max") + 1) // 2
-    criteria = [m for m in about if m.entry.facts.get("FLOOR") and _lower(m)]
-    cell = ["target", "model", "loss", "sampler", "temperature"]
-    best = [_best_steps(of, cell, criteria) for _, of in whole[whole["seed"] < half].groupby("target", sort=False)]
-    steps = pd.concat(best) if best else whole[[*cell, "step_size"]]
-    chosen = whole[whole["seed"] >= half].merge(steps, on=[*cell, "step_size"])
-    table = _summaries(chosen, [*cell, "step_size", "steps", "gradient_evaluations"])
+    table = _summaries(chosen, [*CELL, "step_size", "steps", "gradient_evaluations"])
     controls = [s for s in chosen["sampler"].unique() if parse("sampler", s).entry.facts.get("START") == "target"]
     rivals = chosen[(chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0) & ~chosen["sampler"].isin(controls)]
     exact, method = rivals["model"].isna(), ["model", "loss", "sampler", "temperature"]
     for of in (rivals[exact], rivals[~exact & _competes(rivals["loss"])]):
-        table = _mark_best(table, of, method, criteria)
-    return table, chosen
+        table = _mark_best(table, of, method, _criteria(metrics))
+    return table
+
+
+def at_best_steps(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
+    """The rows after the whole budget at each method's best step size, on the seeds that had no say in it.
+
+    The step is chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower and has values on the
+    target; the rows are those of the rest. Where there is no such metric nothing is chosen, and every step is kept.
+    """
+    about = {str(m) for m in metrics if m.entry.facts.get("ABOUT", "sampler") == "sampler"}
+    of_sampler = rows[rows["sampler"].notna() & rows["metric"].isin(about)]
+    whole = of_sampler[of_sampler["steps"].isna() | (of_sampler["steps"] == _longest(of_sampler))]
+    half = (whole.groupby("target")["seed"].transform("max") + 1) // 2
+    best = [_best_steps(of, CELL, _criteria(metrics)) for _, of in whole[whole["seed"] < half].groupby("target", sort=False)]
+    steps = pd.concat(best) if best else whole[[*CELL, "step_size"]]
+    return whole[whole["seed"] >= half].merge(steps, on=[*CELL, "step_size"])
+
+
+def _criteria(metrics: list[Spec]) -> list[Spec]:
+    return [m for m in metrics if m.entry.facts.get("FLOOR") and _lower(m)]
 
 
 def _lower(metric: Spec) -> bool:
