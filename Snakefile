@@ -2,6 +2,7 @@
 # `snakemake --cores N` runs the default suite; `--configfile workflows/suites/smoke.yaml` another one.
 
 import os
+import shutil
 import sys
 import time
 
@@ -26,15 +27,17 @@ OUT = f"results/{PLAN.suite.name}"
 STARTED = time.time()
 
 # Jobs run with this interpreter and suite, one thread each, on a laptop as on a cluster. In the environment, since a job does not
-# depend on how the suite's file is called: its parameters say what it rests on.
+# depend on how the suite's file is called: its parameters say what it rests on. They read the suite as it was when the run started.
 os.environ.update(
-    SCOREBENCH_SUITE=os.path.abspath(SUITE),
+    SCOREBENCH_SUITE=os.path.abspath(f"{OUT}/suite.yaml"),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]),
     OMP_NUM_THREADS="1",
 )
 
 
 onstart:
+    os.makedirs(OUT, exist_ok=True)
+    shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
     jobs = list(workflow.dag.needrun_jobs())
     minutes = sum(PLAN.minutes(job.rule.name, job.wildcards_dict.get("job", "")) for job in jobs) / workflow.cores
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"

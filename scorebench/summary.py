@@ -45,7 +45,11 @@ def recommendations(results: Results) -> list[dict[str, Any]]:
             rivals = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"]) & table["p_leader"].notna()]
             tied = [_choice(r) for _, r in rivals[rivals["p_leader"] >= ALPHA].iterrows()]
             if not tied:
-                said = f"significantly better than all {len(rivals)} rivals" if len(rivals) else "no rival"
+                said = (
+                    f"significantly better than {'its rival' if len(rivals) == 1 else f'all {len(rivals)} rivals'}"
+                    if len(rivals)
+                    else "no rival"
+                )
             else:
                 said = f"not significantly better than {', '.join(tied[:3])}" + (f" and {len(tied) - 3} more" if len(tied) > 3 else "")
             number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"

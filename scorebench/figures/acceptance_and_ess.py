@@ -35,5 +35,5 @@ def draw(results: Results) -> Figure:
     axes[1].axhline(independent, color="0.5", lw=1, ls="--")
     axes[1].text(0.02, 1.08 * independent, "independent draws", transform=axes[1].get_yaxis_transform(), color="0.4")
     axes[1].set_ylim(top=2 * independent)
-    axes[0].legend(loc="lower left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -7,38 +7,39 @@ from matplotlib.figure import Figure
 
 from scorebench import artifacts, rng
 from scorebench.errors import NotApplicable
+from scorebench.figures.base import sampler_label
 from scorebench.results import Results
 from scorebench.spec import parse
 
 LABEL = "Digits: sampled and held out"
 CAPTION = (
-    "Top row: held-out images as the target draws them, with its noise. Below: final states of ULA chains started from noise, on energies "
+    "Top row: held-out images as the target draws them, with its noise. Below: final states of chains started from noise, on energies "
     "trained by each loss, at the step size chosen on the first half of the seeds; the last seed is shown, with the same random numbers in "
     "every row. A large σ learns the noised density, and its samples show the noise."
 )
-NEEDS = {"target": "digits", "sampler": "ula"}
+NEEDS = {"target": "digits", "model": ""}
 COLUMNS = 14
 
 
 def draw(results: Results) -> Figure:
-    """A row a loss."""
-    jobs = [s for s in results.plan.samples.values() if (s.target.name, s.sampler.name) == ("digits", "ula")]
+    """A row a loss and sampler."""
+    jobs = [s for s in results.plan.samples.values() if s.target.name == "digits" and s.trained]
     if not jobs:
-        raise NotApplicable("the run has no digits sampled with ULA")
-    job = jobs[0]
-    arrays, meta = artifacts.read_arrays(results.folder / "sample" / f"{job.id}.npz")
-    chosen = results.table("samplers")
-    chosen = chosen[(chosen["target"] == str(job.target)) & (chosen["sampler"] == "ula")].drop_duplicates(["model", "loss"])
-    held_out = job.target.build().sample(COLUMNS, rng.generator("digits_samples"))
+        raise NotApplicable("the run has no digits sampled from trained energies")
+    whole = results.table("samplers")
+    held_out = jobs[0].target.build().sample(COLUMNS, rng.generator("digits_samples"))
     rows: list[tuple[str, np.ndarray]] = [("held out", held_out.numpy())]
-    for i, block in enumerate(meta["blocks"]):
-        of = chosen[(chosen["model"] == block["model"]) & (chosen["loss"] == block["loss"])]
-        if of.empty or block["status"] != "ok":
-            continue
-        step = of["step_size"].iloc[0]
-        cell = [c for c in block["step_sizes"] for _ in block["temperatures"]].index(step)
-        samples = torch.as_tensor(arrays[f"{i}/samples"][-1, -1, cell, :COLUMNS])  # the last seed: it had no say in the step
-        rows.append((f"{parse('loss', block['loss']).label}\nc = {step:g}", samples.numpy()))
+    for job in jobs:
+        chosen = whole[(whole["target"] == str(job.target)) & (whole["sampler"] == str(job.sampler))].drop_duplicates(["model", "loss"])
+        arrays, meta = artifacts.read_arrays(results.folder / "sample" / f"{job.id}.npz")
+        for i, block in enumerate(meta["blocks"]):
+            of = chosen[(chosen["model"] == block["model"]) & (chosen["loss"] == block["loss"])]
+            if of.empty or block["status"] != "ok":
+                continue
+            step = of["step_size"].iloc[0]
+            cell = [c for c in block["step_sizes"] for _ in block["temperatures"]].index(step)
+            samples = torch.as_tensor(arrays[f"{i}/samples"][-1, -1, cell, :COLUMNS])  # the last seed: it had no say in the step
+            rows.append((f"{parse('loss', block['loss']).label}\n{sampler_label(str(job.sampler))}, c = {step:g}", samples.numpy()))
     if len(rows) == 1:
         raise NotApplicable("nothing was sampled from a trained energy of the digits")
     figure, axes = plt.subplots(len(rows), 1, figsize=(8, 0.6 * len(rows)))

@@ -11,7 +11,7 @@ from scorebench.spec import parse
 LABEL = "Learning-rate sweep"
 CAPTION = (
     "Each loss on validation data after a short run at each learning rate, on seeds that are used for nothing else: how many per cent "
-    "above its best rate. The star is the rate that the loss was then trained with; darker is worse."
+    "above its best rate. The star is the rate that the loss was then trained with; darker is worse, ≫ is more than 1000 %."
 )
 NEEDS = {"loss": ""}
 
@@ -52,4 +52,4 @@ def draw(results: Results) -> Figure:
 
 
 def _percent(above: float) -> str:
-    return ">1000 %" if above > 1_000 else f"+{above:.0f} %" if above >= 10 else f"+{above:.1g} %"
+    return "≫" if above > 1_000 else f"+{above:.0f} %" if above >= 10 else f"+{above:.1g} %"

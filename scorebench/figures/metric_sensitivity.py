@@ -36,17 +36,16 @@ def draw(results: Results) -> Figure:
     metrics = [m for m in parse_all("metric", results.plan.suite.metrics) if m.entry.facts.get("FLOOR")]
     columns = {"no fault": target.sample} | {name: partial(fault, target) for name, fault in FAULTS.items()}
 
-    def sets(make: Callable[[int, torch.Generator], Tensor], use: str) -> Tensor:
-        return make(REPEATS * CHAINS, rng.generator(master, "metric_sensitivity", use)).unflatten(0, (REPEATS, CHAINS))
+    def sets(make: Callable[[int, torch.Generator], Tensor], use: str, repeats: int = REPEATS) -> Tensor:
+        return make(repeats * CHAINS, rng.generator(master, "metric_sensitivity", use)).unflatten(0, (repeats, CHAINS))
 
-    exact = sets(target.sample, "exact")
-    floor = {m: _values(m, sets(target.sample, "floor"), exact, target) for m in metrics}
+    exact, more = sets(target.sample, "exact"), sets(target.sample, "more", 3 * REPEATS)
+    limits = {m: np.quantile(_values(m, sets(target.sample, "floor", 3 * REPEATS), more, target), 0.95) for m in metrics}
     alarms = np.empty((len(metrics), len(columns)))
     for j, (name, make) in enumerate(columns.items()):
         faulty = sets(make, name)
         for i, m in enumerate(metrics):
-            limit = np.quantile(floor[m], 0.95)
-            alarms[i, j] = 100 * (_values(m, faulty, exact.flip(0), target) > limit).mean()
+            alarms[i, j] = 100 * (_values(m, faulty, exact, target) > limits[m]).mean()
     figure, ax = plt.subplots(figsize=(7.2, 0.36 * len(metrics) + 1.3))
     ax.imshow(alarms, cmap="Greys", vmin=0, vmax=140, aspect="auto")
     for (i, j), share in np.ndenumerate(alarms):
