@@ -1,7 +1,6 @@
 """What a run found and what it cost, in a few lines for the terminal, the page and the README."""
 
 import json
-import shutil
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,9 @@ from scorebench.errors import InputError
 from scorebench.results import Results
 from scorebench.spec import parse
 from scorebench.stages.base import OK
-from scorebench.stages.tables import ALPHA, markdown, wide
+from scorebench.stages.tables import ALPHA, markdown
 
-README_FIGURE = "bias_against_step_size"
-README_METRICS = ("mmd:fraction=0.2", "mode_weight_error", "within_mode_sliced_w2")
+README_FIGURES = ("annealed_against_plain", "noise_levels")
 
 
 def show(folder: Path, since: float, cores: int) -> None:
@@ -131,13 +129,11 @@ def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
 
 
 def write_readme(folder: Path, readme: Path) -> None:
-    """Rewrite the README's marked parts from a run's outputs, and copy the figure it shows to results/reference/<suite>/."""
+    """Rewrite the README's marked parts from a run's outputs; its figures are those of the reference."""
     results = Results(folder)
-    reference = folder.parent / "reference" / folder.name
-    reference.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "figures" / f"{README_FIGURE}.png", reference)
+    figures = folder.parent / "reference" / folder.name / "figures"
     parts = {
-        "figure": f"![{README_FIGURE.replace('_', ' ')}]({reference.as_posix()}/{README_FIGURE}.png)",
+        "figure": "\n".join(f"![{name.replace('_', ' ')}]({figures.as_posix()}/{name}.png)" for name in README_FIGURES),
         "times": _times(folder.parent),
         "tables": _tables(results),
     }
@@ -170,10 +166,6 @@ def _times(root: Path) -> str:
 
 
 def _tables(results: Results) -> str:
-    losses, samplers, claims = (results.table(name) for name in ("losses", "samplers", "claims"))
-    losses = losses[losses["metric"].str.startswith("fisher_divergence") & losses["mean"].notna()]
-    exact = samplers[samplers["model"].isna() & (samplers["temperature"] == 1) & samplers["metric"].isin(README_METRICS)]
-    claims = claims[["id", "verdict", "agree", "quantities", "leading", "predicted", "measured", "standard_error"]]
-    shown = [wide("losses", losses)[0], wide("samplers", exact)[0].drop(columns=["model", "loss", "temperature"]), claims]
-    titles = ("Losses, after the whole training", "Samplers on the exact score at T = 1, at their best step", "Claims")
-    return "\n".join(f"**{title}**\n\n{markdown(table)}" for title, table in zip(titles, shown, strict=True)).rstrip()
+    use = pd.DataFrame([{k: r[k] for k in ("target", "what", "choice", "evidence", "rivals")} for r in recommendations(results)])
+    claims = results.table("claims")[["id", "verdict", "agree", "quantities", "leading", "predicted", "measured", "standard_error"]]
+    return "\n".join(f"**{title}**\n\n{markdown(table)}" for title, table in (("What to use", use), ("Claims", claims))).rstrip()
