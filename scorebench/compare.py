@@ -13,7 +13,10 @@ from scorebench.stages.base import deadline, preload
 from scorebench.stages.measure import Bench, metrics_of
 from scorebench.stages.sample import sample
 
-METRICS = ("mode_weight_error", "within_mode_sliced_w2", "mmd", "mmd:fraction=0.2", "second_moment_bias", "ess", "rhat", "acceptance")
+METRICS = (
+    *("mode_weight_error", "within_mode_sliced_w2", "mmd", "mmd:fraction=0.2", "ksd", "c2st"),
+    *("mean_error", "second_moment_bias", "ess", "rhat", "acceptance"),
+)
 MASTER, MINUTES = 0, 60.0
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from scorebench.targets.base import Target, nearest
 
 SHIFT, WIDEN, NARROW, SHARE, FAR = 0.5, 1.5, 0.7, 0.02, 4.0
+DEGREES, COPIES = 3, 4
 
 
 def wrong_weights(target: Target, n: int, generator: torch.Generator) -> Tensor:
@@ -50,10 +51,23 @@ def strays(target: Target, n: int, generator: torch.Generator) -> Tensor:
     return torch.where(far[:, None], FAR * x, x)
 
 
+def heavy_tails(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """Each mode's draws stretched by a random factor whose square has mean 1: a Gaussian becomes Student's t, 3 degrees of freedom, same covariance."""
+    x = target.sample(n, generator)
+    centres = target.modes[nearest(x, target.modes)]
+    chi_squared = torch.randn(n, DEGREES, generator=generator, device=x.device).square().sum(-1, keepdim=True)
+    return centres + ((DEGREES - 2) / chi_squared).sqrt() * (x - centres)
+
+
+def duplicated(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """Each draw four times in a row, as after resampling: right in law, and no more than a quarter as much of it."""
+    return target.sample(-(-n // COPIES), generator).repeat_interleave(COPIES, 0)[:n]
+
+
 def _stretched(target: Target, n: int, generator: torch.Generator, factor: float) -> Tensor:
     x = target.sample(n, generator)
     centres = target.modes[nearest(x, target.modes)]
     return centres + factor * (x - centres)
 
 
-FAULTS = {f.__name__: f for f in (wrong_weights, lost_mode, shifted, wide_modes, narrow_modes, strays)}
+FAULTS = {f.__name__: f for f in (wrong_weights, lost_mode, shifted, wide_modes, narrow_modes, strays, heavy_tails, duplicated)}

@@ -2,12 +2,15 @@ r"""Squared kernel Stein discrepancy with an inverse multiquadric kernel, unbias
 
 KSD^2 = E u(x, x'),   u(x, y) = s(x)'s(y) k + s(x)'grad_y k + s(y)'grad_x k + tr grad_x grad_y k,   k = (h^2 + |x - y|^2)^(-1/2)
 
-(Gorham and Mackey 2017, section 2.2; U-statistic as Liu, Lee and Jordan 2016, eq. 14). With q = h^2 + |x - y|^2:
+(Gorham and Mackey 2017, sections 3.1 and 3.3, their c being h; U-statistic as Liu, Lee and Jordan 2016, eq. 14). It has the unit of a squared score
+over a length. With q = h^2 + |x - y|^2:
 
 u = s(x)'s(y) q^(-1/2) + (s(x) - s(y))'(x - y) q^(-3/2) + d q^(-3/2) - 3 |x - y|^2 q^(-5/2).
 
-h is `fraction` times the root mean squared distance between exact draws, as for `mmd`. Like every score it is blind to the weights of far modes,
-and to a far mode that is lost: read it beside `mode_weight_error`.
+h is `fraction` times the root mean squared distance between exact draws, from the target's own large reference: the same for all cells, seeds and
+floors, so that values compare. The usual median distance spans two far modes and smooths over their shape: of modes .7 times as wide it sees 1 in
+100, a fifth of the root mean square all, and a shorter one gains nothing. Like every score it is blind to the weights of far modes, and to a far
+mode that is lost, at a median bandwidth as at any other: read it beside `mode_weight_error`.
 """
 
 from torch import Tensor
@@ -17,7 +20,7 @@ from scorebench.options import Positive
 from scorebench.targets.base import Target
 
 LABEL = "KSD² (h = {fraction} rms)"
-REFERENCE = "Gorham and Mackey (2017), section 2.2"
+REFERENCE = "Gorham and Mackey (2017), section 3.1"
 ABOUT = "sampler"
 NEEDS = {"samples", "target.score"}
 DIRECTION = "lower"
@@ -29,7 +32,11 @@ MOST = 512
 
 
 def ksd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 0.2) -> Estimate:
-    """(seed, cell), from the first 512 chains; the standard error is that of the U-statistic's linear part."""
+    """(seed, cell), from the first 512 chains.
+
+    The standard error is that of the U-statistic's linear part, 2 sd(mean of u(x_i, .)) / sqrt(n) (Hoeffding 1948). On exact draws that part
+    vanishes, and what is left in its estimate is sqrt(2) times the spread: too wide, never zero.
+    """
     x = run.samples[..., :MOST, :]
     n, d = x.shape[-2:]
     s = target.score(x)
