@@ -107,7 +107,7 @@ def test_smoke_verdicts(copy: Copy) -> None:
 def test_start_and_end_of_a_run_are_told(copy: Copy) -> None:
     told = copy.first
     assert re.search(r"^smoke: 1[0-3] jobs, about \d+\.\d min on 2 cores$", told, re.MULTILINE)
-    assert "results/smoke/index.html" in told and "best" in told
+    assert "results/smoke/index.html" in told and "2 modes, sampler on the exact score: MALA at step " in told
     assert len(told.splitlines()) < 60  # no wall of log
 
 

@@ -24,7 +24,7 @@ NEEDS = {"samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
-SEES = {"lost_mode", "shifted", "duplicated"}
+SEES = {"lost_mode", "shifted"}
 
 NEIGHBOURS, MOST = 15, 256
 
