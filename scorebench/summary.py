@@ -49,7 +49,7 @@ def recommendations(results: Results) -> list[dict[str, Any]]:
                     else "no rival"
                 )
             else:
-                said = f"not significantly better than {', '.join(tied[:3])}" + (f" and {len(tied) - 3} more" if len(tied) > 3 else "")
+                said = f"not significantly better than {tied[0]}" + (f" and {len(tied) - 1} more" if len(tied) > 1 else "")
             number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
             if pd.notna(row.get("floor_q95")):
                 number += f" (exact draws: below {row['floor_q95']:.2g})"

@@ -20,10 +20,10 @@ def draw(results: Results) -> Figure:
     """A panel a target, a row a source, a column a rate."""
     table = some(results.table("learning_rates"), "sweep of the learning rate")
     targets = list(table["target"].drop_duplicates())
-    columns = min(len(targets), 4)
+    columns = min(len(targets), 3)
     deep = max(len(table[table["target"] == t][["model", "loss"]].drop_duplicates()) for t in targets)
     lines = -(-len(targets) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(2.75 * columns, lines * (0.235 * deep + 0.75)), squeeze=False)
+    figure, axes = plt.subplots(lines, columns, figsize=(3.2 * columns, lines * (0.235 * deep + 0.75)), squeeze=False)
     for ax in axes.flat[len(targets) :]:
         ax.remove()
     for ax, target in zip(axes.flat, targets, strict=False):
@@ -52,4 +52,4 @@ def draw(results: Results) -> Figure:
 
 
 def _percent(above: float) -> str:
-    return "≫" if above > 1_000 else f"+{above:.0f} %" if above >= 10 else f"+{above:.1g} %"
+    return "≫" if above > 1_000 else f"+{above:.0f} %" if above >= 10 else f"+{above:.1g} %" if above >= 0.1 else "< 0.1 %"

@@ -46,13 +46,14 @@ def draw(results: Results) -> Figure:
         faulty = sets(make, name)
         for i, m in enumerate(metrics):
             alarms[i, j] = 100 * (_values(m, faulty, exact, target) > limits[m]).mean()
-    figure, ax = plt.subplots(figsize=(7.2, 0.36 * len(metrics) + 1.3))
+    figure, ax = plt.subplots(figsize=(7.2, 0.36 * len(metrics) + 1.5))
     ax.imshow(alarms, cmap="Greys", vmin=0, vmax=140, aspect="auto")
     for (i, j), share in np.ndenumerate(alarms):
         ax.text(j, i, f"{share:.0f}", ha="center", va="center", color="white" if share > 75 else "black")
     ax.set_xticks(range(len(columns)), [name.replace("_", "\n") for name in columns])
     ax.set_yticks(range(len(metrics)), [m.label for m in metrics])
     ax.xaxis.tick_top()
+    ax.set_xlabel(f"samples of {CHAINS} told from exact draws, of {REPEATS}; 5 by chance")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.axvline(0.5, color="white", lw=4)
