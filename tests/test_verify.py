@@ -165,3 +165,24 @@ def test_claims():
     agree, total, lines = verify.claims([old], changed(measured=1.2))
     assert (agree, total) == (0, 1) and lines == ["claim c, x: 1.2, was 1.0"]
     assert verify.claims([old], [old | {"verdict": "refuted"}])[2] == ["claim c: refuted, was reproduced"]
+
+
+def test_a_source_with_another_learning_rate_is_not_compared():
+    """One of two sources chose otherwise: it, what was sampled from it, and nothing else is left out."""
+
+    def rates(first: float) -> pd.DataFrame:
+        rows = [
+            ("a", "m", "x", 0.1, first == 0.1),
+            ("a", "m", "x", 0.3, first == 0.3),
+            ("a", "m", "y", 0.1, True),
+            ("b", "m", "x", 0.1, True),
+        ]
+        return pd.DataFrame(rows, columns=["target", "model", "loss", "learning_rate", "chosen"])
+
+    keys = [("a", "m", "x", ""), ("a", "m", "x", "ula"), ("a", "m", "y", "ula"), ("b", "m", "x", ""), ("a", "", "", "ula")]
+    frame = pd.DataFrame(keys, columns=["target", "model", "loss", "sampler"])
+    same = verify.chosen_alike(frame, frame, rates(0.1), rates(0.1))
+    assert same[2] == 0 and len(same[0]) == len(same[1]) == 5
+    old, new, other = verify.chosen_alike(frame, frame, rates(0.1), rates(0.3))
+    assert other == 1
+    assert old.to_numpy().tolist() == new.to_numpy().tolist() == [list(k) for k in keys[2:]]
