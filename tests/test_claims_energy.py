@@ -12,6 +12,7 @@ from conftest import assert_mean, stream
 
 from scorebench.claims import boltzmann_form, fisher_divergence, fisher_formula, score_free_of_z
 from scorebench.claims._ais import log_z
+from scorebench.claims._langevin import on_line
 from scorebench.claims.base import evaluate
 from scorebench.models.base import Bound, score
 from scorebench.targets._mixture import mixture, normal
@@ -76,13 +77,17 @@ def test_fisher_formula_by_the_wrong_divergence(monkeypatch):
     assert evaluate("fisher-formula", 11).verdict == "unexplained"
 
 
+def squared_variance(centre: float, variance: float):
+    return on_line((1.0, centre, variance**2))
+
+
 def under_q(p, q, x):
     return (p.score(x) - q.score(x)).norm(dim=-1)
 
 
 @pytest.mark.parametrize(
     ("name", "broken"),
-    [("_squared_gap", under_q), ("mean", half_mean), ("_deviation", lambda m: m[1] - m[0] ** 2), ("mixture", variance_for_deviation)],
+    [("_squared_gap", under_q), ("mean", half_mean), ("_deviation", lambda m: m[1] - m[0] ** 2), ("normal", squared_variance)],
 )
 def test_broken_fisher_divergence(monkeypatch, name, broken):
     """The norm for its square, half of the mean, the variance for the deviation; M10's unit variances do not see the last, N(0, 4) does."""

@@ -58,7 +58,7 @@ class Prediction(NamedTuple):
 
     name: str
     group: str
-    setting: dict[str, float | str]
+    setting: Mapping[str, float | str]
     unit: str
     predicted: float
     tolerance: float = 0.0
@@ -82,7 +82,7 @@ class Quantity:
 
     name: str
     group: str
-    setting: dict[str, float | str]
+    setting: Mapping[str, float | str]
     unit: str
     predicted: float
     measured: float

@@ -27,9 +27,9 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
+from scorebench.claims._langevin import normal, on_line
 from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, moments, of_means
 from scorebench.rng import generator
-from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 
 LABEL = "What the Fisher divergence measures"
@@ -99,7 +99,7 @@ def measure(master: int) -> dict[str, Measurement]:
     def stream(use: str) -> torch.Generator:
         return generator(master, "claim", "fisher-divergence", use)
 
-    standard, wide, moved = (_normal(*law) for law in ((0.0, 1.0), (0.0, 4.0), (1.0, 1.0)))
+    standard, wide, moved = (normal(*law) for law in ((0.0, 1.0), (0.0, 4.0), (1.0, 1.0)))
     found = {}
     for name, p, q in ((LEADING, standard, wide), (OTHER_ORDER, wide, standard), (SHIFT, standard, moved)):
         found[name] = mean(_squared_gap(p, q, p.sample(DRAWS, stream(name)).double()), "draws")
@@ -129,9 +129,5 @@ def _deviation(m: Tensor) -> Tensor:
     return (m[1] - m[0] ** 2).sqrt()
 
 
-def _normal(centre: float, variance: float) -> Target:
-    return mixture(torch.ones(1), torch.tensor([[centre]]), torch.tensor([[variance]]))
-
-
 def _mixture(weights: tuple[float, float]) -> Target:
-    return mixture(torch.tensor(weights), torch.tensor([[-5.0], [5.0]]), torch.ones(2, 1))
+    return on_line((weights[0], -5.0, 1.0), (weights[1], 5.0, 1.0))

@@ -46,6 +46,7 @@ DRAWS = 1_000_000
 LAWS = {
     "N(0, 1)": (np.zeros(1), np.eye(1)),
     "N(0, 4)": (np.zeros(1), 4 * np.eye(1)),
+    "N(1, 1)": (np.ones(1), np.eye(1)),
     "N(0, I)": (np.zeros(2), np.eye(2)),
     "N((1, 0), S)": (np.array([1.0, 0.0]), np.array([[2.0, 0.5], [0.5, 1.0]])),
 }
@@ -89,12 +90,17 @@ def measure(master: int) -> dict[str, Measurement]:
     """Exact draws of p, a stream a pair."""
     found = {}
     for p, q in PAIRS:
-        of_p, of_q = _target(p), _target(q)
-        x = of_p.sample(DRAWS, generator(master, "claim", "fisher-formula", p, q)).double()
-        divergence = mean((of_p.score(x) - of_q.score(x)).square().sum(-1), "draws")
+        divergence, kl = monte_carlo(p, q, master, "fisher-formula")
         found[_name(WRITTEN, p, q)] = found[_name(FISHER, p, q)] = divergence
-        found[_name(KL, p, q)] = mean(of_p.log_prob(x) - of_q.log_prob(x), "draws")
+        found[_name(KL, p, q)] = kl
     return found
+
+
+def monte_carlo(p: str, q: str, master: int, claim: str) -> tuple[Measurement, Measurement]:
+    """The Fisher divergence (157) and KL of p to q on exact draws of p."""
+    of_p, of_q = _target(p), _target(q)
+    x = of_p.sample(DRAWS, generator(master, "claim", claim, p, q)).double()
+    return mean((of_p.score(x) - of_q.score(x)).square().sum(-1), "draws"), mean(of_p.log_prob(x) - of_q.log_prob(x), "draws")
 
 
 def _target(name: str) -> Target:

@@ -1,0 +1,86 @@
+r"""The Fokker-Planck equation on a grid, in one or two dimensions: how the density of Langevin dynamics moves.
+
+    d_t p = -div J,    J = b p - T grad p         of     dx = b dt + sqrt(2T) dW,    no flux through the edge
+
+Finite volumes with exponentially fitted fluxes. Through a face between cells i and i + 1 at distance h flows
+
+    J = T/h (B(-u) p_i - B(u) p_{i+1}),    u = b h/T,    B(u) = u/(e^u - 1)            (Scharfetter and Gummel 1969; Chang and Cooper 1970)
+
+which is the flux of the steady state of constant b between the two centres: exact there, second order in h elsewhere, for any ratio of drift to
+diffusion. B > 0, so that masses of cells obey dm/dt = L m with L's other entries >= 0 and its columns' sums zero: exp(tL) is a stochastic matrix.
+It keeps mass and positivity at any t, and there is no time step to choose.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array, csc_array, vstack
+from scipy.sparse.linalg import expm_multiply, spsolve
+from scipy.special import exprel
+from torch import Tensor
+
+Axis = tuple[float, float, int]
+"""From, to, number of cells."""
+
+
+def centres(*axes: Axis) -> Tensor:
+    """The cells' centres, (cells, d); the last axis runs fastest."""
+    return _points([_middle(*axis) for axis in axes])
+
+
+def generator(drift: Callable[[Tensor], Tensor], temperature: float, *axes: Axis) -> csc_array:
+    """L of dm/dt = L m on the masses of the cells of one axis or more.
+
+    drift(x (n, d)) -> (n, d), in float64; a target's score serves. Raises ValueError if the temperature is not positive.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    shape = [cells for *_, cells in axes]
+    index = np.arange(np.prod(shape)).reshape(shape)
+    rows, columns, rates = [], [], []
+    for k, (low, high, cells) in enumerate(axes):
+        h = (high - low) / cells
+        faces = torch.linspace(low, high, cells + 1, dtype=torch.float64)[1:-1]
+        u = drift(_points([faces if j == k else _middle(*axis) for j, axis in enumerate(axes)]))[:, k].numpy() * h / temperature
+        left, right = np.delete(index, -1, k).ravel(), np.delete(index, 0, k).ravel()
+        for source, sink, sign in ((left, right, -1), (right, left, 1)):
+            rate = temperature / h**2 / exprel(sign * u)  # B(u) = 1/exprel(u)
+            rows += [sink, source]
+            columns += [source, source]
+            rates += [rate, -rate]
+    n = index.size
+    return coo_array((np.concatenate(rates), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)).tocsc()
+
+
+def evolve(generator: csc_array, masses: np.ndarray, times: Sequence[float]) -> np.ndarray:
+    """exp(tL) m at increasing times, (times, cells), by Taylor's series of L less its mean diagonal (Al-Mohy and Higham 2011)."""
+    found, at = [], 0.0
+    for time in times:
+        masses = expm_multiply((time - at) * generator, masses)
+        found.append(masses)
+        at = time
+    return np.stack(found)
+
+
+def steady_state(generator: csc_array) -> np.ndarray:
+    """The masses m with L m = 0 and sum 1, (cells,): the last of the equations, which follows from the others, is the sum."""
+    cells = generator.shape[0]
+    equations = vstack([generator[:-1], csc_array(np.ones((1, cells)))]).tocsc()
+    right = np.zeros(cells)
+    right[-1] = 1.0
+    return spsolve(equations, right)
+
+
+def current(generator: csc_array, masses: np.ndarray) -> np.ndarray:
+    """Mass a time through each face between neighbours of one axis, to the right, (cells - 1,)."""
+    up, down = generator.diagonal(-1), generator.diagonal(1)
+    return up * masses[:-1] - down * masses[1:]
+
+
+def _middle(low: float, high: float, cells: int) -> Tensor:
+    return low + (high - low) * (torch.arange(cells, dtype=torch.float64) + 0.5) / cells
+
+
+def _points(along: list[Tensor]) -> Tensor:
+    return torch.stack(torch.meshgrid(*along, indexing="ij"), -1).flatten(0, -2)

@@ -1,0 +1,158 @@
+"""Claims about Langevin dynamics: each whole, and with its experiment broken in one place; the spectrum and Euler's kernel against closed forms.
+
+A true experiment disagrees with probability 1e-7 a quantity (the claims' own rule), 2e-5 for all here. Every mutant moves some counted quantity by 10 standard
+errors or more: the verdict must say that the numbers are not explained, by the statement or by its correction.
+"""
+
+import importlib
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from scorebench import fokker_planck
+from scorebench.claims import _langevin, base
+from scorebench.claims._langevin import euler_kernel, gaussian_density, ou_euler_law
+from scorebench.claims._spectral import spectrum
+from scorebench.losses.sliced import draws
+from scorebench.samplers.mala import MALA
+from scorebench.targets.double_well import double_well
+
+WHOLE = (
+    "boltzmann-steady-state",
+    "current-sign",
+    "drift-diffusion",
+    "energy-is-neg-log-p",
+    "euler-maruyama",
+    "fisher-symmetric",
+    "fokker-planck",
+    "force-sign",
+    "fp-drift-sign",
+    "hutchinson",
+    "ito-diffusion",
+    "mode-natural",
+    "newton-langevin",
+    "overdamped-limit",
+    "sigma-one",
+    "two-gaussians",
+    "wiener-derivative",
+    "x-to-zero",
+    "zero-current",
+)
+
+
+@pytest.mark.parametrize("claim", WHOLE)
+def test_whole(claim):
+    found = base.evaluate(claim, 11)
+    assert found.verdict == found.expected, [q for q in found.quantities if not q.agrees]
+
+
+def sigma_for_its_square(of, x, step_size, times, generator, temperature=1.0):
+    return _langevin.langevin(of, x, step_size, times, generator, temperature**0.5)
+
+
+def twice_the_noise(of, x, step_size, times, generator, temperature=1.0):
+    return _langevin.langevin(of, x, step_size, times, generator, 2 * temperature)
+
+
+def half_the_drift(x, drift, noise, h, steps, generator):
+    return _langevin.euler_maruyama(x, lambda x: drift(x) / 2, noise, h, steps, generator)
+
+
+def one_draw_for_all_steps(x, drift, noise, h, steps, generator):
+    """Seed reuse: every step of a path sees the same noise."""
+    state = generator.get_state()
+    for _ in range(steps):
+        generator.set_state(state)
+        x = _langevin.euler_maruyama(x, drift, noise, h, 1, generator)
+    return x
+
+
+def half_mean(values, units="chains"):
+    return base.mean(values / 2, units)
+
+
+def under_q(p, q, master, claim):
+    from scorebench.claims.fisher_formula import monte_carlo
+
+    return monte_carlo(q, p, master, claim)
+
+
+def mala_at_sigma(step_size, temperature):
+    return MALA(step_size, temperature.sqrt())
+
+
+MUTANTS = [
+    ("boltzmann_steady_state", "MALA", mala_at_sigma),
+    ("boltzmann_steady_state", "langevin", sigma_for_its_square),
+    ("current_sign", "langevin", twice_the_noise),
+    ("drift_diffusion", "langevin", sigma_for_its_square),
+    ("energy_is_neg_log_p", "double_well", lambda dim, barrier: double_well(dim=dim, barrier=2 * barrier)),
+    ("euler_maruyama", "_covariance", lambda h: np.diag([h, h * h])),
+    ("fisher_symmetric", "monte_carlo", under_q),
+    ("fokker_planck", "langevin", twice_the_noise),
+    ("force_sign", "linear", lambda rate: _langevin.linear(-rate)),
+    ("fp_drift_sign", "linear", lambda rate: _langevin.linear(rate / 2)),
+    ("hutchinson", "draws", lambda *args, probe: 2**0.5 * draws(*args, probe=probe)),
+    ("ito_diffusion", "_noise", lambda x: (3 + x.square()).sqrt()),
+    ("ito_diffusion", "_drift", lambda x: -3 * x),
+    ("mode_natural", "mean", half_mean),
+    ("newton_langevin", "euler_maruyama", half_the_drift),
+    ("newton_langevin", "euler_maruyama", one_draw_for_all_steps),
+    ("overdamped_limit", "langevin", sigma_for_its_square),
+    ("sigma_one", "MALA", mala_at_sigma),
+    ("two_gaussians", "langevin", twice_the_noise),
+    ("wiener_derivative", "langevin", sigma_for_its_square),
+    ("x_to_zero", "langevin", twice_the_noise),
+    ("zero_current", "_ring_drift", lambda x: 1 - 2 * x.sin()),
+    ("zero_current", "euler_maruyama", half_the_drift),
+]
+
+
+@pytest.mark.parametrize(("claim", "name", "broken"), MUTANTS, ids=[f"{c}-{n}-{getattr(b, '__name__', b)}" for c, n, b in MUTANTS])
+def test_broken(monkeypatch, claim, name, broken):
+    """The correction must fail, too: no verdict of the expected kind from a broken experiment."""
+    predictions = importlib.import_module(f"scorebench.claims.{claim}").predict()
+    monkeypatch.setattr(f"scorebench.claims.{claim}.{name}", broken)
+    monkeypatch.setattr(f"scorebench.claims.{claim}.predict", lambda: predictions)
+    assert base.evaluate(claim.replace("_", "-"), 11).verdict == "unexplained"
+
+
+def test_a_solver_at_another_temperature_is_seen(monkeypatch):
+    whole = fokker_planck.generator
+    monkeypatch.setattr(fokker_planck, "generator", lambda drift, temperature, *axes: whole(drift, 1.2 * temperature, *axes))
+    for claim in ("fokker-planck", "boltzmann-steady-state", "fp-drift-sign"):
+        assert base.evaluate(claim, 11).verdict == "unexplained"
+
+
+# What predictions are made with.
+
+
+def test_spectrum_of_a_parabola():
+    """V = x^2/2: rates 0, 1, 2, ...; from N(1, .01) the law of Ornstein and Uhlenbeck, its mean and the mass right of 0."""
+    found = spectrum(lambda x: x**2 / 2, lambda x: x, np.ones_like, 1.0, 10.0, 201)
+    assert found.rates[:6] == pytest.approx(range(6), abs=1e-9)
+    (law,) = found.laws(gaussian_density(found.nodes, 1.0, 0.01), [0.5])
+    mean, variance = _langevin.ou_law(0.5, 1.0, 0.01)
+    assert law == pytest.approx(gaussian_density(found.nodes, mean, variance), abs=1e-8)
+    assert found.mean(law, lambda x: x) == pytest.approx(mean, abs=1e-8)
+    assert found.above(law) == pytest.approx(0.5 * math.erfc(-mean / math.sqrt(2 * variance)), abs=1e-5)
+
+
+def test_euler_kernel_of_a_parabola():
+    """60 steps of h = .05 from N(1, .1), T = .5: Euler's known law, to rounding."""
+    nodes = np.linspace(-6, 6, 241)
+    kernel = euler_kernel(lambda x: -x, 0.05, nodes, 0.5)
+    law = np.linalg.matrix_power(kernel, 60) @ gaussian_density(nodes, 1.0, 0.1)
+    assert law == pytest.approx(gaussian_density(nodes, *ou_euler_law(0.05, 60, 1.0, 0.1, 0.5)), abs=1e-12)
+
+
+def test_euler_maruyama_is_the_scheme():
+    """Against the recursion written out, on the same noise; a tensor of noise acts column by column."""
+    x = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+    found = _langevin.euler_maruyama(x, lambda x: -2 * x, torch.tensor([0.0, 3.0]), 0.1, 2, torch.Generator().manual_seed(1))
+    noise = torch.Generator().manual_seed(1)
+    for _ in range(2):
+        x = x - 0.2 * x + math.sqrt(0.1) * torch.tensor([0.0, 3.0]) * torch.randn(1, 2, generator=noise, dtype=torch.float64)
+    assert torch.equal(found, x)
