@@ -15,9 +15,12 @@ from scorebench import fokker_planck
 from scorebench.claims import _langevin, base
 from scorebench.claims._langevin import euler_kernel, gaussian_density, ou_euler_law
 from scorebench.claims._spectral import spectrum
+from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
+from scorebench.models.base import score
 from scorebench.samplers.mala import MALA
 from scorebench.targets.double_well import double_well
+from scorebench.targets.gaussian_mixture import gaussian_mixture
 
 WHOLE = (
     "boltzmann-steady-state",
@@ -30,6 +33,11 @@ WHOLE = (
     "force-sign",
     "fp-drift-sign",
     "hutchinson",
+    "likelihood-everywhere",
+    "noise-prevents-collapse",
+    "score-points-to-mode",
+    "start-from-data",
+    "vector-field",
     "ito-diffusion",
     "mode-natural",
     "newton-langevin",
@@ -79,6 +87,15 @@ def under_q(p, q, master, claim):
     return monte_carlo(q, p, master, claim)
 
 
+def doubled_curvature(model, x, draws):
+    """Implicit score matching with a factor 2 lost: E[tr grad s + |s|^2] for E[tr grad s + |s|^2/2]."""
+    return implicit(model, x, draws) + 0.5 * score(model, x).square().sum(-1)
+
+
+def half_a_step(of, x, step_size, times, generator, temperature=1.0):
+    return _langevin.langevin(of, x, step_size / 2, [t / 2 for t in times], generator, temperature)
+
+
 def mala_at_sigma(step_size, temperature):
     return MALA(step_size, temperature.sqrt())
 
@@ -97,7 +114,13 @@ MUTANTS = [
     ("hutchinson", "draws", lambda *args, probe: 2**0.5 * draws(*args, probe=probe)),
     ("ito_diffusion", "_noise", lambda x: (3 + x.square()).sqrt()),
     ("ito_diffusion", "_drift", lambda x: -3 * x),
+    ("likelihood_everywhere", "implicit", doubled_curvature),
+    ("likelihood_everywhere", "BEFORE", 0.5),
     ("mode_natural", "mean", half_mean),
+    ("noise_prevents_collapse", "langevin", twice_the_noise),
+    ("score_points_to_mode", "langevin", half_a_step),
+    ("start_from_data", "langevin", twice_the_noise),
+    ("vector_field", "gaussian_mixture", lambda radius, std: gaussian_mixture(radius=radius, std=std**2)),
     ("newton_langevin", "euler_maruyama", half_the_drift),
     ("newton_langevin", "euler_maruyama", one_draw_for_all_steps),
     ("overdamped_limit", "langevin", sigma_for_its_square),

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import logsumexp, softmax
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -53,3 +54,27 @@ def spectrum(potential: Function, slope: Function, curvature: Function, temperat
     rates, u = np.linalg.eigh(temperature * kinetic + np.diag(slope(x) ** 2 / (4 * temperature) - curvature(x) / 2))
     half = np.exp(-(potential(x) - potential(x).min()) / (2 * temperature))[:, None]
     return Spectrum(x, rates, half * u, u / half)
+
+
+def potential_of(*parts: tuple[float, float, float]) -> tuple[Function, Function, Function]:
+    """V = -log p, V' and V'' of a mixture of Gaussians (weight, mean, variance) on the line.
+
+    With r_k the posterior weights and g_k = (x - m_k)/v_k: V' = sum r_k g_k, V'' = sum r_k/v_k - sum r_k g_k^2 + V'^2.
+    """
+    weights, means, variances = np.array(parts).T
+
+    def logs(x: np.ndarray) -> np.ndarray:
+        return np.log(weights / np.sqrt(2 * np.pi * variances)) - (x[:, None] - means) ** 2 / (2 * variances)
+
+    def pulls(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return softmax(logs(x), axis=1), (x[:, None] - means) / variances
+
+    def slope(x: np.ndarray) -> np.ndarray:
+        r, g = pulls(x)
+        return (r * g).sum(1)
+
+    def curvature(x: np.ndarray) -> np.ndarray:
+        r, g = pulls(x)
+        return (r * (1 / variances - g * g)).sum(1) + (r * g).sum(1) ** 2
+
+    return lambda x: -logsumexp(logs(x), axis=1), slope, curvature

@@ -2,7 +2,7 @@ r"""The steady state is the Gibbs law exp(-V/sigma^2): in a parabola with Euler'
 
 Statement (Gibbs law): q_inf(x) is proportional to exp(-V(x)/sigma^2).
 
-Prediction, at T = sigma^2 = 1/4, 1, 4. **V = x^2/2**: variance T. Euler with h = .05 has 2T/(2 - h), 2.6 % more: its own bias, which at this number of
+Prediction. At T = sigma^2 = 1/4, 1, 4. **V = x^2/2**: variance T. Euler with h = .05 has 2T/(2 - h), 2.6 % more: its own bias, which at this number of
 chains would be seen, and is predicted (that it tends to the Gibbs law as h does to 0 is in `step_size_bias`).
 
 **V = (x^2 - 1)^2**: E x^2 by quadrature, .918, .833 and 1.042 at the three T, and the share with |x| < .3 to that with .7 < |x| < 1.3: quadrature, too.

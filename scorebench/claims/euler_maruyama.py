@@ -2,7 +2,7 @@ r"""Euler-Maruyama converges to its equation: strongly with order 1 for additive
 
 Statement (Euler-Maruyama, before equation 158): x(t + h) = x(t) + h mu + sigma dW approximates the solution of dx = mu dt + sigma dW.
 
-Prediction, at t = 1 with h = .1 and .05, on the same Brownian path as the exact solution.
+Prediction. At t = 1, with h = .1 and .05, on the same Brownian path as the exact solution.
 
 **Additive noise**, dx = -x dt + sqrt(2) dW, x_0 = 1. Over a step the solution is x' = e^-h x + sqrt(2) I, I = int e^-(h - s) dW(s), Euler's X' = (1 - h) X +
 sqrt(2) D, D = W(h). (I, D) is Gaussian, Var I = (1 - e^-2h)/2, Var D = h, Cov = 1 - e^-h. (x, X) is a linear recursion, so that its first two moments,

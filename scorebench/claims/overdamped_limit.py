@@ -2,7 +2,7 @@ r"""Newton's equation becomes the Langevin equation for lambda = 1 and a small m
 
 Statement: without inertia lambda x' = -grad V + eta, and so dx = -grad V dt + sqrt(2) sigma dW, whose law tends to exp(-V/sigma^2).
 
-Prediction, V = x^2/2, sigma = 1.
+Prediction. V = x^2/2, sigma = 1.
 
 **Friction.** dx = -(1/lambda) V' dt + (sqrt(2) sigma/lambda) dW has temperature (sigma/lambda)^2 over mobility 1/lambda, that is sigma^2/lambda: the
 steady state is exp(-lambda V/sigma^2), of variance sigma^2/lambda: 2, 1, .5 at lambda = .5, 1, 2. As stated it is 1: right at lambda = 1 alone.
