@@ -15,6 +15,7 @@ from scorebench import fokker_planck
 from scorebench.claims import _langevin, base
 from scorebench.claims._langevin import euler_kernel, gaussian_density, ou_euler_law
 from scorebench.claims._spectral import spectrum
+from scorebench.claims.ml_needs_z import _unnormalised as ml_needs_z_unnormalised
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
 from scorebench.models.base import score
@@ -41,6 +42,8 @@ WHOLE = (
     "start-from-data",
     "vector-field",
     "ito-diffusion",
+    "mala-optimal",
+    "ml-needs-z",
     "mode-natural",
     "newton-langevin",
     "overdamped-limit",
@@ -98,6 +101,10 @@ def half_a_step(of, x, step_size, times, generator, temperature=1.0):
     return _langevin.langevin(of, x, step_size / 2, [t / 2 for t in times], generator, temperature)
 
 
+def twice_the_energy(theta):
+    return ml_needs_z_unnormalised(2 * theta)
+
+
 def mala_at_sigma(step_size, temperature):
     return MALA(step_size, temperature.sqrt())
 
@@ -121,6 +128,9 @@ MUTANTS = [
     ("langevin_sampling", "langevin", twice_the_noise),
     ("likelihood_everywhere", "implicit", doubled_curvature),
     ("likelihood_everywhere", "BEFORE", 0.5),
+    ("mala_optimal", "step_size", lambda d, scale: scale * d ** (-1 / 3) / 2),
+    ("ml_needs_z", "MALA", lambda step_size, temperature: MALA(step_size, 1.2 * temperature)),
+    ("ml_needs_z", "_unnormalised", twice_the_energy),
     ("mode_natural", "mean", half_mean),
     ("noise_prevents_collapse", "langevin", twice_the_noise),
     ("score_points_to_mode", "langevin", half_a_step),
