@@ -20,6 +20,8 @@ from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
 from scorebench.models.base import score
 from scorebench.samplers.mala import MALA
+from scorebench.samplers.ula import ULA
+from scorebench.samplers.underdamped import Underdamped
 from scorebench.targets.double_well import double_well
 from scorebench.targets.gaussian_mixture import gaussian_mixture
 
@@ -40,6 +42,7 @@ WHOLE = (
     "noise-prevents-collapse",
     "score-points-to-mode",
     "sm-efficiency",
+    "splitting-order",
     "start-from-data",
     "vector-field",
     "ito-diffusion",
@@ -110,6 +113,10 @@ def mala_at_sigma(step_size, temperature):
     return MALA(step_size, temperature.sqrt())
 
 
+def hotter(step_size, temperature, splitting, friction):
+    return Underdamped(step_size, 1.1 * temperature, splitting, friction)
+
+
 MUTANTS = [
     ("boltzmann_steady_state", "MALA", mala_at_sigma),
     ("boltzmann_steady_state", "langevin", sigma_for_its_square),
@@ -136,6 +143,8 @@ MUTANTS = [
     ("noise_prevents_collapse", "langevin", twice_the_noise),
     ("score_points_to_mode", "langevin", half_a_step),
     ("sm_efficiency", "implicit", doubled_curvature),
+    ("splitting_order", "LeimkuhlerMatthews", ULA),
+    ("splitting_order", "Underdamped", hotter),
     ("start_from_data", "langevin", twice_the_noise),
     ("vector_field", "gaussian_mixture", lambda radius, std: gaussian_mixture(radius=radius, std=std**2)),
     ("newton_langevin", "euler_maruyama", half_the_drift),

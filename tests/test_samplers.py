@@ -209,6 +209,42 @@ def test_annealed_by_hand():
         torch.testing.assert_close(state.x, expected, rtol=1e-7, atol=1e-7)
 
 
+UNDERDAMPED = [
+    (splitting, friction, t)
+    for splitting, friction in (("BAOAB", 1.0), ("ABOBA", 0.5), ("OBABO", 2.0), ("OABAO", 1.0), ("BAOAB", math.inf))
+    for t in (0.5, 2.0)
+]
+
+
+@pytest.mark.parametrize(("splitting", "friction", "temperature"), UNDERDAMPED)
+def test_splitting_by_hand(splitting, friction, temperature):
+    """Three steps against matrices written out part by part; BAOAB at infinite friction is Leimkuhler and Matthews's. Exact."""
+    c, h = 0.125, 0.5
+    sampler = build(parse("sampler", "leimkuhler_matthews"), (c,), (temperature,))
+    if friction < math.inf:
+        sampler = build(parse("sampler", f"underdamped:splitting={splitting},friction={friction}"), (c,), (temperature,))
+    state = sampler.init(torch.randn(1, 1, 5, 2, generator=stream("x"), dtype=torch.float64), correlated())
+    x, v, last = state.x[0, 0].numpy().T, np.zeros((2, 5)), 0.0
+    for i in range(3):
+        draws = torch.randn(1, 5, 2 * splitting.count("O"), generator=stream("eps", i), dtype=torch.float64)
+        state, _ = sampler.step(state, correlated(), draws)
+        noise = [eps.numpy().T for eps in draws[0].split(2, -1)]
+        if friction == math.inf:
+            x = x - c * PRECISION @ x + math.sqrt(2 * c * temperature) * (last + noise[0]) / 2
+            last = noise[0]
+        for part in splitting if friction < math.inf else "":
+            t = h / splitting.count(part)
+            if part == "A":
+                x = x + t * v
+            elif part == "B":
+                v = v - t * PRECISION @ x
+            else:
+                v = math.exp(-friction * t) * v + math.sqrt(temperature * (1 - math.exp(-2 * friction * t))) * noise.pop(0)
+        np.testing.assert_allclose(state.x[0, 0].numpy().T, x, rtol=1e-6, atol=1e-7)
+    if friction < math.inf:
+        np.testing.assert_allclose(state.v[0, 0].numpy().T, v, rtol=1e-6, atol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("step_size", "temperature"), [(1 / 16, 0.5), (1 / 4, 0.5), (1 / 32, 1.0), (1 / 8, 1.0), (1 / 16, 2.0), (1 / 4, 2.0)]
 )
