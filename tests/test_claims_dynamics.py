@@ -15,6 +15,7 @@ from scorebench import fokker_planck
 from scorebench.claims import _langevin, base
 from scorebench.claims._langevin import euler_kernel, gaussian_density, ou_euler_law
 from scorebench.claims._spectral import spectrum
+from scorebench.claims.manifold import noised as manifold_noised
 from scorebench.claims.ml_needs_z import _unnormalised as ml_needs_z_unnormalised
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
@@ -43,10 +44,12 @@ WHOLE = (
     "score-points-to-mode",
     "sm-efficiency",
     "splitting-order",
+    "tweedie",
     "start-from-data",
     "vector-field",
     "ito-diffusion",
     "mala-optimal",
+    "manifold",
     "ml-needs-z",
     "mode-natural",
     "newton-langevin",
@@ -137,6 +140,8 @@ MUTANTS = [
     ("likelihood_everywhere", "implicit", doubled_curvature),
     ("likelihood_everywhere", "BEFORE", 0.5),
     ("mala_optimal", "step_size", lambda d, scale: scale * d ** (-1 / 3) / 2),
+    ("manifold", "implicit", doubled_curvature),
+    ("manifold", "noised", lambda sigma: manifold_noised(1.05 * sigma)),
     ("ml_needs_z", "MALA", lambda step_size, temperature: MALA(step_size, 1.2 * temperature)),
     ("ml_needs_z", "_unnormalised", twice_the_energy),
     ("mode_natural", "mean", half_mean),
@@ -146,6 +151,8 @@ MUTANTS = [
     ("splitting_order", "LeimkuhlerMatthews", ULA),
     ("splitting_order", "Underdamped", hotter),
     ("start_from_data", "langevin", twice_the_noise),
+    ("tweedie", "denoised", lambda score, y: (y - score / 2**0.5 / 2) * 2**0.5),
+    ("tweedie", "SIGMA", 0.5),
     ("vector_field", "gaussian_mixture", lambda radius, std: gaussian_mixture(radius=radius, std=std**2)),
     ("newton_langevin", "euler_maruyama", half_the_drift),
     ("newton_langevin", "euler_maruyama", one_draw_for_all_steps),
