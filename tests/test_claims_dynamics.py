@@ -20,6 +20,7 @@ from scorebench.claims.ml_needs_z import _unnormalised as ml_needs_z_unnormalise
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
 from scorebench.models.base import score
+from scorebench.samplers.annealed import Annealed
 from scorebench.samplers.mala import MALA
 from scorebench.samplers.ula import ULA
 from scorebench.samplers.underdamped import Underdamped
@@ -50,6 +51,7 @@ WHOLE = (
     "ito-diffusion",
     "mala-optimal",
     "manifold",
+    "mixing-weights",
     "ml-needs-z",
     "mode-natural",
     "newton-langevin",
@@ -116,6 +118,10 @@ def mala_at_sigma(step_size, temperature):
     return MALA(step_size, temperature.sqrt())
 
 
+def at_twice_the_temperature(step_size, temperature, sigmas, steps):
+    return Annealed(step_size, 2 * temperature, sigmas, steps)
+
+
 def hotter(step_size, temperature, splitting, friction):
     return Underdamped(step_size, 1.1 * temperature, splitting, friction)
 
@@ -142,6 +148,8 @@ MUTANTS = [
     ("mala_optimal", "step_size", lambda d, scale: scale * d ** (-1 / 3) / 2),
     ("manifold", "implicit", doubled_curvature),
     ("manifold", "noised", lambda sigma: manifold_noised(1.05 * sigma)),
+    ("mixing_weights", "SIGMAS", (20.0, 5.0, 1.0)),
+    ("mixing_weights", "Annealed", at_twice_the_temperature),
     ("ml_needs_z", "MALA", lambda step_size, temperature: MALA(step_size, 1.2 * temperature)),
     ("ml_needs_z", "_unnormalised", twice_the_energy),
     ("mode_natural", "mean", half_mean),

@@ -132,7 +132,7 @@ def measure(master: int) -> dict[str, Measurement]:
                 found[_loss(width, sigma)] = mean(implicit(Bound(Ring(width), {}, True), x, x[:, :0]), "draws")
         if sigma > 0:
             circle = noised(sigma)
-            sizes[sigma] = circle.score(x).square().sum(-1)  # type: ignore[misc]
+            sizes[sigma] = circle.score(x).square().sum(-1)
             found[_size(sigma)] = mean(sigma**2 * sizes[sigma], "draws")
             found[_best(sigma)] = mean(implicit(Bound(Exact(circle), {}, False), x[: DRAWS // 4], x[: DRAWS // 4, :0]), "draws")
     for high, low in zip(SIGMAS, SIGMAS[1:], strict=False):

@@ -59,7 +59,7 @@ def _posterior(y: float) -> tuple[float, float, float]:
         q = math.exp(-((y - math.sqrt(ABAR) * x) ** 2) / (2 * (1 - ABAR))) / math.sqrt(2 * math.pi * (1 - ABAR))
         return x**power * p * q
 
-    return tuple(quad(joint, -9, 9, args=(k,), points=[-2.0, 0.0, 2.0], epsabs=0, epsrel=1e-10, limit=200)[0] for k in (0, 1, 2))  # type: ignore[return-value]
+    return tuple(quad(joint, -9, 9, args=(k,), points=[-2.0, 0.0, 2.0], epsabs=0, epsrel=1e-10, limit=200)[0] for k in (0, 1, 2))
 
 
 def predict() -> list[Prediction]:
