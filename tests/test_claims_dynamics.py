@@ -60,6 +60,7 @@ WHOLE = (
     "two-gaussians",
     "wiener-derivative",
     "x-to-zero",
+    "z-intractable",
     "zero-current",
 )
 
@@ -169,6 +170,7 @@ MUTANTS = [
     ("two_gaussians", "langevin", twice_the_noise),
     ("wiener_derivative", "langevin", sigma_for_its_square),
     ("x_to_zero", "langevin", twice_the_noise),
+    ("z_intractable", "energy", lambda x: 2 * (x.square() - 1).square().sum(-1)),
     ("zero_current", "_ring_drift", lambda x: 1 - 2 * x.sin()),
     ("zero_current", "euler_maruyama", half_the_drift),
 ]

@@ -18,10 +18,18 @@ Energy = Callable[[Tensor], Tensor]
 
 
 def log_z(energy: Energy, start: Target, chains: int, levels: int, step_size: float, generator: torch.Generator) -> Measurement:
-    """Log Z of an energy (*, d) -> (*) with its standard error over independent chains, by the delta method; in float64.
+    """Log Z of an energy (*, d) -> (*) with its standard error over independent chains, by the delta method."""
+    return log_mean(log_weights(energy, start, chains, levels, step_size, generator))
 
-    One MALA step of `step_size` at each of `levels` equally spaced b.
-    """
+
+def log_mean(log_weight: Tensor) -> Measurement:
+    """The logarithm of the mean of exp(log weight) over independent chains (n,)."""
+    highest = log_weight.max()
+    return of_means((log_weight - highest).exp()[:, None], lambda m: m[0].log() + highest)
+
+
+def log_weights(energy: Energy, start: Target, chains: int, levels: int, step_size: float, generator: torch.Generator) -> Tensor:
+    """Log weights (chains,), in float64: one MALA step of `step_size` at each of `levels` equally spaced b."""
     sampler = MALA(torch.tensor([[step_size]], dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64))
     x = start.sample(chains, generator)[None, None].double()  # (seed, grid, chain, d)
     log_weight = torch.zeros(chains, dtype=torch.float64)
@@ -30,8 +38,7 @@ def log_z(energy: Energy, start: Target, chains: int, levels: int, step_size: fl
         density = _between(energy, start, k / levels)
         draws = sampler.draws(density, (chains, start.dim), generator)[None].double()
         x = sampler.step(sampler.init(x, density), density, draws)[0].x
-    highest = log_weight.max()
-    return of_means((log_weight - highest).exp()[:, None], lambda m: m[0].log() + highest)
+    return log_weight
 
 
 def _between(energy: Energy, start: Target, b: float) -> Density:

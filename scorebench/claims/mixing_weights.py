@@ -12,8 +12,8 @@ sigma^2, p itself at the last level; the noised density p * N(0, sigma^2 I), whi
 the first, .7828 for the second: levels are few, and the modes part before the weights are right. Variance of a within the right mode: 1.0256 by the
 first, Euler's 1/(1 - c/2); 2.0313 by the second, twice p's: the last level's noise stays.
 
-Measurement: the project's own ULA and annealed sampler, 10,000 chains plain, 40,000 and 20,000 annealed. The leading number has a standard error of .26 %: an error of
-1.7 % is seen in 9 of 10 runs.
+Measurement: the project's own ULA and annealed sampler, 10,000 chains plain, 40,000 and 20,000 annealed. The leading number has a standard error of .26 %:
+an error of 1.7 % is seen in 9 of 10 runs.
 
 Reference: Song and Ermon (2019), section 3.2.2, algorithm 1 and figure 3.
 """
