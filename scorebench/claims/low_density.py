@@ -82,7 +82,7 @@ def measure(master: int) -> dict[str, Measurement]:
 
     def errors(x: Tensor) -> Tensor:
         found = over_stack(score, fitted.module, fitted.gives_energy)(parameters, x.expand(NETWORKS, *x.shape).contiguous())
-        return (found - target.score(x)).square().sum(-1).mean(-1).double()  # type: ignore[misc]
+        return (found - target.score(x)).square().sum(-1).mean(-1).double()
 
     within, between = errors(target.sample(POINTS, stream)), errors(square[:POINTS])
     shares = {WITHIN: within < LEARNT * 2, BETWEEN: between > NOT * sizes.mean(), RATIOS: between > RATIO * within}

@@ -150,8 +150,8 @@ def measure(master: int) -> dict[str, Measurement]:
     target = normal(0.0, 1.0)
     x = target.sample(DRAWS, stream("values")).double()
     for probe in PROBES:
-        v = probes(x, target, stream(probe), probe=probe)
-        found[_sliced(probe)] = mean(sliced(_line(1 / WIDE), x, v), "draws")
+        along = probes(x, target, stream(probe), probe=probe)
+        found[_sliced(probe)] = mean(sliced(_line(1 / WIDE), x, along), "draws")
     eps = torch.randn(x.shape, generator=stream("eps"), dtype=torch.float64)
     found[FLOOR] = mean(denoising(_line(1 / (1 + SIGMA**2)), x, eps, sigma=SIGMA), "draws")
     return found | _trained(master) | _errors(stream)
