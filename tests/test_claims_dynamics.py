@@ -17,6 +17,7 @@ from scorebench.claims._langevin import euler_kernel, gaussian_density, ou_euler
 from scorebench.claims._spectral import spectrum
 from scorebench.claims.manifold import noised as manifold_noised
 from scorebench.claims.ml_needs_z import _unnormalised as ml_needs_z_unnormalised
+from scorebench.losses.denoising import denoising
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
 from scorebench.models.base import score
@@ -48,6 +49,7 @@ WHOLE = (
     "sm-efficiency",
     "splitting-order",
     "tweedie",
+    "vdm-equivalence",
     "start-from-data",
     "vector-field",
     "ito-diffusion",
@@ -126,6 +128,10 @@ def at_twice_the_temperature(step_size, temperature, sigmas, steps):
     return Annealed(step_size, 2 * temperature, sigmas, steps)
 
 
+def unscaled(model, x, draws, *, sigma):
+    return denoising(model, x, draws, sigma=sigma) / sigma**2
+
+
 def hotter(step_size, temperature, splitting, friction):
     return Underdamped(step_size, 1.1 * temperature, splitting, friction)
 
@@ -170,6 +176,8 @@ MUTANTS = [
     ("start_from_data", "langevin", twice_the_noise),
     ("tweedie", "denoised", lambda score, y: (y - score / 2**0.5 / 2) * 2**0.5),
     ("tweedie", "SIGMA", 0.5),
+    ("vdm_equivalence", "denoising", unscaled),
+    ("vdm_equivalence", "BEFORE", {0.5: 0.55, 0.9: 0.95}),
     ("vector_field", "gaussian_mixture", lambda radius, std: gaussian_mixture(radius=radius, std=std**2)),
     ("newton_langevin", "euler_maruyama", half_the_drift),
     ("newton_langevin", "euler_maruyama", one_draw_for_all_steps),
