@@ -35,7 +35,10 @@ from scorebench.rng import generator
 LABEL = "Predicting the score, the noise or the clean point"
 SOURCE = "the step from variational diffusion models to the score"
 STATEMENT = r"|x_0 - \hat x|^2, \; |\epsilon - \hat\epsilon|^2, \; |\nabla\log q(x_t \mid x_0) - \hat s|^2: \text{ the same objective}"
-CORRECTION = r"\text{up to weights } 1, \; \bar\alpha/(1-\bar\alpha), \; \bar\alpha/(1-\bar\alpha)^2 \text{ in } t, \text{ that gradients and limited models feel}"
+CORRECTION = (
+    r"\text{up to weights } 1, \; \bar\alpha/(1-\bar\alpha), \; \bar\alpha/(1-\bar\alpha)^2 \text{ in } t, "
+    r"\text{that gradients and limited models feel}"
+)
 EXPECTED = "qualified"
 SAME, NOT = "at one t, with its weight", "gradients, and one model for all t"
 CONDITIONS = {"at one t, with its weight": True, "gradients, and one model for all t": False}
