@@ -21,7 +21,7 @@ from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
 
 LABEL = "The right label has the lowest energy"
 SOURCE = "energy-based models, after LeCun et al. (2006)"
-STATEMENT = r"y^* = \arg\min_y E(x, y), \quad p(y \mid x) = \frac{e^{-E(x,y)}}{\sum_k e^{-E(x,k)}}"
+STATEMENT = r"\text{the label is } \text{argmin}_y E(x, y), \quad p(y \mid x) = \frac{e^{-E(x,y)}}{\sum_k e^{-E(x,k)}}"
 EXPECTED = "reproduced"
 REFERENCE = "LeCun et al. (2006), sections 1.1 and 2.2; Grathwohl et al. (2020), section 3"
 LEADING = "share of digits held out whose right label has the lowest energy"

@@ -14,8 +14,6 @@ leading number has a standard error of .1 %: an error of .7 % is seen in 9 of 10
 Reference: LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4, for AUROC.
 """
 
-import math
-
 import torch
 from scipy.stats import norm
 from torch import Tensor
