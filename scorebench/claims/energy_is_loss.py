@@ -68,7 +68,7 @@ def measure(master: int) -> dict[str, Measurement]:
     draws = [c.sample(DRAWS // 2, generator(master, "claim", "energy-is-loss", k)).double() for k, c in enumerate(classes)]
     order = torch.randperm(DRAWS, generator=generator(master, "claim", "energy-is-loss", "order"))
     x, label = torch.cat(draws)[order], torch.arange(2).repeat_interleave(DRAWS // 2)[order]
-    energies = torch.stack([-c.log_prob(x) for c in classes], -1)  # type: ignore[misc]
+    energies = torch.stack([-c.log_prob(x) for c in classes], -1)
     normalised = energies + (-energies).logsumexp(-1, keepdim=True)
     loss = loss_of(energies, label)
 
