@@ -173,7 +173,6 @@ MUTANTS = [
     ("ml_needs_z", "MALA", lambda step_size, temperature: MALA(step_size, 1.2 * temperature)),
     ("ml_needs_z", "_unnormalised", twice_the_energy),
     ("mode_natural", "mean", half_mean),
-    ("noise_ladder", "ULA", lambda step_size, temperature: ULA(20 * step_size, 2 * temperature)),
     ("noise_ladder", "Annealed", at_twice_the_temperature),
     ("noise_prevents_collapse", "langevin", twice_the_noise),
     ("score_matching", "implicit", doubled_curvature),
