@@ -39,7 +39,8 @@ onstart:
     os.makedirs(OUT, exist_ok=True)
     shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
     jobs = list(workflow.dag.needrun_jobs())
-    minutes = sum(PLAN.minutes(job.rule.name, job.wildcards_dict.get("job", "")) for job in jobs) / workflow.cores
+    stage = {job: job.rule.name.partition("_")[0] for job in jobs}
+    minutes = sum(PLAN.minutes(stage[job], job.wildcards_dict.get("job", "")) for job in jobs) / workflow.cores
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
     print(f"{PLAN.suite.name}: {count}, about {minutes:.1f} min on {workflow.cores} cores", file=sys.stderr)
 

@@ -85,13 +85,17 @@ def compare_samplers(
 def stage(
     name: Annotated[str, typer.Argument(help="train, sample, measure, claim, tables, figure or page.")],
     suite: SuiteFile,
-    job: Annotated[str, typer.Option(help="The job's id: the path of its output under the stage's folder.")] = "",
+    job: Annotated[
+        list[str] | None, typer.Option(help="The job's id: the path of its output under the stage's folder. May be repeated.")
+    ] = None,
     results: Root = Path("results"),
 ) -> None:
     """Run one stage of the workflow by hand; the rules call exactly this."""
     from scorebench import stages
 
-    stages.run(name, Plan(load(suite)), job, results)
+    plan = Plan(load(suite))
+    for one in job or [""]:
+        stages.run(name, plan, one, results)
 
 
 @app.command()

@@ -94,6 +94,12 @@ class Plan:
         """Sampling jobs by id."""
         return {s.id: s for m in self.measures for s in m.samples}
 
+    @cached_property
+    def claim_batches(self) -> list[tuple[str, ...]]:
+        """The claims that one process tests one after the other; its log bears the name of the first."""
+        claims = self.suite.claims
+        return [claims[i : i + CLAIMS_A_JOB] for i in range(0, len(claims), CLAIMS_A_JOB)]
+
     def measure(self, job: str) -> Measure:
         """The measuring job with this id."""
         return next(m for m in self.measures if m.id == job)
@@ -153,9 +159,10 @@ class Plan:
             return sum(_rate(train) * max(len(losses), 1) * _particle_steps(block, s) for block, train, losses in s.runs)
         if stage == "measure":
             return sum(CELL_SECONDS * _cells(s) for s in self.measure(job).samples)
-        return {"claim": 3.0, "figure": 2.0}.get(stage, 1.0)
+        return {"claim": 4.0 * CLAIMS_A_JOB, "figure": 2.0}.get(stage, 1.0)
 
 
+CLAIMS_A_JOB = 3
 START_SECONDS = 2.5
 # Seconds for a row and step at width 64, depth 2 (64 x 64 products dominate), and for a cell and seed.
 TRAIN_SECONDS, SCORE_SECONDS, EXACT_SECONDS, CELL_SECONDS = 5e-6, 8e-7, 7e-8, 5e-3

@@ -89,7 +89,8 @@ def troubles(results: Results) -> list[str]:
     for name, word in status.items():
         if word != OK:
             kind = "figure" if name in results.plan.jobs("figure") else "claim"
-            lines.append(f"{kind} {name}: {word}; see {results.folder / 'logs' / kind / name}.log")
+            log = next((batch[0] for batch in results.plan.claim_batches if name in batch), name)
+            lines.append(f"{kind} {name}: {word}; see {results.folder / 'logs' / kind / log}.log")
     return lines
 
 
@@ -116,7 +117,7 @@ def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
     wall = max(e["ended"] for e in entries) - since
     compute = sum(e["seconds"] for e in entries)
     return {
-        "jobs": len(entries),
+        "jobs": len(entries) - len(results.claims) + len(results.plan.claim_batches),
         "cores": cores,
         "wall_seconds": wall,
         "compute_seconds": compute,

@@ -32,7 +32,8 @@ class LogHandler(LogHandlerBase):
             self._start(record.stats["total"])  # type: ignore[attr-defined]
         elif event == LogEvent.JOB_INFO:
             job = (getattr(record, "wildcards", None) or {}).get("job", "")
-            self.names[record.jobid] = f"{record.rule_name} {job}".strip()  # type: ignore[attr-defined]
+            stage = record.rule_name.replace("_", " ", 1)  # type: ignore[attr-defined]
+            self.names[record.jobid] = f"{stage} {job}".strip()  # type: ignore[attr-defined]
             if self.common_settings.dryrun:
                 self.console.print(f"would run {self.names[record.jobid]}")  # type: ignore[attr-defined]
             self._show()

@@ -125,7 +125,7 @@ def test_one_figure_by_its_path(copy: Copy) -> None:
 
 
 def test_what_is_deleted_is_made_again(copy: Copy) -> None:
-    for path, job in (("claims/step-size-bias.json", "claim step-size-bias"), ("tables/losses.tex", "tables"), ("metrics.csv", "tables")):
+    for path, job in (("claims/step-size-bias.json", "claim step_size_bias"), ("tables/losses.tex", "tables"), ("metrics.csv", "tables")):
         file, away = copy.folder / OUT / path, copy.folder / "away"
         file.rename(away)
         assert job in copy.would_run()
