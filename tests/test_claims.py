@@ -19,6 +19,7 @@ from scipy import stats
 
 from scorebench import registry
 from scorebench.claims import base, step_size_bias, wiener_increment
+from scorebench.claims._slips import SLIPS
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, agrees, evaluate, of_means, verdict
 from scorebench.config import Experiment, Suite
 from scorebench.plan import Plan
@@ -52,11 +53,23 @@ def test_statement_and_correction_become_mathml(name):
         assert_clean(latex)
 
 
+@pytest.mark.parametrize("slip", SLIPS, ids=lambda s: s.where)
+def test_slips_become_mathml(slip):
+    assert_clean(slip.printed)
+    assert_clean(slip.meant)
+
+
 def assert_clean(latex: str) -> None:
     mathml = convert(latex)
     left = re.sub(r"&#x[0-9A-F]+;", "", mathml)
     assert not set(left) & set("\\&"), left
     ElementTree.fromstring(mathml)
+
+
+@pytest.mark.parametrize("slip", SLIPS, ids=lambda s: s.where)
+def test_slips_become_mathml(slip):
+    assert_clean(slip.printed)
+    assert_clean(slip.meant)
 
 
 @pytest.mark.parametrize("latex", [r"\begin{aligned} x &= 1 \end{aligned}", r"\nosuchcommand x"])

@@ -3,6 +3,7 @@
 import base64
 import html
 import re
+from collections import Counter
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import latex2mathml.converter
 import pandas as pd
 
 from scorebench import artifacts, decomposition, registry, summary
+from scorebench.claims._slips import SLIPS
 from scorebench.plan import Plan
 from scorebench.results import Results
 from scorebench.spec import parse
@@ -40,7 +42,10 @@ def run(plan: Plan, folder: Path) -> None:
     page = environment.from_string(template).render(
         suite=plan.suite.name,
         recommendations=_by_target(summary.recommendations(results)),
-        claims=[_claim(c) for c in results.claims],
+        claims=[_claim(c, _figures_of_claims(plan)) for c in results.claims],
+        verdicts=Counter(c["verdict"] for c in results.claims).most_common(),
+        as_expected=sum(c["verdict"] == c["expected"] for c in results.claims),
+        slips=[s._asdict() | {"printed": mathml(s.printed), "meant": mathml(s.meant)} for s in SLIPS],
         figures=[_figure(name, folder) for name in plan.jobs("figure")],
         tables=[_table(results, *t) for t in TABLES] + [_decomposition(results)],
         methods=_methods(plan),
@@ -59,14 +64,22 @@ def mathml(latex: str) -> str:
     return found
 
 
-def _claim(claim: dict[str, Any]) -> dict[str, Any]:
+def _claim(claim: dict[str, Any], figures: dict[str, str]) -> dict[str, Any]:
     counted = [q for q in claim["quantities"] if q["group"] != "identity"]
     return claim | {
         "agreeing": sum(q["agrees"] for q in counted),
         "counted": len(counted),
         "statement_mathml": mathml(claim["statement"]),
         "correction_mathml": mathml(claim["correction"]) if claim["correction"] else "",
+        "file": f"scorebench/claims/{claim['id'].replace('-', '_')}.py",
+        "figure": figures.get(claim["id"], ""),
+        "evidence": next((q for q in counted if not q["agrees"]), None),
     }
+
+
+def _figures_of_claims(plan: Plan) -> dict[str, str]:
+    """Claim to the figure of this suite that is drawn from it."""
+    return {registry.entry("figure", name).facts["NEEDS"].get("claim", ""): name for name in plan.jobs("figure")}
 
 
 def _by_target(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
