@@ -212,6 +212,7 @@ def _unmet(raw: dict[str, Any]) -> list[str]:
     lines = []
     for figure in sorted(shared.get("figure", set()) & set(registry.names("figure"))):
         needs = registry.entry("figure", figure).facts.get("NEEDS", {}).items()
+        needs = [(kind, name) for kind, names in needs for name in ([names] if isinstance(names, str) else names)]
         if not any(all(_has(of | shared, kind, name) for kind, name in needs) for of in found.values()):
             wanted = " and ".join(f"the {kind} {name!r}" if name else f"a {kind}" for kind, name in needs)
             lines.append(f"figures: {figure!r} needs {wanted}, which no experiment has together")

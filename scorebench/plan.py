@@ -100,6 +100,17 @@ class Plan:
         claims = self.suite.claims
         return [claims[i : i + CLAIMS_A_JOB] for i in range(0, len(claims), CLAIMS_A_JOB)]
 
+    def claims_of_figure(self, figure: str) -> tuple[str, ...]:
+        """The claims whose numbers a figure shows."""
+        wanted = registry.entry("figure", figure).facts.get("NEEDS", {}).get("claim", ())
+        return (wanted,) if isinstance(wanted, str) else wanted
+
+    def files_of_figure(self, figure: str) -> list[str]:
+        """What a figure is drawn from, in the suite's folder: claims alone if it needs nothing else, so that it need not wait for the tables."""
+        needs = registry.entry("figure", figure).facts.get("NEEDS", {})
+        claims = [f"claims/{claim}.json" for claim in self.claims_of_figure(figure)]
+        return claims if set(needs) == {"claim"} else [*claims, "metrics.csv", "manifest.json"]
+
     def measure(self, job: str) -> Measure:
         """The measuring job with this id."""
         return next(m for m in self.measures if m.id == job)

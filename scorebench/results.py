@@ -53,7 +53,14 @@ class Results:
     @cached_property
     def claims(self) -> list[dict[str, Any]]:
         """The claims' results, in the suite's order."""
-        return [json.loads((self.folder / "claims" / f"{c}.json").read_text()) for c in self.plan.jobs("claim")]
+        return [self.claim(c) for c in self.plan.jobs("claim")]
+
+    def claim(self, name: str) -> dict[str, Any]:
+        """One claim's result. Raises InputError if the run has none."""
+        path = self.folder / "claims" / f"{name}.json"
+        if not path.exists():
+            raise InputError(f"{path} does not exist; run the suite with the claim {name!r}")
+        return json.loads(path.read_text())
 
     def _checked(self, name: str) -> Path:
         path = self.folder / name

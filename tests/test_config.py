@@ -390,7 +390,7 @@ def test_budgets_that_differ(suite):
     ("model", "loss", "said"),
     [
         ("mlp_energy", "denoising_ladder:sigmas=2|1", "needs a model with noise levels (known: noise_conditional_energy)"),
-        ("noise_conditional_energy", "sliced", "needs a model without noise levels (known: mlp_energy, mlp_score, quadratic)"),
+        ("noise_conditional_energy", "sliced", "needs a model without noise levels (known: autoencoder, mlp_energy, mlp_score, quadratic)"),
     ],
 )
 def test_a_loss_on_a_model_it_cannot_train(suite, model, loss, said):

@@ -26,8 +26,7 @@ rule tables:
 
 rule figure:
     input:
-        f"{OUT}/metrics.csv",
-        f"{OUT}/manifest.json",
+        lambda wildcards: [f"{OUT}/{path}" for path in PLAN.files_of_figure(wildcards.job)],
     output:
         f"{OUT}/figures/{{job}}.png",
         f"{OUT}/figures/{{job}}.pdf",

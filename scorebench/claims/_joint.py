@@ -18,6 +18,7 @@ LABELS, WIDTH, STEPS, BATCH, RATE = 10, 64, 300, 128, 1e-2
 class HeldOut(NamedTuple):
     """Digits that no network saw."""
 
+    x: Tensor  # (example, 64), pixels from -1 to 1
     energies: Tensor  # (example, label)
     label: Tensor  # (example,)
 
@@ -42,7 +43,7 @@ def held_out(master: int) -> HeldOut:
         schedule.step()
     with torch.no_grad():
         parameters = {k: v.double() for k, v in network.named_parameters()}
-        return HeldOut(functional_call(network, parameters, (_with_labels(x[out].double()),)), y[out])
+        return HeldOut(x[out], functional_call(network, parameters, (_with_labels(x[out].double()),)), y[out])
 
 
 def energies(network: MLPEnergy, x: Tensor) -> Tensor:

@@ -105,6 +105,8 @@ class ClaimResult:
     expected: str
     leading: str
     conditions: dict[str, bool]
+    seed: int
+    """The master seed: figures that show the experiment itself repeat it by this."""
     verdict: str
     quantities: tuple[Quantity, ...]
 
@@ -208,10 +210,10 @@ def evaluate(claim: str, master: int) -> ClaimResult:
     for p in predictions:
         m = measurements[p.name]
         rows.append(Quantity(p.name, p.group, p.setting, p.unit, p.predicted, m.measured, m.standard_error, m.n, p.tolerance, agrees(p, m)))
-    return result(claim, word, rows)
+    return result(claim, master, word, rows)
 
 
-def result(claim: str, verdict: str, quantities: Iterable[Quantity] = ()) -> ClaimResult:
+def result(claim: str, master: int, verdict: str, quantities: Iterable[Quantity] = ()) -> ClaimResult:
     """A result with the claim's facts, which are read without importing its file: a claim that fails is still told."""
     facts = registry.entry("claim", claim).facts
     return ClaimResult(
@@ -224,6 +226,7 @@ def result(claim: str, verdict: str, quantities: Iterable[Quantity] = ()) -> Cla
         expected=facts.get("EXPECTED", ""),
         leading=facts.get("LEADING", ""),
         conditions=facts.get("CONDITIONS", {}),
+        seed=master,
         verdict=verdict,
         quantities=tuple(quantities),
     )

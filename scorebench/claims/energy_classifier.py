@@ -51,7 +51,7 @@ def labels_of(energies: Tensor) -> Tensor:
 
 def measure(master: int) -> dict[str, Measurement]:
     """Digits held out."""
-    energies, label = held_out(master)
+    _, energies, label = held_out(master)
     probability = (-energies).softmax(-1)
     right = (labels_of(energies) == label).double()
     moved = energies + SHIFT * energies.mean(-1, keepdim=True).sin()

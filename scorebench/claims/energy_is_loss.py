@@ -72,7 +72,7 @@ def measure(master: int) -> dict[str, Measurement]:
     normalised = energies + (-energies).logsumexp(-1, keepdim=True)
     loss = loss_of(energies, label)
 
-    digits, known = held_out(master)
+    _, digits, known = held_out(master)
     by_label = torch.stack([loss_of(digits, torch.full_like(known, k)) for k in range(digits.shape[-1])], -1)
     alike = (digits.argsort(-1) == by_label.argsort(-1)).all(-1)
     tau = _tau(_of(energies, label), loss)

@@ -1,11 +1,12 @@
 """What figures share: one look, and means across seeds with their intervals.
 
 A figure is a file that says LABEL (its title), CAPTION (what to see) and NEEDS (a method of each of these kinds must be in the suite, "" being
-any), and defines `draw(results) -> Figure`, which raises NotApplicable where a run holds nothing to draw. Colours are seaborn's colour-blind
+any, a tuple all of them), and defines `draw(results) -> Figure`, which raises NotApplicable where a run holds nothing to draw. One that needs claims
+alone is drawn as soon as they are tested: curves by the claims' own predictions, points from their `numbers`. Colours are seaborn's colour-blind
 palette; markers and line styles tell the same in grey.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -20,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from scorebench import statistics
-from scorebench.errors import NotApplicable
+from scorebench.errors import InputError, NotApplicable
 from scorebench.results import Results
 from scorebench.spec import parse
 
@@ -42,6 +43,29 @@ def some(rows: pd.DataFrame, what: str) -> pd.DataFrame:
     if rows.empty:
         raise NotApplicable(f"the run has no {what}")
     return rows
+
+
+def numbers(results: Results, claim: str) -> pd.DataFrame:
+    """What a claim predicted and measured, a row a quantity, by its name."""
+    try:
+        quantities = results.claim(claim)["quantities"]
+    except InputError as error:
+        raise NotApplicable(str(error)) from None
+    return some(pd.DataFrame(quantities), f"numbers of the claim {claim!r}").set_index("name")
+
+
+def measured(ax: Axes, x: Sequence[float], of: pd.DataFrame, index: int, label: str | None = None) -> None:
+    """Measured numbers with two standard errors either way, in the colour and marker of a number, edged in white to stand out from a curve."""
+    ax.errorbar(
+        x, of["measured"], 2 * of["standard_error"], fmt=MARKERS[index % 8], color=COLOURS[index % 10], label=label, capsize=3, markersize=6, lw=1.4,
+        mec="white", mew=0.6, zorder=5,
+    )  # fmt: skip
+
+
+def told(of: pd.DataFrame, name: str, digits: int = 3) -> str:
+    """A number as measured, with its standard error, and as predicted."""
+    value, error, expected = (float(of[column][name]) for column in ("measured", "standard_error", "predicted"))
+    return f"{value:.{digits}f}{f' ± {error:.{digits}f}' if error else ''}, predicted {expected:.{digits}f}"
 
 
 def across_seeds(rows: pd.DataFrame, keys: list[str], log: bool = False) -> pd.DataFrame:

@@ -15,7 +15,7 @@ def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
     with record(timing, "claim", job) as entry:
         found, status = attempt(lambda: evaluate(job, plan.suite.seed), deadline(plan.suite.job_minutes))
         if status != OK:
-            found = result(job, status if status.startswith("failed: ") else f"failed: {status}")
+            found = result(job, plan.suite.seed, status if status.startswith("failed: ") else f"failed: {status}")
         artifacts.write_json(out, found.as_json())
         entry["status"] = status
         entry["verdict"] = found.verdict

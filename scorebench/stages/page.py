@@ -79,7 +79,7 @@ def _claim(claim: dict[str, Any], figures: dict[str, str]) -> dict[str, Any]:
 
 def _figures_of_claims(plan: Plan) -> dict[str, str]:
     """Claim to the figure of this suite that is drawn from it."""
-    return {registry.entry("figure", name).facts["NEEDS"].get("claim", ""): name for name in plan.jobs("figure")}
+    return {claim: name for name in reversed(plan.jobs("figure")) for claim in plan.claims_of_figure(name)}
 
 
 def _by_target(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
