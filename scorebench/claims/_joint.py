@@ -12,11 +12,11 @@ from torch.func import functional_call
 from scorebench.models.mlp_energy import MLPEnergy
 from scorebench.rng import generator
 
-LABELS, WIDTH, STEPS, BATCH, RATE = 10, 64, 300, 128, 1e-2
+LABELS, FOLDS, WIDTH, STEPS, BATCH, RATE = 10, 3, 64, 300, 128, 1e-2
 
 
 class HeldOut(NamedTuple):
-    """Digits that no network saw."""
+    """Every digit, by a network that did not see it."""
 
     x: Tensor  # (example, 64), pixels from -1 to 1
     energies: Tensor  # (example, label)
@@ -24,16 +24,28 @@ class HeldOut(NamedTuple):
 
 
 def held_out(master: int) -> HeldOut:
-    """Train on two thirds of scikit-learn's digits; the energies of the rest, each with all ten labels, in float64."""
+    """Train on two thirds of scikit-learn's digits, three times; the energies of the other third, with all ten labels, in float64."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
     x, y = torch.tensor(data.data, dtype=torch.float32) / 8 - 1, torch.tensor(data.target)
-    out = torch.arange(len(x)) % 3 == 0
-    network = MLPEnergy(x.shape[1] + LABELS, generator(master, "claim", "joint", "init"), width=WIDTH)
+    found = torch.empty(len(x), LABELS, dtype=torch.float64)
+    for fold in range(FOLDS):
+        out = torch.arange(len(x)) % FOLDS == fold
+        parameters = _trained(x[~out], y[~out], (master, "claim", "joint", fold))
+        found[out] = functional_call(_network(0), parameters, (_with_labels(x[out].double()),)).detach()
+    return HeldOut(x, found, y)
+
+
+def _network(*names: object) -> MLPEnergy:
+    return MLPEnergy(64 + LABELS, generator(*names), width=WIDTH)
+
+
+def _trained(seen: Tensor, known: Tensor, names: tuple[object, ...]) -> dict[str, Tensor]:
+    """The parameters of a network trained on these digits, in float64."""
+    network, batches = _network(*names, "init"), generator(*names, "batches")
     optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    seen, known, batches = x[~out], y[~out], generator(master, "claim", "joint", "batches")
     for _ in range(STEPS):
         rows = torch.randint(len(seen), (BATCH,), generator=batches)
         loss = loss_of(energies(network, seen[rows]), known[rows]).mean()
@@ -41,9 +53,7 @@ def held_out(master: int) -> HeldOut:
         loss.backward()
         optimiser.step()
         schedule.step()
-    with torch.no_grad():
-        parameters = {k: v.double() for k, v in network.named_parameters()}
-        return HeldOut(x[out], functional_call(network, parameters, (_with_labels(x[out].double()),)), y[out])
+    return {k: v.detach().double() for k, v in network.named_parameters()}
 
 
 def energies(network: MLPEnergy, x: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ Statement (equation 152): for any function f, p(x) = exp(-f(x))/Z with Z = int e
 
 Prediction. **Integrable.** V = (x^2 - 1)^2 at temperature T: log Z = log int exp(-V/T) dx by adaptive quadrature to 1e-10, at T = 1/4, 1, 4.
 Annealed importance sampling (AIS) knows nothing of quadrature and must find the same. The network f(x) = softplus(x) + softplus(-x),
-softplus(x) = ln(1 + e^x), has exp(-f) = 1/((1 + e^x)(1 + e^-x)), the logistic density: Z = 1. An energy trained on V's draws: AIS less
-quadrature is zero, and so is the growth of log int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a softplus network is asymptotically linear
+softplus(x) = ln(1 + e^x), has exp(-f) = 1/((1 + e^x)(1 + e^-x)), the logistic density: Z = 1. Energies trained on V's draws, by implicit and by
+denoising score matching: AIS less quadrature is zero, and so is the growth of log int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a softplus network is asymptotically linear
 along every ray, so that in one dimension exp(-f) is integrable exactly if f rises far out on both sides: 1 says that it does.
 
 **Not integrable.** The same network with its last weights negated, f(x) = -softplus(x) - softplus(-x): int_(-L)^L exp(-f) = int (1 + e^x)(1 + e^-x)
@@ -47,12 +47,17 @@ LEADING = "log Z of the double well at T = 1"
 
 TEMPERATURES, CHAINS, LEVELS = (0.25, 1.0, 4.0), 20_000, 100
 NEAR, FAR, SMALL = 40.0, 80.0, 10.0
-NETWORK, TRAINED = "softplus(x) + softplus(-x)", "a trained energy"
+NETWORK = "softplus(x) + softplus(-x)"
+TRAINED = {f"an energy trained by {loss.partition(':')[0]} score matching": loss for loss in ("implicit", "denoising:sigma=0.1")}
 NEGATED = f"-({NETWORK})"
 
 
 def _log_z(what: str) -> str:
     return f"log Z of {what}"
+
+
+def _less(what: str) -> str:
+    return f"{_log_z(what)}, AIS less quadrature"
 
 
 def _growth(what: str) -> str:
@@ -73,10 +78,13 @@ def predict() -> list[Prediction]:
         Prediction(_log_z(NETWORK), INTEGRABLE, {}, "nat", 0.0),
         Prediction(_growth(NETWORK), INTEGRABLE, {"L": NEAR}, "nat", 0.0, 1e-6),
         Prediction(_tail(NETWORK), INTEGRABLE, {}, "", 1.0),
-        Prediction(f"{_log_z(TRAINED)}, AIS less quadrature", INTEGRABLE, {}, "nat", 0.0, 1e-6),
-        Prediction(_growth(TRAINED), INTEGRABLE, {"L": NEAR}, "nat", 0.0, 1e-6),
-        Prediction(_tail(TRAINED), INTEGRABLE, {}, "", 1.0),
     ]
+    for trained in TRAINED:
+        found += [
+            Prediction(_less(trained), INTEGRABLE, {}, "nat", 0.0, 1e-6),
+            Prediction(_growth(trained), INTEGRABLE, {"L": NEAR}, "nat", 0.0, 1e-6),
+            Prediction(_tail(trained), INTEGRABLE, {}, "", 1.0),
+        ]
     ratio = (8 * SMALL + 4 * math.sinh(2 * SMALL)) / (4 * SMALL + 4 * math.sinh(SMALL))
     return [
         *found,
@@ -98,11 +106,12 @@ def measure(master: int) -> dict[str, Measurement]:
         z = log_z(_double_well(t), normal(1, 1.5**2), CHAINS, LEVELS, 0.1 * min(t, 1.0), stream(t))
         found[_log_z(f"the double well at T = {t:g}")] = z
 
-    network, negated, trained = two_softplus(1.0), two_softplus(-1.0), _trained(master)
+    network, negated, trained = two_softplus(1.0), two_softplus(-1.0), {name: _trained(loss, master) for name, loss in TRAINED.items()}
     found[_log_z(NETWORK)] = log_z(network, normal(1, 9.0), CHAINS, LEVELS, 0.5, stream("network"))
-    by_ais = log_z(trained, normal(1, 1.5**2), CHAINS, LEVELS, 0.05, stream("trained"))
-    found[f"{_log_z(TRAINED)}, AIS less quadrature"] = by_ais._replace(measured=by_ais.measured - _log_integral(trained, NEAR))
-    for name, energy, half_width in ((NETWORK, network, NEAR), (TRAINED, trained, NEAR), (NEGATED, negated, SMALL)):
+    for name, energy in trained.items():
+        by_ais = log_z(energy, normal(1, 1.5**2), CHAINS, LEVELS, 0.05, stream(name))
+        found[_less(name)] = by_ais._replace(measured=by_ais.measured - _log_integral(energy, NEAR))
+    for name, energy, half_width in ((NETWORK, network, NEAR), *((n, e, NEAR) for n, e in trained.items()), (NEGATED, negated, SMALL)):
         found[_growth(name)] = Measurement(_log_integral(energy, 2 * half_width) - _log_integral(energy, half_width))
         found[_tail(name)] = Measurement(float(is_integrable(energy)))
     found[f"{_growth(NEGATED)}, in closed form"] = found[_growth(NEGATED)]
@@ -133,11 +142,11 @@ def two_softplus(sign: float) -> Bound:
     return Bound(network, parameters, True)
 
 
-def _trained(master: int) -> Bound:
-    """An energy that implicit score matching learnt from draws of the double well, in float64."""
-    loss, training = parse("loss", "implicit"), Training(size=5_000, batch=128, steps=(400,))
+def _trained(loss: str, master: int) -> Bound:
+    """An energy that a loss learnt from draws of the double well, in float64."""
+    training = Training(size=5_000, batch=128, steps=(400,))
     model = parse("model", "mlp_energy:width=16")
-    fitted = fit(double_well(), model, [loss], [1e-2], training, training.steps, master, ["boltzmann-form"], "claim")
+    fitted = fit(double_well(), model, [parse("loss", loss)], [1e-2], training, training.steps, master, ["boltzmann-form"], "claim")
     parameters = {k: v[0, 0].double() for k, v in fitted.parameters[-1].items()}
     return Bound(fitted.module.double(), parameters, True)
 

@@ -11,7 +11,7 @@ Prediction. V = x^2/2, x_0 = 2, at t = .5, 1, 2:
 at sigma^2 = 1 and 1/4. Var 2 sigma^2 t is why D = sigma^2 is called the coefficient of diffusion.
 
 Measurement: the project's own ULA with h = .01, 100,000 chains (8 without noise, all alike). Diffusion alone is exact in law at any h; with drift Euler's
-known law gives the tolerance, below .6 % of a value. A variance has a standard error of .45 %: an error of 3 % beyond it is seen in 9 of 10 runs.
+known law gives the tolerance, 1 % of a value or less. A variance has a standard error of .45 %: an error of 3 % beyond it is seen in 9 of 10 runs.
 
 Reference: Pavliotis (2014), section 3.4; Einstein (1905).
 """

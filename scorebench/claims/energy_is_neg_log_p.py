@@ -6,13 +6,13 @@ Prediction. Taking logarithms, V + log p = -log Z at every x: nothing could fail
 1/4 and 4 (V/T stands for V), b (x_1^2 - 1)^2 + x_2^2/2 with b = 3 in the plane, and the project's quadratic energy network, Z = (2 pi)^(d/2)
 det(A)^(-1/2); log Z by adaptive quadrature to 1e-10.
 
-- From the project's normalised log density: the mean of V + log p over draws is -log Z, and its largest departure from that is 0, to rounding (1e-5,
-float32).
+- From the project's normalised log density: the mean of V + log p over draws is -log Z, in float64; in float32, in which the suite samples, its largest
+departure from that is 0 to the rounding of numbers up to 20 (1e-5).
 - From draws alone, so that p is the law of something: the share of draws in a box B is int_B exp(-V)/Z. Solved for the constant:
   log(share/int_B exp(-V)) = -log Z.
 
-Measurement: 1,000,000 exact draws; B = [.5, 1.5] (x [-1, 1]): the share has a standard error of .1 %, the constant one of .15 %; a Z that is off by 1 % is
-seen in 9 of 10 runs.
+Measurement: 1,000,000 exact draws; B = [.5, 1.5] (x [-1, 1]): the leading constant has a standard error of .19 %, an error of 1.3 % is seen in 9 of
+10 runs; a Z is seen that is off by 1 to 2 %.
 
 Reference: LeCun et al. (2006), section 1.3.
 """
@@ -43,7 +43,7 @@ LEADING = "-log Z of (x^2 - 1)^2, by the share of a box"
 
 DRAWS, LOW, HIGH, SIDE = 1_000_000, 0.5, 1.5, 1.0
 BARRIERS = {"(x^2 - 1)^2": (1, 1.0), "4 (x^2 - 1)^2": (1, 4.0), "(x^2 - 1)^2/4": (1, 0.25), "3 (x_1^2 - 1)^2 + x_2^2/2": (2, 3.0)}
-VARIANCES = (2.0, 0.5)
+VARIANCES, DOUBLE, SINGLE = (2.0, 0.5), 1e-6, 1e-5
 NETWORK = "the quadratic network, A = diag(1/2, 2)"
 WAYS = ("by the log density", "by the share of a box")
 DEPARTURE = "largest departure of V + log p from -log Z, {what}"
@@ -64,8 +64,8 @@ def predict() -> list[Prediction]:
     }
     found = []
     for what, log_z in constants.items():
-        found += [Prediction(_name(what, way), AS_WRITTEN, {"V": what}, "nat", -log_z, 1e-5) for way in WAYS]
-        found.append(Prediction(DEPARTURE.format(what=what), AS_WRITTEN, {"V": what}, "nat", 0.0, 1e-5))
+        found += [Prediction(_name(what, way), AS_WRITTEN, {"V": what}, "nat", -log_z, DOUBLE) for way in WAYS]
+        found.append(Prediction(DEPARTURE.format(what=what), AS_WRITTEN, {"V": what}, "nat", 0.0, SINGLE))
     return found
 
 
@@ -107,9 +107,10 @@ def _both(what: str, energy: Energy, target: Target, box: float, master: int) ->
     """The constant by the target's log density and by the share of its draws that lie in the box, where exp(-V) has the integral `box`."""
     x = target.sample(DRAWS, generator(master, "claim", "energy-is-neg-log-p", what)).double()
     constant = energy(x) + target.log_prob(x)
+    single = energy(x.float()) + target.log_prob(x.float())
     inside = (x[:, 0] > LOW) & (x[:, 0] < HIGH) & (x[:, 1:].abs() < SIDE).all(-1)
     return {
         _name(what, WAYS[0]): Measurement(float(constant.mean())),
         _name(what, WAYS[1]): of_means(inside.double()[:, None], lambda m: (m[0] / box).log(), "draws"),
-        DEPARTURE.format(what=what): Measurement(float((constant - constant.mean()).abs().max())),
+        DEPARTURE.format(what=what): Measurement(float((single.double() - constant.mean()).abs().max())),
     }

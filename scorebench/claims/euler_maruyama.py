@@ -6,7 +6,7 @@ Prediction. At t = 1, with h = .1 and .05, on the same Brownian path as the exac
 
 **Additive noise**, dx = -x dt + sqrt(2) dW, x_0 = 1. Over a step the solution is x' = e^-h x + sqrt(2) I, I = int e^-(h - s) dW(s), Euler's X' = (1 - h) X +
 sqrt(2) D, D = W(h). (I, D) is Gaussian, Var I = (1 - e^-2h)/2, Var D = h, Cov = 1 - e^-h. (x, X) is a linear recursion, so that its first two moments,
-and E (X - x)^2, follow in closed form: root mean square errors .0582 and .0284 or so, computed below, and their ratio gives the strong order, near 1.
+and E (X - x)^2, follow in closed form: root mean square errors .0479 and .0235, computed below, and their ratio gives the strong order, near 1.
 
 **Multiplicative noise**, dx = x dW, x_0 = 1: x(1) = exp(W(1) - 1/2), X' = X (1 + D). E X^2 = (1 + h)^n, E x^2 = e, and, since E (1 + D) e^(D - h/2)
 = 1 + h, E X x = (1 + h)^n, too: E (X - x)^2 = e - (1 + h)^n, of order h: strong order 1/2.

@@ -15,7 +15,8 @@ both orders, too.
 
 Measurement: 1,000,000 exact draws of p, the project's own scores and log densities. The second pair is taken in the basis of the eigenvectors
 of [[2, .5], [.5, 1]], where its covariances are diagonal; N(0, I), the two divergences and (*) are the same in every orthonormal basis. Standard
-errors are .15 to .3 %: an error of 2 % is seen in 9 of 10 runs. (*) and (**) differ by 50 % or more of the smaller in each case.
+errors are .1 to .3 %: an error of 2 % is seen in 9 of 10 runs. KL by quadrature, too: the trapezoid rule on 401 nodes an axis, exact but for the float32
+in which the project keeps a mixture's variances (1e-6). (*) and (**) differ by 50 % or more of the smaller in each case.
 
 Reference: Hyvarinen (2005), eq. 2, for the Fisher divergence; Kullback and Leibler (1951) for (*).
 """
@@ -42,16 +43,17 @@ EXPECTED = "refuted"
 REFERENCE = "Hyvärinen (2005), eq. 2; Kullback and Leibler (1951)"
 LEADING = "Fisher divergence (157) of N(0, 1) to N(0, 4)"
 
-DRAWS = 1_000_000
+DRAWS, EDGE, NODES, QUADRATURE = 1_000_000, 20.0, 401, 1e-6
+SKEWED = "N((1, 0), [[2, .5], [.5, 1]])"
 LAWS = {
     "N(0, 1)": (np.zeros(1), np.eye(1)),
     "N(0, 4)": (np.zeros(1), 4 * np.eye(1)),
     "N(1, 1)": (np.ones(1), np.eye(1)),
     "N(0, I)": (np.zeros(2), np.eye(2)),
-    "N((1, 0), S)": (np.array([1.0, 0.0]), np.array([[2.0, 0.5], [0.5, 1.0]])),
+    SKEWED: (np.array([1.0, 0.0]), np.array([[2.0, 0.5], [0.5, 1.0]])),
 }
-PAIRS = (("N(0, 1)", "N(0, 4)"), ("N(0, 4)", "N(0, 1)"), ("N(0, I)", "N((1, 0), S)"), ("N((1, 0), S)", "N(0, I)"))
-WRITTEN, FISHER, KL = "formula as Fisher divergence", "Fisher divergence (157)", "formula as KL"
+PAIRS = (("N(0, 1)", "N(0, 4)"), ("N(0, 4)", "N(0, 1)"), ("N(0, I)", SKEWED), (SKEWED, "N(0, I)"))
+WRITTEN, FISHER, KL, KL_BY_QUADRATURE = "printed formula, read as Fisher divergence,", "Fisher divergence (157)", "printed formula, read as KL,", "KL by quadrature"
 
 
 def _name(what: str, p: str, q: str) -> str:
@@ -77,12 +79,13 @@ def predict() -> list[Prediction]:
     """Closed forms."""
     found = []
     for p, q in PAIRS:
-        for what, group, unit, value in (
-            (WRITTEN, AS_WRITTEN, "1/x^2", printed_formula(p, q)),
-            (FISHER, CORRECTED, "1/x^2", fisher(p, q)),
-            (KL, CORRECTED, "nat", printed_formula(p, q)),
+        for what, group, unit, value, tolerance in (
+            (WRITTEN, AS_WRITTEN, "1/x^2", printed_formula(p, q), 0.0),
+            (FISHER, CORRECTED, "1/x^2", fisher(p, q), 0.0),
+            (KL, CORRECTED, "nat", printed_formula(p, q), 0.0),
+            (KL_BY_QUADRATURE, CORRECTED, "nat", printed_formula(p, q), QUADRATURE),
         ):
-            found.append(Prediction(_name(what, p, q), group, {"p": p, "q": q}, unit, value))
+            found.append(Prediction(_name(what, p, q), group, {"p": p, "q": q}, unit, value, tolerance))
     return found
 
 
@@ -93,7 +96,16 @@ def measure(master: int) -> dict[str, Measurement]:
         divergence, kl = monte_carlo(p, q, master, "fisher-formula")
         found[_name(WRITTEN, p, q)] = found[_name(FISHER, p, q)] = divergence
         found[_name(KL, p, q)] = kl
+        found[_name(KL_BY_QUADRATURE, p, q)] = Measurement(quadrature(_target(p), _target(q)))
     return found
+
+
+def quadrature(p: Target, q: Target) -> float:
+    """The integral of p log(p/q) by the trapezoid rule, exponentially exact for a smooth density that vanishes at the edge."""
+    axis = torch.linspace(-EDGE, EDGE, NODES, dtype=torch.float64)
+    x = torch.cartesian_prod(*[axis] * p.dim).view(-1, p.dim)
+    log_p = p.log_prob(x)
+    return float((log_p.exp() * (log_p - q.log_prob(x))).sum() * (axis[1] - axis[0]) ** p.dim)
 
 
 def monte_carlo(p: str, q: str, master: int, claim: str) -> tuple[Measurement, Measurement]:
@@ -106,7 +118,7 @@ def monte_carlo(p: str, q: str, master: int, claim: str) -> tuple[Measurement, M
 def _target(name: str) -> Target:
     """The Gaussian in the basis of the eigenvectors of S."""
     mean_of, covariance = LAWS[name]
-    basis = np.linalg.eigh(LAWS["N((1, 0), S)"][1])[1] if len(mean_of) == 2 else np.eye(1)
+    basis = np.linalg.eigh(LAWS[SKEWED][1])[1] if len(mean_of) == 2 else np.eye(1)
     variances = np.diag(basis.T @ covariance @ basis)
     centre, spread = (torch.tensor(v, dtype=torch.float32)[None] for v in (basis.T @ mean_of, variances))
     return mixture(torch.ones(1), centre, spread)

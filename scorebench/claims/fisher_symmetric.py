@@ -12,7 +12,7 @@ for a shift it is symmetric; N(0, 1) and N(1, 1) have 1 both ways.
 
 As stated, each order should give what the other one gives.
 
-Measurement: 1,000,000 exact draws, the project's own scores; standard errors .15 to .3 %: an error of 2 % is seen in 9 of 10 runs.
+Measurement: 1,000,000 exact draws, the project's own scores; standard errors .1 %: an error of 2 % is seen in 9 of 10 runs.
 
 Reference: Hyvarinen (2005), eq. 2, where the expectation is under the data.
 """
@@ -26,19 +26,25 @@ STATEMENT = r"F(p, q) = E_p\left|\nabla\log p-\nabla\log q\right|^2 = F(q, p)"
 CORRECTION = r"F(p, q) = \text{tr}(A\,\Sigma_1 A) + |\Sigma_2^{-1}(\mu_1-\mu_2)|^2, \quad A = \Sigma_2^{-1}-\Sigma_1^{-1}: \text{ symmetric where } A = 0"
 EXPECTED = "refuted"
 REFERENCE = "Hyvärinen (2005), eq. 2"
-LEADING = "F of N(0, 1) to N(0, 4)"
+LEADING = "Fisher divergence of N(0, 1) to N(0, 4)"
 
+ROUNDING = 1e-12
+"""Between pure shifts nothing is random: the scores differ by a constant."""
 SHIFTS = (("N(0, 1)", "N(1, 1)"), ("N(1, 1)", "N(0, 1)"))
 
 
 def _name(p: str, q: str) -> str:
-    return f"F of {p} to {q}"
+    return f"Fisher divergence of {p} to {q}"
+
+
+def _as_back(p: str, q: str) -> str:
+    return f"{_name(p, q)}, if equal to that of {q} to {p}"
 
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = [Prediction(_name(p, q), CORRECTED, {"p": p, "q": q}, "1/x^2", fisher(p, q)) for p, q in (*PAIRS, *SHIFTS)]
-    return found + [Prediction(f"{_name(p, q)}, as {_name(q, p)}", AS_WRITTEN, {"p": p, "q": q}, "1/x^2", fisher(q, p)) for p, q in PAIRS]
+    found = [Prediction(_name(p, q), CORRECTED, {"p": p, "q": q}, "1/x^2", fisher(p, q), ROUNDING) for p, q in (*PAIRS, *SHIFTS)]
+    return found + [Prediction(_as_back(p, q), AS_WRITTEN, {"p": p, "q": q}, "1/x^2", fisher(q, p)) for p, q in PAIRS]
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -46,4 +52,4 @@ def measure(master: int) -> dict[str, Measurement]:
     found = {}
     for p, q in (*PAIRS, *SHIFTS):
         found[_name(p, q)], _ = monte_carlo(p, q, master, "fisher-symmetric")
-    return found | {f"{_name(p, q)}, as {_name(q, p)}": found[_name(p, q)] for p, q in PAIRS}
+    return found | {_as_back(p, q): found[_name(p, q)] for p, q in PAIRS}

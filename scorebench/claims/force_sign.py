@@ -1,6 +1,6 @@
 r"""A force is -grad V: with the sign as printed a particle leaves the minimum.
 
-Statement (Newton's equation, before the Langevin equation): the force of a potential is F = +grad V.
+Statement (between Langevin's equation and the overdamped one): the force of a potential is F = +grad V.
 
 Prediction. V = x^2/2, x_0 = 1, at rest, m = 1, t = 1.
 
@@ -25,7 +25,7 @@ from scorebench.claims._langevin import langevin, linear
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 
 LABEL = "Sign of the force"
-SOURCE = "Newton's equation, before the Langevin equation"
+SOURCE = "between Langevin's equation and the overdamped one"
 STATEMENT = r"F = +\nabla V"
 CORRECTION = r"F = -\nabla V \text{ (the article's next line has the drift } -\nabla V \text{: two slips that cancel)}"
 EXPECTED = "refuted"
@@ -34,7 +34,7 @@ LEADING = "x(1) by x'' = -grad V"
 
 STEPS = 10_000
 NEWTON, OVERDAMPED = "x(1) by x'' = {sign}grad V", "x(1) by x' = {sign}grad V"
-FALLS = "x(1) if it falls towards the minimum, by x'{s} = +grad V"
+FALLS = "x(1) by x'{s} = +grad V, if that force led to the minimum"
 
 
 def predict() -> list[Prediction]:

@@ -12,7 +12,7 @@ E_theta V, by quadrature to 1e-10, the gradient is m(theta) - m(1): at theta = 1
 likelihood has its top at theta = 1, where the gradient is 0).
 
 If one could not do without Z one would have to leave log Z out, as if it were constant: -E_data V = -.417 at any theta, which as a gradient sends theta to
-0. As stated that is all that samples can give.
+0. As stated that is all that samples can give: -.417 at each theta.
 
 Measurement: the project's own MALA on the unnormalised energy, 100,000 chains from N(0, 1/4), 120 steps of c = .1/theta; the data are 1,000,000 exact
 draws of the project's double well. The gradient at theta = 4 has a standard error of .4 %: an error of 3 % is seen in 9 of 10 runs.
@@ -42,7 +42,7 @@ CORRECTION = (
 )
 EXPECTED = "refuted"
 REFERENCE = "Hinton (2002), eq. 3; Song and Kingma (2021), section 2"
-LEADING = "gradient at theta = 4, by samples"
+LEADING, DATA = "gradient at theta = 4, by samples", "the gradient's first term, over the data"
 
 THETAS, DRAWS, CHAINS, STEPS, START = (0.5, 1.0, 2.0, 4.0), 1_000_000, 100_000, 120, 0.25
 
@@ -52,7 +52,7 @@ def _name(theta: float) -> str:
 
 
 def _without(theta: float) -> str:
-    return f"gradient at theta = {theta:g}, with Z left out"
+    return f"{_name(theta)}, if Z had to be left out"
 
 
 def _mean_energy(theta: float) -> float:
@@ -70,10 +70,9 @@ def predict() -> list[Prediction]:
     """Quadrature."""
     found = []
     for theta in THETAS:
-        gradient = _mean_energy(theta) - _mean_energy(1.0)
-        found.append(Prediction(_name(theta), CORRECTED, {"theta": theta}, "nat", gradient))
-        found.append(Prediction(_without(theta), AS_WRITTEN, {"theta": theta}, "nat", gradient))
-    return found
+        found.append(Prediction(_name(theta), CORRECTED, {"theta": theta}, "nat", _mean_energy(theta) - _mean_energy(1.0)))
+        found.append(Prediction(_without(theta), AS_WRITTEN, {"theta": theta}, "nat", -_mean_energy(1.0)))
+    return [*found, Prediction(DATA, CORRECTED, {}, "nat", -_mean_energy(1.0))]
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -90,9 +89,8 @@ def measure(master: int) -> dict[str, Measurement]:
         x = run(sampler, Density(score_and_log_prob=_unnormalised(theta)), start, (STEPS,), [stream(theta)], GRADIENTS).samples[0, 0, 0]
         model = mean(_energy(x))
         error = math.hypot(model.standard_error, data.standard_error)
-        found[_name(theta)] = Measurement(model.measured - data.measured, error, CHAINS)
-        found[_without(theta)] = data._replace(measured=-data.measured)
-    return found
+        found[_name(theta)] = found[_without(theta)] = Measurement(model.measured - data.measured, error, CHAINS)
+    return found | {DATA: data._replace(measured=-data.measured)}
 
 
 def _energy(x: Tensor) -> Tensor:

@@ -5,13 +5,13 @@ Statement (below equation 157, figure of the vector field): the score points tow
 Prediction. Without noise, dx = grad log p dt.
 
 **Within a basin.** p = N(0, 1): x = x_0 e^-t, so that the variance of any start falls to e^-2t of it: .3679 at t = .5, .1353 at t = 1. p = 1/2 N(-2, .25)
-+ 1/2 N(2, .25): from .5 the flow ends at the right mode, a zero of the score, at 2 less 5e-13, found by bisection.
++ 1/2 N(2, .25): from .5 the flow ends at the right mode, a zero of the score, at 2 less 5e-14, found by bisection.
 
 **Not straight.** p = N(0, diag(1, 10)) at (1, sqrt 10), one standard deviation out along both axes: the score is -(1, 1/sqrt 10), the way to the mode -(1,
 sqrt 10), and the cosine between them 2/sqrt(1.1 x 11) = .575: 55 degrees. As stated it is 1. Along the flow x_2 = x_1^(1/10) sqrt 10: first one coordinate
 falls, then the other.
 
-**From the divide** between two modes the flow reaches none: from 0 it stays at 0, a saddle. As stated it ends at 2 from the mode's centre, 0.
+**From the divide** between two modes the flow reaches none: from 0, a minimum of the density, it stays at 0. As stated it would end at a mode, at 2.
 
 Measurement: the project's own ULA without noise; h = .001, whose (1 - h)^k is known, and float32's rounding, 1e-5, give the tolerances. (A step h s
 below half a unit in the last place of x = 2 is lost: the flow stalls where |s| < 1.2e-4, within 3e-5 of the mode; 1e-4 is allowed.) The variance is that
@@ -34,7 +34,7 @@ from scorebench.targets.gaussian import gaussian
 LABEL = "Following the score"
 SOURCE = "below equation 157, figure of the vector field"
 STATEMENT = r"\nabla\log p(x) \text{ points to the mode, and } dx = \nabla\log p(x)\,dt \text{ reaches it}"
-CORRECTION = r"\text{it points uphill: to the mode of its basin in the end, not straight there, and nowhere from a saddle}"
+CORRECTION = r"\text{it points uphill: to the mode of its basin in the end, not straight there, and nowhere from a critical point between modes}"
 EXPECTED = "qualified"
 BASIN, STRAIGHT = "within a basin", "straight, from anywhere"
 CONDITIONS = {"within a basin": True, "straight, from anywhere": False}

@@ -44,7 +44,7 @@ STEP_SIZE, STEPS, CHAINS = 0.1, 100, 100_000
 HALF_WIDTH, NODES = 25.0, 2_501
 WIDE, EDGE = 25.0, 10.0
 AFTER_STEPS, AS_STATED = "share right of 0 from data, by Euler's kernel", "share right of 0 from {}, if p is sampled"
-UNIFORM, NORMAL, POINT = "U[-10, 10]", "N(0, 25)", "0"
+UNIFORM, NORMAL, POINT = "U[-10, 10]", "N(0, 25)", "x0 = 0"
 
 
 def _share(start: str) -> str:

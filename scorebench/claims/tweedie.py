@@ -12,8 +12,8 @@ and by quadrature, too, the least mean squared error of any denoiser, E (x_0 - E
 Measurement. **Exact score**: of the project's own mixture, noised: x_t/sqrt(abar) has the law p * N(0, (1 - abar)/abar). **Draws**: the mean of x_0 over
 400,000 exact draws, weighted by q(y|x_0): neither score nor quadrature. **A trained denoiser**: denoising score matching of the project's own MLP field at
 sigma = 1, the same noise in units of sqrt(abar), on 100,000 draws. Its error on 400,000 fresh draws may exceed the least by 2 %; at a point it may be off
-by .1, five times the spread that networks of this size had from seed to seed in trials: tolerances, set before. (Another sign of the score is off by 1 and
-more.) The leading number has a standard error of .04 %: an error of .3 % is seen in 9 of 10 runs.
+by .1, five times the spread that networks of this size had from seed to seed in trials: tolerances, set before. (Another sign of the score is off by
+1.9, .9 and .7.) The leading number has a standard error of .04 %: an error of .3 % is seen in 9 of 10 runs.
 
 Reference: Robbins (1956); Efron (2011), section 2; Luo (2022), eqs. 131-133.
 """

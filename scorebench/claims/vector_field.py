@@ -12,7 +12,7 @@ Noiseless, every trajectory from there ends at the same point, in the right half
 alone (to 1e-5: terms of size 8 that cancel in float32).
 
 Measurement: the project's own ULA, c = .001, 10,000 chains; Euler's law from its transition kernel, and in closed form along x_2, gives the tolerances,
-.003 in the share. Its standard error is .65 %: an error of 5 % is seen in 9 of 10 runs.
+.0035 in the share. Its standard error is .65 %: an error of 5 % is seen in 9 of 10 runs.
 
 Reference: Song and Ermon (2019), Fig. 2; Luo (2022), figure of three trajectories.
 """

@@ -39,7 +39,7 @@ def draw(results: Results) -> Figure:
         ax.plot(times, falling, color=COLOURS[0], lw=1.8, label="$D_{KL}(q_t, p)$ (nat)")
         ax.plot(times, rate, color=COLOURS[1], lw=1.8, ls="--", label="Fisher divergence $F(q_t, p)$")
         measured(ax, [max(u, float(times[0])) for u in at], found.loc[[_fall(what, u) for u in at]], 1, "$-dD_{KL}/dt$, measured")
-        ax.set(yscale="log", xlabel="time $t$", title=what.replace("M2", "two modes at -2 and 2"))
+        ax.set(yscale="log", xlabel="time $t$", title=what)
     left.set_ylabel("nat; nat a unit of time")
     left.legend(loc="upper right")
     return figure
