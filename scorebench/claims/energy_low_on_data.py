@@ -8,8 +8,8 @@ dimensions have no known density; against digits whose every pixel was shuffled 
 1/2), trained energies are to say which is which: AUROC 1 within .02, set on trials with other seeds (.991 to .996).
 
 Measurement: the project's own MLP energies: on the line by implicit score matching, 5,000 points, 400 steps, tolerance .005 (AUROC is flat at the best
-order: an order that is wrong where E differs by .1 costs .001); on digits by denoising at sigma = .4 and by sliced score matching, 400 steps; 200,000 pairs, 4,000 for digits. The
-leading number has a standard error of .1 %: an error of .7 % is seen in 9 of 10 runs.
+order: an order that is wrong where E differs by .1 costs .001); on digits by denoising at sigma = .4 and by sliced score matching, 400 steps; 200,000
+pairs, 4,000 for digits. The leading number has a standard error of .1 %: an error of .7 % is seen in 9 of 10 runs.
 
 Reference: LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4, for AUROC.
 """

@@ -47,7 +47,11 @@ LEADING = "Fisher divergence of N(0, 1) to N(0, 4)"
 
 DRAWS, REPEATS, SIZES = 1_000_000, 2_000, (100, 10_000)
 EDGE, WEIGHTS, EQUAL = 15.0, (0.8, 0.2), (0.5, 0.5)
-OTHER_ORDER, SHIFT, FALL = "Fisher divergence of N(0, 4) to N(0, 1)", "Fisher divergence of N(0, 1) to N(1, 1)", "exponent of the standard error in n"
+OTHER_ORDER, SHIFT, FALL = (
+    "Fisher divergence of N(0, 4) to N(0, 1)",
+    "Fisher divergence of N(0, 1) to N(1, 1)",
+    "exponent of the standard error in n",
+)
 MODES = ".8 N(-5, 1) + .2 N(5, 1) to the same with equal weights"
 AS_STATED, BLIND, KL = f"Fisher divergence of {MODES}, if twice KL as between Gaussians", f"Fisher divergence of {MODES}", f"KL of {MODES}"
 

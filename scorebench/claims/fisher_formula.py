@@ -53,7 +53,12 @@ LAWS = {
     SKEWED: (np.array([1.0, 0.0]), np.array([[2.0, 0.5], [0.5, 1.0]])),
 }
 PAIRS = (("N(0, 1)", "N(0, 4)"), ("N(0, 4)", "N(0, 1)"), ("N(0, I)", SKEWED), (SKEWED, "N(0, I)"))
-WRITTEN, FISHER, KL, KL_BY_QUADRATURE = "printed formula, read as Fisher divergence,", "Fisher divergence (157)", "printed formula, read as KL,", "KL by quadrature"
+WRITTEN, FISHER, KL, KL_BY_QUADRATURE = (
+    "printed formula, read as Fisher divergence,",
+    "Fisher divergence (157)",
+    "printed formula, read as KL,",
+    "KL by quadrature",
+)
 
 
 def _name(what: str, p: str, q: str) -> str:

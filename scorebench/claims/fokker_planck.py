@@ -11,9 +11,9 @@ has ten digits): E x = .6927 at t = .5 and .4763 at t = 1; the spectral gap, at 
 **In the plane**, V = (x_1^2 - 1)^2 + x_2^2/2 from N((1, 0), .01 I): the coordinates are independent, E x_1 as above, E x_2^2 = .01 e^-2t + 1 - e^-2t.
 
 Measurement. The project's finite volumes, 800 cells (60 x 60 in the plane): second order; the tolerances, 1e-3 (1e-2 in the plane), were set beforehand.
-The gap is the second eigenvalue of its matrix. Particles: the project's own ULA, 100,000 chains, h = .005; the gap between Euler's own law
-(`euler_kernel`, exact to rounding) and the equation's is the tolerance, 1.3 % of a value or less. E x at t = 1 has a standard error of .5 %: an error of 4 % is seen in
-9 of 10 runs.
+The gap is the second eigenvalue of its matrix. Particles: the project's own ULA, 100,000 chains, h = .005; the gap between Euler's own law (`euler_kernel`,
+exact to rounding) and the equation's is the tolerance, 1.3 % of a value or less. E x at t = 1 has a standard error of .5 %: an error of 4 % is seen in 9 of
+10 runs.
 
 Reference: Risken (1989), sections 5.3 to 5.5; Scharfetter and Gummel (1969) for the fluxes.
 """

@@ -10,9 +10,9 @@ b = -1: e^-t and .1 e^-2t + 1 - e^-2t, which contract to N(0, 1), as the stateme
 .1 e^2t + e^2t - 1, which grow for ever: exp(V) is no density, and there is no steady state. At t = 1 the variances are .878 and 7.128. (The
 article's next lines go on with the right sign: a slip that a reader who types the equation in will meet.)
 
-Measurement. The density: the project's finite-volume solver in [-25, 25] with either drift; its second-order error with cells of
-h = .05 (.2 % of the variance at t = 1, drift +grad V; fitted fluxes diffuse by T (1 + x^2 h^2/12)) is within the tolerance, 5e-3 of the value. Particles: 200,000 by ULA with either score, h = .002; Euler's
-known law gives the tolerance. A variance has a standard error of .32 %.
+Measurement. The density: the project's finite-volume solver in [-25, 25] with either drift; its second-order error with cells of h = .05 (.2 % of the
+variance at t = 1, drift +grad V; fitted fluxes diffuse by T (1 + x^2 h^2/12)) is within the tolerance, 5e-3 of the value. Particles: 200,000 by ULA with
+either score, h = .002; Euler's known law gives the tolerance. A variance has a standard error of .32 %.
 
 Reference: Risken (1989), section 5.3; Pavliotis (2014), section 3.4.
 """

@@ -7,13 +7,13 @@ Prediction. The loss is a mean over p: an error counts by p's mass. The square [
 x uniform, by quadrature, E |s|^2 = 35.14, large since the score turns over from one mode to the other within 1/10 around x_1 + x_2 = log(.25)/10.
 Thresholds, set before training, by network:
 
-    mean squared error in the modes below half of E |s|^2 there (it has learnt): all networks
-    on the square above a tenth of E |s|^2 there (it has not): all networks
-    the one over the other, between to within, above 10: all networks
+    mean squared error in the modes below half of E |s|^2 there (it has learnt)
+    on the square above a tenth of E |s|^2 there (it has not)
+    the one over the other, between to within, above 10
 
-Measurement: 100 networks, the project's own MLP field by implicit score matching, each from 2,000 draws of its own, 400 steps; errors at 1,000 exact draws
-and at 1,000 uniform points of the square, by the exact score. Shares of networks; if 5 of 100 failed, it would be seen by a share of .95, for which 1 is
-not predicted. Its standard error is 0 where all agree.
+Measurement: 100 networks, the project's own MLP field by implicit score matching, each from 2,000 draws of its own, 800 steps; errors at 1,000 exact draws
+and at 1,000 uniform points of the square, by the exact score. What is counted is networks that miss a threshold: none, and 2 of 100 are allowed, set
+beforehand. (In trials on other seeds the median error in the modes was .02 of E |s|^2, that of the worst of 100 networks .1 to .4.)
 
 Reference: Song and Ermon (2019), section 3.2.1 and figure 2.
 """
@@ -41,11 +41,12 @@ REFERENCE = "Song and Ermon (2019), section 3.2.1 and figure 2"
 LEADING = "E |s|^2 on the square between the modes"
 
 WEIGHTS, CENTRE, PART, EDGE = (0.2, 0.8), 5.0, 1.0, 1.0
-NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 100, Training(size=2_000, batch=64, steps=(400,)), 2e-2, 1_000, 400_000
+NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 100, Training(size=2_000, batch=64, steps=(800,)), 2e-2, 1_000, 400_000
 LEARNT, NOT, RATIO = 0.5, 0.1, 10.0
-WITHIN = f"share of networks with an error in the modes below {LEARNT:g} of E |s|^2"
-BETWEEN = f"share of networks with an error between the modes above {NOT:g} of E |s|^2"
-RATIOS = f"share of networks whose error between is over {RATIO:g} times that within"
+ALLOWED = 2
+WITHIN = f"networks of {NETWORKS} with an error in the modes of {LEARNT:g} of E |s|^2 or more"
+BETWEEN = f"networks of {NETWORKS} with an error between the modes of {NOT:g} of E |s|^2 or less"
+RATIOS = f"networks of {NETWORKS} whose error between the modes is {RATIO:g} times that within or less"
 
 
 def predict() -> list[Prediction]:
@@ -60,7 +61,7 @@ def predict() -> list[Prediction]:
     size = float(weights @ squared @ weights / weights.sum() ** 2)
     return [
         Prediction(LEADING, AS_WRITTEN, {"edge": EDGE}, "1/x^2", size, 1e-4 * size),
-        *(Prediction(name, AS_WRITTEN, {"networks": NETWORKS}, "", 1.0) for name in (WITHIN, BETWEEN, RATIOS)),
+        *(Prediction(name, AS_WRITTEN, {"networks": NETWORKS}, "", 0.0, ALLOWED) for name in (WITHIN, BETWEEN, RATIOS)),
     ]
 
 
@@ -85,5 +86,5 @@ def measure(master: int) -> dict[str, Measurement]:
         return (found - target.score(x)).square().sum(-1).mean(-1).double()
 
     within, between = errors(target.sample(POINTS, stream)), errors(square[:POINTS])
-    shares = {WITHIN: within < LEARNT * 2, BETWEEN: between > NOT * sizes.mean(), RATIOS: between > RATIO * within}
-    return {LEADING: mean(sizes, "draws")} | {name: mean(share, "networks") for name, share in shares.items()}
+    missed = {WITHIN: within >= LEARNT * 2, BETWEEN: between <= NOT * sizes.mean(), RATIOS: between <= RATIO * within}
+    return {LEADING: mean(sizes, "draws")} | {name: Measurement(float(of.sum())) for name, of in missed.items()}

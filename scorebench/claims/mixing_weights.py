@@ -50,7 +50,11 @@ SIGMAS = tuple(float(s) for s in np.geomspace(20.0, 1.0, 10))
 VARIANTS: dict[str, Callable[[float], float]] = {"components": lambda sigma: sigma**2, "noised density": lambda sigma: 1 + sigma**2}
 MIDDLE = CENTRE * math.sqrt(2)
 NARROW, WIDE, FINE, COARSE = 20.0, 140.0, 0.05, 0.2
-PLAIN_SHARE, PLAIN_EQUAL, STATED = "share in the mode at (5, 5), plain", "share in the mode at (5, 5), plain, of weights 0.5 and 0.5", "{}, as stated"
+PLAIN_SHARE, PLAIN_EQUAL, STATED = (
+    "share in the mode at (5, 5), plain",
+    "share in the mode at (5, 5), plain, of weights 0.5 and 0.5",
+    "{}, as stated",
+)
 
 
 def _share(variant: str) -> str:

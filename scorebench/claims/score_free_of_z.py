@@ -6,7 +6,8 @@ Prediction. An identity on paper; it is tested where code can miss it.
 
 - f = V = (x^2 - 1)^2, whose Z is not 1 (log Z = .68 by quadrature): automatic differentiation of the energy gives -V'(x) = -4x(x^2 - 1) at any x, to
   rounding in float64 (1e-12), and the same to rounding for V + 1000.
-- A network f, a multilayer perceptron in float64, whose Z is had by quadrature on [-8, 8] and cancels in differences: central differences of log p = -f - log Z with step h differ from
+- A network f, a multilayer perceptron in float64, whose Z is had by quadrature on [-8, 8] and cancels in differences: central differences of log p = -f -
+log Z with step h differ from
   -f' by h^2 |f'''|/6 + O(h^4), so that halving h divides the error by 4: the order, log2 of that ratio, is 2. With h = .02 the next term
   changes the order by less than .01, the tolerance.
 - If s is the score of a normalised density that vanishes at infinity, then by parts E_p [x s(x)] = -1 (Stein 1972). A factor in s shows in it, a

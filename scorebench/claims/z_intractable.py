@@ -6,8 +6,9 @@ Prediction. f(x) = sum_i (x_i^2 - 1)^2 on R^d: Z = Z_1^d, Z_1 by quadrature to 1
 that f is a sum can be judged. "Known" is within .2 nat, set beforehand; as stated no method would know any.
 
 **By a grid** of n nodes an axis, the midpoint rule on [-2, 2]^d, f is evaluated n^d times. f being a sum, so is what comes out, log Z = d log((4/n) sum_j
-exp(-V(x_j))), and it can be said beforehand how wrong it is. .01 nat takes 8, 81 and 6,561 evaluations at d = 1, 2 and 4: nine to the power of d. A million evaluations leave 1,000 nodes an axis at d = 2, where Z is known to 1e-5; 5 at d = 8, where the grid says 4.879 (truth
-5.439); 2 at d = 16, where it says 22.18 (truth 10.88). So at d = 8 and 16 the statement holds of grids.
+exp(-V(x_j))), and it can be said beforehand how wrong it is. .01 nat takes 8, 81 and 6,561 evaluations at d = 1, 2 and 4: nine to the power of d. A million
+evaluations leave 1,000 nodes an axis at d = 2, where Z is known to 1e-5; 5 at d = 8, where the grid says 4.879 (truth 5.439); 2 at d = 16, where it says
+22.18 (truth 10.88). So at d = 8 and 16 the statement holds of grids.
 
 **By samples.** Annealed importance sampling in R^d, 2,000 chains and 1,000 levels, evaluates f twice a level: 4 million times at any d. To leading order in
 the number of levels a log weight is a sum of d independent parts, so that its spread grows like d^(1/2), and while that is below 1, so does the error of log
@@ -33,7 +34,9 @@ from scorebench.targets._mixture import normal
 LABEL = "What it takes to know Z"
 SOURCE = "energy-based models, below equation 152"
 STATEMENT = r"Z = \int \exp(-f(x))\,dx \text{ cannot be known for a complicated } f"
-CORRECTION = r"\text{not from a grid in many dimensions, whose cost is } n^d; \text{ from annealed samples it can, with an error like } \sqrt{d}"
+CORRECTION = (
+    r"\text{not from a grid in many dimensions, whose cost is } n^d; \text{ from annealed samples it can, with an error like } \sqrt{d}"
+)
 EXPECTED = "qualified"
 MANY, ELSE = "by a grid in many dimensions", "by a grid in few dimensions, or by samples"
 CONDITIONS = {"by a grid in many dimensions": True, "by a grid in few dimensions, or by samples": False}

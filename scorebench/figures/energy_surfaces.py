@@ -46,7 +46,7 @@ def draw(results: Results) -> Figure:
     stream = rng.generator("energy_surfaces")
     data = torch.randn(200_000, generator=stream)
     other = EDGE * (2 * torch.rand(200_000, generator=stream) - 1)
-    bins = np.linspace(0, EDGE**2 / 2, 61)
+    bins = np.linspace(0, EDGE**2 / 2, 61).tolist()
     ax.hist(
         (data.square() / 2).numpy(), bins, density=True, histtype="stepfilled", alpha=0.45, color=COLOURS[0], label="draws of $N(0, 1)$"
     )

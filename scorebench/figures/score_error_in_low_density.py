@@ -6,8 +6,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from scorebench import rng
-from scorebench.claims.low_density import BETWEEN, EDGE, RATE, WITHIN, two_modes
-from scorebench.config import Training
+from scorebench.claims.low_density import BETWEEN, EDGE, RATE, TRAINING, WITHIN, two_modes
 from scorebench.figures.base import COLOURS, numbers
 from scorebench.models.base import over_stack, score
 from scorebench.results import Results
@@ -27,10 +26,9 @@ NETWORKS, HALF = 20, 8.0
 def draw(results: Results) -> Figure:
     """A map, and a cut."""
     found, target = numbers(results, "low-density"), two_modes()
-    training = Training(size=2_000, batch=64, steps=(400,))
     loss, model = parse("loss", "implicit"), parse("model", "mlp_score:width=16")
     fitted = fit(
-        target, model, [loss], [RATE], training, training.steps, results.claim("low-density")["seed"], list(range(NETWORKS)), "low-density"
+        target, model, [loss], [RATE], TRAINING, TRAINING.steps, results.claim("low-density")["seed"], list(range(NETWORKS)), "low-density"
     )
     parameters = {k: v[0] for k, v in fitted.parameters[-1].items()}
 
@@ -61,7 +59,7 @@ def draw(results: Results) -> Figure:
     right.fill_between(line, 0.01, 0.01 * (1e3 * density / density.max()).clamp_min(1.0), color="0.85", zorder=0, label="density")
     right.axvspan(-EDGE, EDGE, color=COLOURS[8], alpha=0.25, zorder=0, label="the square")
     right.set(yscale="log", xlabel="along the diagonal, $x_1 = x_2$", ylabel="error / size in a mode", ylim=(0.01, 300), xlim=(-HALF, HALF))
-    shares = [float(found["measured"][name]) for name in (WITHIN, BETWEEN)]
-    right.set_title(f"of 100 networks {shares[0]:.0%} learnt the modes, {shares[1]:.0%} are wrong between", fontsize=10)
+    missed = [100 - float(found["measured"][name]) for name in (WITHIN, BETWEEN)]
+    right.set_title(f"of 100 networks {missed[0]:.0f} learnt the modes, {missed[1]:.0f} are wrong between", fontsize=10)
     right.legend(loc="upper center", ncols=2, fontsize=9)
     return figure
