@@ -1,13 +1,14 @@
-# `make` or `make help` lists the targets. PYTHON, SUITE, CORES and PIP_FLAGS can be set: make reproduce SUITE=smoke CORES=4
+# `make` or `make help` lists the targets. PYTHON, SUITE, CORES, SEEDS and PIP_FLAGS can be set: make reproduce SUITE=smoke CORES=4
 PYTHON ?= python3
 SUITE ?= article
 CORES ?= all
 PIP_FLAGS ?=
+SEEDS ?= 20
 BIN = .venv/bin
 SUITE_FILE = workflows/suites/$(SUITE).yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce verify test lint format reference lock clean
+.PHONY: help reproduce verify claims test lint format reference lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +19,9 @@ reproduce: $(SUITE_FILE) .venv/installed ## run the article suite (or SUITE=smok
 
 verify: .venv/installed ## compare a run with the committed reference, cell by cell
 	@$(BIN)/scorebench verify results/$(SUITE)
+
+claims: .venv/installed ## test every claim on SEEDS=20 fresh master seeds: does a verdict change? (an hour or so)
+	@$(BIN)/scorebench claims --seeds $(SEEDS) --workers $$(nproc)
 
 test: .venv/installed-dev ## set up and run the tests
 	@$(BIN)/pytest --junit-xml=results/tests.xml

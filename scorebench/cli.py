@@ -1,4 +1,4 @@
-"""The command line: `scorebench list | compare | stage | summary | verify | readme`."""
+"""The command line: `scorebench list | compare | claims | stage | summary | verify | readme`."""
 
 import json
 import sys
@@ -79,6 +79,31 @@ def compare_samplers(
         print(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         comparison.show(result)
+
+
+@app.command()
+def claims(
+    claim: Annotated[list[str] | None, typer.Argument(help="Claims to test; all if none is named.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many fresh master seeds.")] = 20,
+    first: Annotated[int, typer.Option(help="The first of them.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes at a time.")] = 2,
+) -> None:
+    """Test claims over fresh master seeds; exit code 1 if a verdict is not the registered one every time."""
+    from scorebench import repeats
+
+    names = claim or registry.names("claim")
+    lines = [unknown("claim", name, registry.names("claim")) for name in names if name not in registry.names("claim")]
+    lines += [f"--{k} {n} is not allowed (allowed: 1 or more)" for k, n in (("seeds", seeds), ("workers", workers)) if n < 1]
+    if lines:
+        raise InputError(*lines)
+    unstable = []
+    for of in repeats.repeats(names, range(first, first + seeds), workers):
+        print("\n".join(repeats.told(of)), flush=True)
+        if not repeats.holds(of):
+            unstable.append(of[0].claim)
+    print(f"{len(names) - len(unstable)} of {len(names)} claims have the registered verdict with every one of {seeds} master seeds")
+    if unstable:
+        sys.exit(1)
 
 
 @app.command()

@@ -5,8 +5,9 @@ Statement (equation 152): for any function f, p(x) = exp(-f(x))/Z with Z = int e
 Prediction. **Integrable.** V = (x^2 - 1)^2 at temperature T: log Z = log int exp(-V/T) dx by adaptive quadrature to 1e-10, at T = 1/4, 1, 4.
 Annealed importance sampling (AIS) knows nothing of quadrature and must find the same. The network f(x) = softplus(x) + softplus(-x),
 softplus(x) = ln(1 + e^x), has exp(-f) = 1/((1 + e^x)(1 + e^-x)), the logistic density: Z = 1. Energies trained on V's draws, by implicit and by
-denoising score matching: AIS less quadrature is zero, and so is the growth of log int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a softplus network is asymptotically linear
-along every ray, so that in one dimension exp(-f) is integrable exactly if f rises far out on both sides: 1 says that it does.
+denoising score matching: AIS less quadrature is zero, and so is the growth of log int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a
+softplus network is asymptotically linear along every ray, so that in one dimension exp(-f) is integrable exactly if f rises far out on both sides: 1
+says that it does.
 
 **Not integrable.** The same network with its last weights negated, f(x) = -softplus(x) - softplus(-x): int_(-L)^L exp(-f) = int (1 + e^x)(1 + e^-x)
 = 4 L + 4 sinh L, which grows without end. As stated log int_(-2L)^(2L) - log int_(-L)^L would be 0; it is log((8 L + 4 sinh 2L)/(4 L + 4 sinh L)),

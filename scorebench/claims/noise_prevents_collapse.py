@@ -14,9 +14,9 @@ few chains in 10,000 that crossed), 0 without: no collapse.
 - ln 2 = 7.3: the spectral gap is .00248, so that the side is remembered for 400 units of time, and at t = 10 the share is .0119.
 
 Measurement: the project's own ULA, c = .0005, 6,000 chains a start over t = 1; c = .01, 40,000 chains over t = 10, whose share at
-t = 10 has a standard error of 5 %. The spectral gap is that of the finite-volume solver, 600 cells: second order, tolerance 1 %. Euler's law from its transition kernel
-(exact to rounding) gives the tolerances, .002 in shares near the divide. The leading number has a standard error of .5 %: an error of 4 % is seen in 9 of
-10 runs.
+t = 10 has a standard error of 5 %. The spectral gap is that of the finite-volume solver, 600 cells: second order, tolerance 1 %. Euler's law from its
+transition kernel (exact to rounding) gives the tolerances, .002 in shares near the divide. The leading number has a standard error of .5 %: an error
+of 4 % is seen in 9 of 10 runs.
 
 Reference: Song and Ermon (2019), section 3.2.2; Risken (1989), section 5.10, for the rate.
 """

@@ -172,11 +172,11 @@ def _states(
     """The sampler's state after these numbers of steps of h."""
     c, t = torch.tensor([[h * h / 2]]), torch.ones(1, 1)
     alone = {OVERDAMPED: LeimkuhlerMatthews, EULER: ULA}
-    sampler: Any = alone[scheme](c, t) if scheme in alone else Underdamped(c, t, scheme, FRICTION)
+    sampler: Any = alone[scheme](c, t) if scheme in alone else Underdamped(c, t, scheme, FRICTION)  # type: ignore[arg-type]
     density, kept = Density(score=force), []
     state = sampler.init(start[None, None], density)
     for step in range(1, steps[-1] + 1):
-        state, _ = sampler.step(state, density, sampler.draws(density, (len(start), 1), stream)[None])  # type: ignore[arg-type]
+        state, _ = sampler.step(state, density, sampler.draws(density, (len(start), 1), stream)[None])
         if step in steps:
             kept.append(state)
     return kept
