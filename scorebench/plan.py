@@ -103,7 +103,14 @@ class Plan:
     def claims_of_figure(self, figure: str) -> tuple[str, ...]:
         """The claims whose numbers a figure shows."""
         wanted = registry.entry("figure", figure).facts.get("NEEDS", {}).get("claim", ())
+        if wanted == "":
+            return self.suite.claims
         return (wanted,) if isinstance(wanted, str) else wanted
+
+    @cached_property
+    def figure_of_claim(self) -> dict[str, str]:
+        """The first of the suite's figures that shows a claim's numbers."""
+        return {claim: name for name in reversed(self.suite.figures) for claim in self.claims_of_figure(name)}
 
     def files_of_figure(self, figure: str) -> list[str]:
         """What a figure is drawn from, in the suite's folder: claims alone if it needs nothing else, so that it need not wait for the tables."""

@@ -17,7 +17,7 @@ from conftest import stream
 from latex2mathml.converter import convert
 from scipy import stats
 
-from scorebench import registry
+from scorebench import registry, repeats
 from scorebench.claims import base, step_size_bias, wiener_increment
 from scorebench.claims._slips import SLIPS
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, agrees, evaluate, of_means, verdict
@@ -384,3 +384,12 @@ def test_stage_tells_a_claim_that_does_not_import(monkeypatch, plan, tmp_path, t
     found, _ = run_stage(plan, name.replace("_", "-"), tmp_path)
     assert found["verdict"].startswith("failed: ") and reason in found["verdict"]
     assert found["label"] in ("Broken", name.replace("_", "-"))
+
+
+def test_repeats_tell_a_verdict_that_does_not_hold(monkeypatch):
+    """In one process each: a stable claim, and one whose code raises for a seed."""
+    (stable,) = repeats.repeats(["wiener-derivative"], range(1, 3), 1)
+    assert repeats.holds(stable) and repeats.told(stable) == ["wiener-derivative: refuted 2/2 (registered: refuted)"]
+    broken = [stable[0], stable[1]._replace(verdict="unexplained", disagreeing=["slope"])]
+    assert not repeats.holds(broken)
+    assert repeats.told(broken)[1] == "  seed 2: unexplained; slope"

@@ -144,8 +144,9 @@ def test_a_target_that_failed_is_told_with_its_log(tmp_path: Path) -> None:
 
 def test_a_claim_counts_what_its_verdict_counts() -> None:
     quantities = [{"group": g, "agrees": a} for g, a in (("corrected", True), ("as-written", False), ("identity", True))]
-    claim = _claim({"quantities": quantities, "statement": "x", "correction": ""})
+    claim = _claim({"id": "a-b", "quantities": quantities, "statement": "x", "correction": ""}, {"a-b": "seen"})
     assert (claim["agreeing"], claim["counted"]) == (1, 2)
+    assert claim["evidence"]["group"] == "as-written" and claim["file"] == "scorebench/claims/a_b.py" and claim["figure"] == "seen"
 
 
 def test_markdown_and_latex() -> None:

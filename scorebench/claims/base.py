@@ -145,8 +145,13 @@ def agrees(p: Prediction, m: Measurement) -> bool:
     """The agreement rule; a measurement that is not finite, or of fewer than two units, agrees with nothing."""
     if not (math.isfinite(m.measured) and math.isfinite(m.standard_error)) or (m.n is not None and m.n < 2):
         return False
-    t = 0.0 if m.n is None else -float(stdtrit(m.n - 1, ALPHA / BUDGET / 2))
-    return abs(m.measured - p.predicted) <= t * m.standard_error + p.tolerance
+    return abs(m.measured - p.predicted) <= allowed(m.standard_error, m.n, p.tolerance)
+
+
+def allowed(standard_error: float, n: int | None, tolerance: float) -> float:
+    """How far a measurement of n units, of two at least, may be from its prediction."""
+    t = 0.0 if n is None else -float(stdtrit(n - 1, ALPHA / BUDGET / 2))
+    return t * standard_error + tolerance
 
 
 def verdict(

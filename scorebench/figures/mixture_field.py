@@ -29,7 +29,7 @@ def draw(results: Results) -> Figure:
     figure, (ax, right) = plt.subplots(1, 2, figsize=(11.0, 4.2), width_ratios=(1.45, 1))
     x, y = torch.linspace(-3.6, 3.6, 241), torch.linspace(-2.1, 2.1, 141)
     p = target.log_prob(torch.cartesian_prod(x, y)).exp().reshape(241, 141).T
-    ax.imshow(p.sqrt(), origin="lower", extent=(-3.6, 3.6, -2.1, 2.1), cmap="Greys", vmax=1.1)
+    ax.imshow(p.sqrt().numpy(), origin="lower", extent=(-3.6, 3.6, -2.1, 2.1), cmap="Greys", vmax=1.1)
     points = torch.cartesian_prod(x[5::12], y[5::12])
     s = target.score(points)
     s = s * (s.norm(dim=-1, keepdim=True) + 1e-9) ** -0.6

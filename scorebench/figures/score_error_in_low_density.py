@@ -41,7 +41,7 @@ def draw(results: Results) -> Figure:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 4.4), width_ratios=(1, 1.15))
     axis = torch.linspace(-HALF, HALF, 121)
-    mean = errors(torch.cartesian_prod(axis, axis)).median(0).values.reshape(121, 121).T
+    mean = errors(torch.cartesian_prod(axis, axis)).median(0).values.reshape(121, 121).T.numpy()
     image = left.imshow(mean, origin="lower", extent=(-HALF, HALF, -HALF, HALF), cmap="viridis_r", norm=LogNorm(0.05, 10))
     figure.colorbar(image, ax=left, label="error of the score / its size in a mode", shrink=0.9, extend="both")
     data = target.sample(200, rng.generator("low density"))

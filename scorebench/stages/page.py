@@ -42,7 +42,7 @@ def run(plan: Plan, folder: Path) -> None:
     page = environment.from_string(template).render(
         suite=plan.suite.name,
         recommendations=_by_target(summary.recommendations(results)),
-        claims=[_claim(c, _figures_of_claims(plan)) for c in results.claims],
+        claims=[_claim(c, plan.figure_of_claim) for c in results.claims],
         verdicts=Counter(c["verdict"] for c in results.claims).most_common(),
         as_expected=sum(c["verdict"] == c["expected"] for c in results.claims),
         slips=[s._asdict() | {"printed": mathml(s.printed), "meant": mathml(s.meant)} for s in SLIPS],
@@ -75,11 +75,6 @@ def _claim(claim: dict[str, Any], figures: dict[str, str]) -> dict[str, Any]:
         "figure": figures.get(claim["id"], ""),
         "evidence": next((q for q in counted if not q["agrees"]), None),
     }
-
-
-def _figures_of_claims(plan: Plan) -> dict[str, str]:
-    """Claim to the figure of this suite that is drawn from it."""
-    return {claim: name for name in reversed(plan.jobs("figure")) for claim in plan.claims_of_figure(name)}
 
 
 def _by_target(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -41,9 +41,11 @@ def run(plan: Plan, folder: Path) -> None:
         "samplers": samplers(chosen, metrics),
         "decomposition": decomposition.decompose(chosen, metrics),
         "learning_rates": _learning_rates(plan, folder),
-        "claims": _claims(claims),
+        "claims": _claims(claims, plan),
     }
-    shown = {name: wide(name, tables[name])[0] for name in KEYS} | {"claims": tables["claims"].drop(columns="expected")}
+    shown = {name: wide(name, tables[name])[0] for name in KEYS} | {
+        "claims": tables["claims"].drop(columns=["expected", "file", "numbers", "figure"])
+    }
     shown |= {"decomposition": decomposition.wide(tables["decomposition"]), "learning_rates": tables["learning_rates"]}
     files = {"metrics.csv": rows.to_csv(index=False)}
     for name, table in tables.items():
@@ -195,15 +197,17 @@ def _learning_rates(plan: Plan, folder: Path) -> pd.DataFrame:
     return pd.DataFrame(found, columns="target model loss learning_rate mean low high seeds chosen".split())
 
 
-def _claims(claims: list[dict[str, Any]]) -> pd.DataFrame:
-    found = []
+def _claims(claims: list[dict[str, Any]], plan: Plan) -> pd.DataFrame:
+    found, figures = [], plan.figure_of_claim
     for c in claims:
         counted = [q for q in c["quantities"] if q["group"] != "identity"]
         leading: dict[str, Any] = next((q for q in c["quantities"] if q["name"] == c["leading"]), {})
         entry = {k: c[k] for k in ("id", "label", "source", "expected", "verdict")}
         entry |= {"agree": sum(q["agrees"] for q in counted), "quantities": len(counted), "leading": c["leading"]}
-        found.append(entry | {k: leading.get(k) for k in ("predicted", "measured", "standard_error")})
-    columns = "id label source expected verdict agree quantities leading predicted measured standard_error".split()
+        entry |= {k: leading.get(k) for k in ("predicted", "measured", "standard_error")}
+        places = {"file": f"scorebench/claims/{c['id'].replace('-', '_')}.py", "numbers": f"claims/{c['id']}.json"}
+        found.append(entry | places | {"figure": f"figures/{figures[c['id']]}.pdf" if c["id"] in figures else ""})
+    columns = "id label source expected verdict agree quantities leading predicted measured standard_error file numbers figure".split()
     return pd.DataFrame(found, columns=columns)
 
 
