@@ -177,7 +177,7 @@ class Plan:
             return sum(_rate(train) * max(len(losses), 1) * _particle_steps(block, s) for block, train, losses in s.runs)
         if stage == "measure":
             return sum(CELL_SECONDS * _cells(s) for s in self.measure(job).samples)
-        return {"claim": 4.0 * CLAIMS_A_JOB, "figure": 2.0}.get(stage, 1.0)
+        return {"claim": 5.0 * CLAIMS_A_JOB, "figure": 2.0}.get(stage, 1.0)
 
 
 CLAIMS_A_JOB = 3

@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def show(folder: Path, since: float, cores: int) -> None:
     """Print what to use, what was found, what went wrong with its log, what a whole run cost, and the page's path."""
     results = Results(folder)
     lines = [f"{r['target']}, {r['what']}: {r['choice']}; {r['evidence']}; {r['rivals']}" for r in recommendations(results)]
-    lines += [f"claim {c['id']}: {c['verdict']}" for c in results.claims] + troubles(results)
+    lines += _verdicts(results.claims) + troubles(results)
     cost = _cost(results, since, cores)
     if cost:
         artifacts.write_json(folder / "run.json", cost)
@@ -30,6 +31,16 @@ def show(folder: Path, since: float, cores: int) -> None:
             f"at most {cost['peak_memory_mb']:.0f} MB a job"
         )
     print("\n".join([*lines, f"page: {folder / 'index.html'}"]))
+
+
+def _verdicts(claims: list[dict[str, Any]]) -> list[str]:
+    """How many claims have which verdict, and which have another than was registered."""
+    if not claims:
+        return []
+    counts = ", ".join(f"{n} {word}" for word, n in Counter(c["verdict"].partition(":")[0] for c in claims).most_common())
+    other = [c for c in claims if c["verdict"] != c["expected"]]
+    lines = [f"claim {c['id']}: {c['verdict']}, registered {c['expected']}" for c in other if not c["verdict"].startswith("failed")]
+    return [f"{len(claims)} claims: {counts}; {len(claims) - len(other)} as registered before measuring", *lines]
 
 
 def recommendations(results: Results) -> list[dict[str, Any]]:
@@ -136,7 +147,7 @@ def write_readme(folder: Path, readme: Path) -> None:
     parts = {
         "figure": "\n".join(f"![{name.replace('_', ' ')}]({figures.as_posix()}/{name}.png)" for name in README_FIGURES),
         "times": _times(folder.parent),
-        "tables": _tables(results),
+        "tables": _tables(results, figures),
     }
     text = readme.read_text()
     for name, content in parts.items():
@@ -166,7 +177,12 @@ def _times(root: Path) -> str:
     return "\n".join([*lines, "", "Measured on the machine of the last run, imports not counted as compute."])
 
 
-def _tables(results: Results) -> str:
+def _tables(results: Results, figures: Path) -> str:
     use = pd.DataFrame([{k: r[k] for k in ("target", "what", "choice", "evidence", "rivals")} for r in recommendations(results)])
     claims = results.table("claims")[["id", "verdict", "agree", "quantities", "leading", "predicted", "measured", "standard_error"]]
-    return "\n".join(f"**{title}**\n\n{markdown(table)}" for title, table in (("What to use", use), ("Claims", claims))).rstrip()
+    overview = (
+        f"![all claims at a glance]({figures.as_posix()}/claims_overview.png)\n\n"
+        if "claims_overview" in results.plan.suite.figures
+        else ""
+    )
+    return f"**What to use**\n\n{markdown(use)}\n**Claims**\n\n{overview}{markdown(claims)}".rstrip()

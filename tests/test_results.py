@@ -183,15 +183,6 @@ def test_load_refuses_what_the_run_did_not_write(tmp_path: Path) -> None:
         scorebench.load(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("name", registry.names("figure"))
-def test_a_figure_says_what_it_shows_and_needs(name: str) -> None:
-    entry = registry.entry("figure", name)
-    assert entry.error is None and entry.summary and entry.facts["LABEL"] and entry.facts["CAPTION"].endswith(".")
-    for kind, need in entry.facts["NEEDS"].items():
-        assert not need or need in registry.names(kind)
-    assert callable(registry.module("figure", name).draw)
-
-
 def test_lost_seeds_are_counted_and_not_averaged() -> None:
     data = rows(np.array([1.0, 2.0, 3.0, 1e9]), step_size=0.1)
     data.loc[3, "status"] = "diverged"
