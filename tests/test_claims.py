@@ -347,7 +347,7 @@ def test_stage_writes_the_contract(monkeypatch, plan, tmp_path):
     monkeypatch.setattr(wiener_increment, "CHAINS", 200)
     found, timing = run_stage(plan, "wiener-increment", tmp_path)
     texts = "id label source statement correction reference expected leading".split()
-    assert list(found) == [*texts, "conditions", "verdict", "quantities"]
+    assert list(found) == [*texts, "conditions", "seed", "verdict", "quantities"] and found["seed"] == plan.suite.seed
     assert all(found[key] for key in texts) and found["id"] == "wiener-increment" and found["expected"] == "refuted"
     assert found["verdict"] == timing["verdict"] == "underpowered" and timing["status"] == "ok"
     keys = "name group setting unit predicted measured standard_error n tolerance agrees".split()

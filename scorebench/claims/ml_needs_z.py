@@ -42,8 +42,9 @@ CORRECTION = (
 )
 EXPECTED = "refuted"
 REFERENCE = "Hinton (2002), eq. 3; Song and Kingma (2021), section 2"
-LEADING, DATA = "gradient at theta = 4, by samples", "the gradient's first term, over the data"
+LEADING = "gradient at theta = 4, by samples"
 
+DATA = "the gradient's first term, over the data"
 THETAS, DRAWS, CHAINS, STEPS, START = (0.5, 1.0, 2.0, 4.0), 1_000_000, 100_000, 120, 0.25
 
 
