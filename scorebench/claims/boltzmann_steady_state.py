@@ -50,7 +50,8 @@ def _variance(t: float) -> str:
     return f"variance in x^2/2 at T = {t:g}, Euler at h = {STEP_SIZE:g}"
 
 
-def _square(t: float) -> str:
+def square_of(t: float) -> str:
+    """The quantity of that name."""
     return f"E x^2 in the double well at T = {t:g}"
 
 
@@ -69,15 +70,15 @@ def predict() -> list[Prediction]:
         setting = {"temperature": t}
         found.append(Prediction(_variance(t), AS_WRITTEN, setting, "x^2", 2 * t / (2 - STEP_SIZE), 1e-5 * t))
         z, square, inner, outer = (
-            _gibbs(t, power, low, high) for power, low, high in ((0, 0.0, 9.0), (2, 0.0, 9.0), (0, 0.0, INNER), (0, *OUTER))
+            gibbs(t, power, low, high) for power, low, high in ((0, 0.0, 9.0), (2, 0.0, 9.0), (0, 0.0, INNER), (0, *OUTER))
         )
-        found.append(Prediction(_square(t), AS_WRITTEN, setting, "x^2", square / z))
+        found.append(Prediction(square_of(t), AS_WRITTEN, setting, "x^2", square / z))
         found.append(Prediction(_ratio(t), AS_WRITTEN, setting, "", math.log(inner / outer)))
         found.append(Prediction(_slope(t), AS_WRITTEN, setting, "1/V", -1 / t, NUMERICAL / t))
     return found
 
 
-def _gibbs(t: float, power: int, low: float, high: float) -> float:
+def gibbs(t: float, power: int, low: float, high: float) -> float:
     """Integral of x^power exp(-V/T)."""
     return quad(
         lambda x: x**power * math.exp(-((x * x - 1) ** 2) / t),
@@ -107,7 +108,7 @@ def measure(master: int) -> dict[str, Measurement]:
         sampler = MALA(torch.tensor([[step_size]]), torch.tensor([[t]]))
         start = normal(0.0, WELL_START).sample(WELL_CHAINS, stream("inside"))[None]
         x = run(sampler, exact_density(well), start, (steps,), [stream("mala")], GRADIENTS).samples[0, 0, 0, :, 0].double()
-        found[_square(t)] = mean(x.square())
+        found[square_of(t)] = mean(x.square())
         inner, outer = x.abs() < INNER, (x.abs() > OUTER[0]) & (x.abs() < OUTER[1])
         found[_ratio(t)] = of_means(torch.stack([inner, outer], -1), lambda m: (m[0] / m[1]).log())
 

@@ -65,7 +65,8 @@ def _ratio(p: Law, q: Law) -> str:
     return f"ratio F/KL of N({p[0]:g}, {p[1]:g}) to N({q[0]:g}, {q[1]:g})"
 
 
-def _fall(what: str, t: float) -> str:
+def fall_of(what: str, t: float) -> str:
+    """The quantity of that name."""
     return f"fall of KL at t = {t:g}, {what}"
 
 
@@ -92,20 +93,20 @@ def predict() -> list[Prediction]:
         found.append(Prediction(f"{_ratio(p, q)}, if constant", AS_WRITTEN, {}, "1/x^2", fisher(*PAIRS[0]) / kl(*PAIRS[0])))
     for t in TIMES:
         rate = fisher(ou_law(t, *FAR), (0.0, 1.0))
-        found.append(Prediction(_fall(TO_STANDARD, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
+        found.append(Prediction(fall_of(TO_STANDARD, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
 
     potential, slope, curvature = potential_of(*M2)
     at_start = quad(lambda x: norm.pdf(x) * (slope(np.array([x]))[0] - x) ** 2, -10, 10, points=(-2, 0, 2), epsrel=1e-10, limit=200)[0]
     found.append(Prediction(START, CORRECTED, {"t": 0.0}, "1/x^2", at_start))
     exact = spectrum(potential, slope, curvature, 1.0, 6.0, 601)
     for t in M2_TIMES:
-        rate = at_start if t == 0 else _spectral_fisher(exact.nodes, exact.laws(gaussian_density(exact.nodes, 0.0, 1.0), [t])[0], slope)
-        found.append(Prediction(_fall(TO_M2, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
+        rate = at_start if t == 0 else spectral_fisher(exact.nodes, exact.laws(gaussian_density(exact.nodes, 0.0, 1.0), [t])[0], slope)
+        found.append(Prediction(fall_of(TO_M2, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
     rate = fisher(*PAIRS[1]) / 2
     return [*found, Prediction(HEAT, CORRECTED, {}, "nat/t", rate, SHARE * rate)]
 
 
-def _spectral_fisher(x: np.ndarray, q: np.ndarray, slope: Callable[[np.ndarray], np.ndarray]) -> float:
+def spectral_fisher(x: np.ndarray, q: np.ndarray, slope: Callable[[np.ndarray], np.ndarray]) -> float:
     """Int q (q'/q + V')^2, with q' by central differences of fourth order where q is not rounding."""
     h = x[1] - x[0]
     gradient = (8 * (q[3:-1] - q[1:-3]) - (q[4:] - q[:-4])) / (12 * h)
@@ -134,7 +135,7 @@ def measure(master: int) -> dict[str, Measurement]:
         steady = fokker_planck.steady_state(solver)
         for t in times:
             around = (0.0, WINDOW, 2 * WINDOW) if t == 0 else (t - WINDOW, t + WINDOW)
-            found[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
+            found[fall_of(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
 
     solver = fokker_planck.generator(torch.zeros_like, 0.5, HEAT_AXIS)
     edges, around = np.linspace(HEAT_AXIS[0], HEAT_AXIS[1], HEAT_AXIS[2] + 1), (0.0, WINDOW, 2 * WINDOW)

@@ -60,7 +60,8 @@ SMALL, FAR = 10, 400
 STATED = "{}, by the limit"
 
 
-def _acceptance(d: int, scale: float) -> str:
+def acceptance_at(d: int, scale: float) -> str:
+    """The quantity of that name."""
     return f"acceptance at d = {d}, l = {scale:g}"
 
 
@@ -72,7 +73,8 @@ def _accepted(what: str, d: int) -> str:
     return f"acceptance at the l that is best by {what}, d = {d}"
 
 
-def _ratio(what: str, d: int) -> str:
+def ratio_of(what: str, d: int) -> str:
+    """The quantity of that name."""
     return f"{what} at l = {SCALES[LONG]:g} over that at {SCALES[BEST]:g}, d = {d}"
 
 
@@ -110,15 +112,15 @@ def predict() -> list[Prediction]:
         exact = {scale: finite(d, scale) for scale in SCALES}
         ratios = [exact[SCALES[LONG]][k] / exact[SCALES[BEST]][k] for k in (0, 1)]
         ratios[0] *= (SCALES[LONG] / SCALES[BEST]) ** 2
-        values = {_acceptance(d, scale): (exact[scale][0], limit(scale)) for scale in SCALES}
-        values |= {_ratio(what, d): (value, of_limit) for what, value in zip((EFFICIENCY, JUMP), ratios, strict=True)}
+        values = {acceptance_at(d, scale): (exact[scale][0], limit(scale)) for scale in SCALES}
+        values |= {ratio_of(what, d): (value, of_limit) for what, value in zip((EFFICIENCY, JUMP), ratios, strict=True)}
         for name, (value, stated) in values.items():
             setting: dict[str, float | str] = {"d": d}
-            if d != FAR or name == _ratio(JUMP, d):
+            if d != FAR or name == ratio_of(JUMP, d):
                 found.append(Prediction(name, CORRECTED, setting, "", value))
             else:
                 found.append(Prediction(name, LARGE, setting, "", stated, abs(value - stated)))
-            if d == SMALL and name in (_acceptance(d, SCALES[LONG]), _ratio(JUMP, d)):
+            if d == SMALL and name in (acceptance_at(d, SCALES[LONG]), ratio_of(JUMP, d)):
                 found.append(Prediction(STATED.format(name), FINITE, setting, "", stated))
         both = torch.tensor([finite(d, scale) for scale in NEAR_BEST], dtype=torch.float64).T  # (acceptance and jump, l)
         for what, efficiency in zip((EFFICIENCY, JUMP), _efficiencies(*both), strict=True):
@@ -152,14 +154,14 @@ def measure(master: int) -> dict[str, Measurement]:
         state, info = sampler.step(sampler.init(x, density), density, sampler.draws(density, (chains, d), stream)[None])
         both = torch.as_tensor(info.acceptance)[0].T, (state.x - x).square().sum(-1)[0].T  # (chain, l)
         (accepted, near), (jumps, jumps_near) = (of.split([len(SCALES), len(NEAR_BEST)], -1) for of in both)
-        found |= {_acceptance(d, scale): of_means(accepted[:, k : k + 1], _first) for k, scale in enumerate(SCALES)}
-        found[_ratio(EFFICIENCY, d)] = of_means(accepted, partial(_over, factor=(SCALES[LONG] / SCALES[BEST]) ** 2))
-        found[_ratio(JUMP, d)] = of_means(jumps, partial(_over, factor=1.0))
+        found |= {acceptance_at(d, scale): of_means(accepted[:, k : k + 1], _first) for k, scale in enumerate(SCALES)}
+        found[ratio_of(EFFICIENCY, d)] = of_means(accepted, partial(_over, factor=(SCALES[LONG] / SCALES[BEST]) ** 2))
+        found[ratio_of(JUMP, d)] = of_means(jumps, partial(_over, factor=1.0))
         columns = torch.cat([near, jumps_near], -1)
         for k, what in enumerate((EFFICIENCY, JUMP)):
             found[_optimum(what, d)] = of_means(columns, partial(_best, criterion=k, result=0))
             found[_accepted(what, d)] = of_means(columns, partial(_best, criterion=k, result=1))
-    return found | {STATED.format(name): found[name] for name in (_acceptance(SMALL, SCALES[LONG]), _ratio(JUMP, SMALL))}
+    return found | {STATED.format(name): found[name] for name in (acceptance_at(SMALL, SCALES[LONG]), ratio_of(JUMP, SMALL))}
 
 
 def _best(m: Tensor, criterion: int, result: int) -> Tensor:

@@ -57,7 +57,8 @@ PLAIN_SHARE, PLAIN_EQUAL, STATED = (
 )
 
 
-def _share(variant: str) -> str:
+def share_of(variant: str) -> str:
+    """The quantity of that name."""
     return f"share in the mode at (5, 5), annealed {variant}"
 
 
@@ -93,9 +94,9 @@ def predict() -> list[Prediction]:
     for variant, part in VARIANTS.items():
         share, spread = law(SHARES, [(part(s), STEP_SIZE * (s / SIGMAS[-1]) ** 2, PER_LEVEL) for s in SIGMAS], WIDE, COARSE)
         setting: dict[str, float | str] = {"c": STEP_SIZE, "densities": variant}
-        found.append(Prediction(_share(variant), CORRECTED, setting, "", share))
+        found.append(Prediction(share_of(variant), CORRECTED, setting, "", share))
         if variant == "components":
-            found.append(Prediction(STATED.format(_share(variant)), ANNEALED, setting, "", SHARES[1]))
+            found.append(Prediction(STATED.format(share_of(variant)), ANNEALED, setting, "", SHARES[1]))
         found.append(Prediction(_spread(variant), CORRECTED, setting, "x^2", spread))
     return [*found, Prediction(STATED.format(_spread("noised density")), ANNEALED, setting, "x^2", 1.0)]
 
@@ -114,9 +115,9 @@ def measure(master: int) -> dict[str, Measurement]:
         x = _start(CHAINS[variant], start)[None]
         a = _along(run(sampler, Density(perturbed=densities.__getitem__), x, (STEPS,), [stream], GRADIENTS).samples[0, 0, 0])
         right = (a > 0).double()
-        found[_share(variant)] = mean(right)
+        found[share_of(variant)] = mean(right)
         found[_spread(variant)] = of_means(torch.stack([right, right * (a - MIDDLE).square()], -1), lambda m: m[1] / m[0])
-    return found | {STATED.format(name): found[name] for name in (_share("components"), _spread("noised density"))}
+    return found | {STATED.format(name): found[name] for name in (share_of("components"), _spread("noised density"))}
 
 
 def two_modes(weights: tuple[float, float], part: float) -> Target:

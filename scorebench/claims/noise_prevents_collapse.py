@@ -50,7 +50,8 @@ CROSSED, CROSSED_AS_STATED = "share right of 0 at t = 10 from -2", "share right 
 WIDTH, COLLAPSED, STUCK = "variance at t = 1 from 2", "variance at t = 1 from 2, without noise", "x at t = 1 from 0, without noise"
 
 
-def _share(start: float) -> str:
+def share_from(start: float) -> str:
+    """The quantity of that name."""
     return f"share right of 0 at t = 1 from {start:g}"
 
 
@@ -74,7 +75,7 @@ def predict() -> list[Prediction]:
     found = []
     for start in STARTS:
         share, of_scheme = exact.above(laws(start, SHORT, FINE))
-        found.append(Prediction(_share(start), NEAR, {"x0": start}, "", float(share), float(abs(share - of_scheme))))
+        found.append(Prediction(share_from(start), NEAR, {"x0": start}, "", float(share), float(abs(share - of_scheme))))
         if start > 0:
             found.append(Prediction(_without(start), NEAR, {"x0": start}, "", 1.0))
     both = laws(MODE, SHORT, FINE)
@@ -96,7 +97,7 @@ def measure(master: int) -> dict[str, Measurement]:
     """Chains from points, with noise and without."""
     found = {}
     for start in STARTS:
-        found[_share(start)] = mean(_run(start, SHORT, FINE, CHAINS, master) > 0)
+        found[share_from(start)] = mean(_run(start, SHORT, FINE, CHAINS, master) > 0)
         if start > 0:
             found[_without(start)] = Measurement(float(_run(start, SHORT, FINE, 1, master, 0.0) > 0))
     found[STUCK] = Measurement(float(_run(0.0, SHORT, FINE, 1, master, 0.0)))

@@ -53,7 +53,8 @@ DRAWS, SETS, SIZE, NEWTON = 400_000, 1_000, 1_000, 4
 VARIANCE = "n Var of the estimated weight at a = 2, by simulation"
 
 
-def _name(a: float) -> str:
+def efficiency_at(a: float) -> str:
+    """The quantity of that name."""
     return f"efficiency of score matching at a = {a:g}"
 
 
@@ -80,7 +81,7 @@ def predict() -> list[Prediction]:
     found = []
     for a in SEPARATIONS:
         square, slope, information = moments(a)
-        found.append(Prediction(_name(a), AS_WRITTEN, {"a": a}, "", slope**2 / (information * square)))
+        found.append(Prediction(efficiency_at(a), AS_WRITTEN, {"a": a}, "", slope**2 / (information * square)))
     square, slope, _ = moments(SIMULATED)
     return [*found, Prediction(VARIANCE, AS_WRITTEN, {"a": SIMULATED, "n": SIZE}, "", square / slope**2)]
 
@@ -106,7 +107,9 @@ def measure(master: int) -> dict[str, Measurement]:
         x = _draws(a, DRAWS, master, "moments")
         psi, slope = _derivatives(a, half.expand(DRAWS), x)
         information = (2 * torch.tanh(a * x[:, 0])).square()
-        found[_name(a)] = of_means(torch.stack([psi.square(), slope, information], -1), lambda m: m[1] ** 2 / (m[0] * m[2]), "draws")
+        found[efficiency_at(a)] = of_means(
+            torch.stack([psi.square(), slope, information], -1), lambda m: m[1] ** 2 / (m[0] * m[2]), "draws"
+        )
 
     x = _draws(SIMULATED, SETS * SIZE, master, "data sets").view(SETS, SIZE, 1)
     w = half.expand(SETS, 1)

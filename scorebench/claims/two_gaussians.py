@@ -61,7 +61,8 @@ WAYS = (
 """From, to, times, step."""
 
 
-def _name(what: str, t: float, start: Law, end: Law) -> str:
+def quantity(what: str, t: float, start: Law, end: Law) -> str:
+    """The quantity of that name."""
     return f"{what} at t = {t:g}, from {start} to {end}"
 
 
@@ -95,7 +96,7 @@ def predict() -> list[Prediction]:
                 ("variance", "x^2", true.variance, scheme.variance),
                 ("KL", "nat", kl(true, end), kl(scheme, end)),
             ):
-                found.append(Prediction(_name(what, t, start, end), AS_WRITTEN, {"t": t}, unit, value, abs(value - other)))
+                found.append(Prediction(quantity(what, t, start, end), AS_WRITTEN, {"t": t}, unit, value, abs(value - other)))
     return found
 
 
@@ -107,9 +108,9 @@ def measure(master: int) -> dict[str, Measurement]:
         x = normal(*start).sample(CHAINS, starts)
         later = langevin(normal(*end), x, h, times, stream)
         for t, chains in zip((0.0, *times), (x[:, 0], *later[..., 0]), strict=True):
-            found[_name("mean", t, start, end)] = mean(chains)
-            found[_name("variance", t, start, end)] = variance(chains)
-            found[_name("KL", t, start, end)] = of_means(moments(chains - end.mean), _kl_to(end.variance))
+            found[quantity("mean", t, start, end)] = mean(chains)
+            found[quantity("variance", t, start, end)] = variance(chains)
+            found[quantity("KL", t, start, end)] = of_means(moments(chains - end.mean), _kl_to(end.variance))
     return found
 
 

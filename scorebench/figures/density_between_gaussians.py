@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from scorebench import rng
 from scorebench.claims._langevin import langevin, normal
-from scorebench.claims.two_gaussians import WAYS, _name, kl, law
+from scorebench.claims.two_gaussians import WAYS, kl, law, quantity
 from scorebench.figures.base import COLOURS, measured, numbers
 from scorebench.results import Results
 
@@ -38,7 +38,7 @@ def draw(results: Results) -> Figure:
         ax.legend(loc="upper left")
         grid = np.linspace(0, 3, 200)
         right.plot(grid, [kl(law(u * end.variance, start, end), end) for u in grid], color=COLOURS[k], ls=("-", "--")[k], lw=1.6)
-        names = [_name("KL", t, start, end) for t in (0.0, *times)]
+        names = [quantity("KL", t, start, end) for t in (0.0, *times)]
         measured(right, [t / end.variance for t in (0.0, *times)], found.loc[names], k, f"towards {end}")
     right.set(
         yscale="log", xlabel="time $t/s$, $s$ the variance of the end", ylabel="KL to the end (nat)", title="both fall like $e^{-2t/s}$"

@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from scorebench.claims.sm_efficiency import SEPARATIONS, _name, moments
+from scorebench.claims.sm_efficiency import SEPARATIONS, efficiency_at, moments
 from scorebench.figures.base import COLOURS, measured, numbers
 from scorebench.results import Results
 
@@ -36,7 +36,7 @@ def draw(results: Results) -> Figure:
         lw=1.6,
         label="quadrature",
     )
-    measured(right, SEPARATIONS, found.loc[[_name(a) for a in SEPARATIONS]], 3, "measured, 400,000 draws")
+    measured(right, SEPARATIONS, found.loc[[efficiency_at(a) for a in SEPARATIONS]], 3, "measured, 400,000 draws")
     right.axhline(1, color="0.5", lw=1, ls=":")
     right.set(yscale="log", xlabel="half separation $a$ (standard deviations)", ylabel="efficiency of score matching", ylim=(3e-3, 2))
     right.legend(loc="lower left")

@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy.interpolate import PchipInterpolator
 
-from scorebench.claims.langevin_sampling import LIMIT, STEP_SIZES, T, _kl, _variance
+from scorebench.claims.langevin_sampling import LIMIT, STEP_SIZES, T, kl_after, variance_at
 from scorebench.claims.step_size_bias import STABLE, TEMPERATURES, VARIANCE
 from scorebench.claims.wiener_increment import GIVEN, TRUE
 from scorebench.claims.wiener_increment import STEP_SIZES as INCREMENTS
@@ -40,7 +40,11 @@ def draw(results: Results) -> Figure:
     left.set(xlabel="step size $c$", ylabel="variance sampled / $T$", xlim=(0, 2.1), ylim=(0, 5))
     left.legend(loc="upper left", fontsize=9)
 
-    at, variances, divergences = np.array([0.0, *sorted(STEP_SIZES)]), [_variance(c) for c in STEP_SIZES], [_kl(c, T) for c in STEP_SIZES]
+    at, variances, divergences = (
+        np.array([0.0, *sorted(STEP_SIZES)]),
+        [variance_at(c) for c in STEP_SIZES],
+        [kl_after(c, T) for c in STEP_SIZES],
+    )
     for k, (ax, names, zero, label) in enumerate(
         ((middle, variances, float(modes["predicted"][LIMIT]), "variance within a mode"), (right, divergences, 0.0, "KL to $p$ (nat)"))
     ):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from scorebench import rng
 from scorebench.claims._langevin import normal
-from scorebench.claims.boltzmann_steady_state import TEMPERATURES, WELL_CHAINS, WELL_RUNS, WELL_START, _gibbs, _square
+from scorebench.claims.boltzmann_steady_state import TEMPERATURES, WELL_CHAINS, WELL_RUNS, WELL_START, gibbs, square_of
 from scorebench.figures.base import COLOURS, MARKERS, numbers, told
 from scorebench.results import Results
 from scorebench.samplers.base import exact_density, run
@@ -37,10 +37,10 @@ def draw(results: Results) -> Figure:
             .samples[0, 0, 0, :, 0]
             .numpy()
         )
-        z = 2 * _gibbs(t, 0, 0.0, 9.0)
+        z = 2 * gibbs(t, 0, 0.0, 9.0)
         look = {"color": COLOURS[k], "ls": ("-", "--", "-.")[k], "lw": 1.8}
         left.hist(chains, bins=90, range=(-2.6, 2.6), density=True, histtype="stepfilled", color=COLOURS[k], alpha=0.3)
-        left.plot(x, np.exp(-v / t) / z, label=f"$T = {t:g}$: $E\\,x^2$ {told(found, _square(t))}", **look)
+        left.plot(x, np.exp(-v / t) / z, label=f"$T = {t:g}$: $E\\,x^2$ {told(found, square_of(t))}", **look)
         edges = np.linspace(-2.2, 2.2, 45)
         counts, middle = np.histogram(chains, edges)[0], (edges[1:] + edges[:-1]) / 2
         seen = counts > 20

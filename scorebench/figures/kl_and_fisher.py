@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from scorebench.claims._langevin import gaussian_density, ou_law
 from scorebench.claims._spectral import potential_of, spectrum
-from scorebench.claims.fisher_kl_link import FAR, M2, M2_TIMES, TIMES, TO_M2, TO_STANDARD, _fall, _spectral_fisher, fisher, kl
+from scorebench.claims.fisher_kl_link import FAR, M2, M2_TIMES, TIMES, TO_M2, TO_STANDARD, fall_of, fisher, kl, spectral_fisher
 from scorebench.figures.base import COLOURS, measured, numbers
 from scorebench.results import Results
 
@@ -33,12 +33,12 @@ def draw(results: Results) -> Figure:
     q = exact.laws(gaussian_density(exact.nodes, 0.0, 1.0), list(t))
     there = np.maximum(q, 1e-300)
     divergences = (there * (np.log(there) + potential(exact.nodes))).sum(1) * (exact.nodes[1] - exact.nodes[0])
-    rates = [_spectral_fisher(exact.nodes, law, slope) for law in q]
+    rates = [spectral_fisher(exact.nodes, law, slope) for law in q]
     towards_modes = (right, t, list(divergences), rates, list(M2_TIMES), TO_M2)
     for ax, times, falling, rate, at, what in (towards_standard, towards_modes):
         ax.plot(times, falling, color=COLOURS[0], lw=1.8, label="$D_{KL}(q_t, p)$ (nat)")
         ax.plot(times, rate, color=COLOURS[1], lw=1.8, ls="--", label="Fisher divergence $F(q_t, p)$")
-        measured(ax, [max(u, float(times[0])) for u in at], found.loc[[_fall(what, u) for u in at]], 1, "$-dD_{KL}/dt$, measured")
+        measured(ax, [max(u, float(times[0])) for u in at], found.loc[[fall_of(what, u) for u in at]], 1, "$-dD_{KL}/dt$, measured")
         ax.set(yscale="log", xlabel="time $t$", title=what)
     left.set_ylabel("nat; nat a unit of time")
     left.legend(loc="upper right")

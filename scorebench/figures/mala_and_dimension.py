@@ -3,7 +3,7 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.claims.mala_optimal import BEST, CHAINS, EFFICIENCY, JUMP, LONG, SCALES, _acceptance, _ratio, finite, limit
+from scorebench.claims.mala_optimal import BEST, CHAINS, EFFICIENCY, JUMP, LONG, SCALES, acceptance_at, finite, limit, ratio_of
 from scorebench.figures.base import COLOURS, measured, numbers
 from scorebench.results import Results
 
@@ -26,12 +26,12 @@ def draw(results: Results) -> Figure:
         look = {"color": COLOURS[k], "ls": ("-", "--", "-.")[k], "lw": 1.6}
         left.plot(DIMENSIONS, [exact[d, scale][0] for d in DIMENSIONS], **look)
         left.axhline(limit(scale), color=COLOURS[k], lw=1.2, ls=":")
-        measured(left, list(CHAINS), found.loc[[_acceptance(d, scale) for d in CHAINS]], k, f"$l = {scale:g}$, limit {limit(scale):.3f}")
+        measured(left, list(CHAINS), found.loc[[acceptance_at(d, scale) for d in CHAINS]], k, f"$l = {scale:g}$, limit {limit(scale):.3f}")
     square = (SCALES[LONG] / SCALES[BEST]) ** 2
     for k, (what, label, factor) in enumerate(((EFFICIENCY, "$l^2 \\times$ acceptance", square), (JUMP, "squared jump distance", 1.0))):
         curve = [factor * exact[d, SCALES[LONG]][k] / exact[d, SCALES[BEST]][k] for d in DIMENSIONS]
         right.plot(DIMENSIONS, curve, color=COLOURS[3 + k], ls=("-", "--")[k], lw=1.6)
-        measured(right, list(CHAINS), found.loc[[_ratio(what, d) for d in CHAINS]], 3 + k, label)
+        measured(right, list(CHAINS), found.loc[[ratio_of(what, d) for d in CHAINS]], 3 + k, label)
     right.axhline(square * limit(SCALES[LONG]) / limit(SCALES[BEST]), color="black", lw=1.2, ls=":", label="limit of both")
     left.set(xscale="log", xlabel="dimension $d$", ylabel="acceptance", ylim=(0, 1))
     left.legend(loc="center right", bbox_to_anchor=(1.0, 0.74), fontsize=9)

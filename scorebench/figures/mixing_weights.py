@@ -18,7 +18,7 @@ from scorebench.claims.mixing_weights import (
     STEP_SIZE,
     STEPS,
     VARIANTS,
-    _share,
+    share_of,
     two_modes,
 )
 from scorebench.figures.base import COLOURS, numbers
@@ -60,7 +60,7 @@ def draw(results: Results) -> Figure:
         ax.set(title=title, xlabel="$x_1$", aspect="equal", xlim=(-10, 10), ylim=(-10, 10))
     axes[0].set_ylabel("$x_2$")
     rows = [(PLAIN_SHARE, "plain, weights .2 and .8", SHARES), (PLAIN_EQUAL, "plain, weights .5 and .5", EQUAL)]
-    rows += [(_share(v), f"annealed,\n{'parts of variance σ²' if v == 'components' else 'noised density'}", SHARES) for v in VARIANTS]
+    rows += [(share_of(v), f"annealed,\n{'parts of variance σ²' if v == 'components' else 'noised density'}", SHARES) for v in VARIANTS]
     for k, (name, _, weights) in enumerate(rows):
         of = found.loc[[name]]
         right.plot(weights[1], k, "|", color="black", markersize=20, mew=2, label="target" if k == 0 else None)
@@ -77,7 +77,7 @@ def draw(results: Results) -> Figure:
     right.set(
         yticks=range(len(rows)),
         yticklabels=[label for _, label, _ in rows],
-        xlabel="share in the right mode",
+        xlabel="share in the mode at (5, 5)",
         xlim=(0.45, 0.85),
         ylim=(3.6, -0.6),
     )

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from scorebench import rng
 from scorebench.claims._langevin import langevin, on_line
 from scorebench.claims._spectral import potential_of, spectrum
-from scorebench.claims.noise_prevents_collapse import CROSSED, HALF_WIDTH, NODES, PARTS, SHORT, STARTS, _share
+from scorebench.claims.noise_prevents_collapse import CROSSED, HALF_WIDTH, NODES, PARTS, SHORT, STARTS, share_from
 from scorebench.figures.base import COLOURS, measured, numbers, told
 from scorebench.results import Results
 
@@ -50,7 +50,7 @@ def draw(results: Results) -> Figure:
     right.plot(exact.nodes[starts], shares, color="black", lw=1.6, label="with noise, predicted")
     right.plot([-1, 0, 0, 1], [0, 0, 1, 1], color="0.5", lw=1.6, ls="--", label="without noise")
     for i, start in enumerate(STARTS):
-        measured(right, [start], found.loc[[_share(start)]], i, f"from {start:g}")
+        measured(right, [start], found.loc[[share_from(start)]], i, f"from {start:g}")
     right.set(xlabel="start $x_0$", ylabel="share right of 0 at $t = 1$", xlim=(-1, 1), xticks=[-1, -0.5, 0, 0.5, 1])
     right.set_title(f"from -2, right of 0 at $t = 10$:\n{told(found, CROSSED, 4)}", fontsize=10)
     right.legend(loc="lower right", fontsize=8.5, bbox_to_anchor=(1.0, 0.08))
