@@ -149,11 +149,12 @@ def measure(master: int) -> dict[str, Measurement]:
     for d, chains in CHAINS.items():
         target = gaussian(dim=d)
         density, stream = exact_density(target), generator(master, "claim", "mala-optimal", d)
-        sampler = MALA(*grid([step_size(d, scale) for scale in (*SCALES, *NEAR_BEST)], [1.0]))
-        x = target.sample(chains, stream).expand(1, len(sampler.step_size), chains, d)
-        state, info = sampler.step(sampler.init(x, density), density, sampler.draws(density, (chains, d), stream)[None])
-        both = torch.as_tensor(info.acceptance)[0].T, (state.x - x).square().sum(-1)[0].T  # (chain, l)
-        (accepted, near), (jumps, jumps_near) = (of.split([len(SCALES), len(NEAR_BEST)], -1) for of in both)
+        samplers = [MALA(*grid([step_size(d, scale)], [1.0])) for scale in (*SCALES, *NEAR_BEST)]
+        x, draws, both = target.sample(chains, stream)[None, None], samplers[0].draws(density, (chains, d), stream)[None], []
+        for sampler in samplers:  # one by one: at d = 400 all at once would take gigabytes
+            state, info = sampler.step(sampler.init(x, density), density, draws)
+            both.append(torch.stack([torch.as_tensor(info.acceptance)[0, 0], (state.x - x).square().sum(-1)[0, 0]], -1))
+        (accepted, near), (jumps, jumps_near) = (of.split([len(SCALES), len(NEAR_BEST)], -1) for of in torch.stack(both, -1).unbind(1))
         found |= {acceptance_at(d, scale): of_means(accepted[:, k : k + 1], _first) for k, scale in enumerate(SCALES)}
         found[ratio_of(EFFICIENCY, d)] = of_means(accepted, partial(_over, factor=(SCALES[LONG] / SCALES[BEST]) ** 2))
         found[ratio_of(JUMP, d)] = of_means(jumps, partial(_over, factor=1.0))
