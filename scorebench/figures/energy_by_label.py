@@ -12,8 +12,8 @@ from scorebench.results import Results
 LABEL = "Energy by label"
 CAPTION = (
     "A joint energy E(x, y) of an image and a label, trained on scikit-learn's digits. Left: four digits that it has not seen and their "
-    "energies with each label, above the lowest; the square marks the lowest, which is the answer. Right: the mean over all digits held out, by"
-    " their true label."
+    "energies with each label, above the lowest; the square marks the lowest, which is the answer, right or not. Right: the mean over all "
+    "digits, each by a network that had not seen it, by their true label."
 )
 NEEDS = {"claim": "energy-classifier"}
 

@@ -14,7 +14,7 @@ from scorebench.targets.double_well import double_well
 
 LABEL = "Energy surfaces"
 CAPTION = (
-    "Left: the energy $E(x) = (x_1^2 - 1)^2 + x_2^2/2$, low where data is dense. Middle: the density exp(-E)/Z: valleys become hills. Right: "
+    "Left: the energy E(x) = (x₁² - 1)² + x₂²/2, low where data is dense. Middle: the density exp(-E)/Z: valleys become hills. Right: "
     "energies of draws from N(0, 1) and of points spread evenly over [-4, 4]: a draw lies lower than such a point with the probability that is "
     "printed (AUROC), by the true energy and by one that was trained."
 )

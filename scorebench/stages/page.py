@@ -46,7 +46,7 @@ def run(plan: Plan, folder: Path) -> None:
         verdicts=Counter(c["verdict"] for c in results.claims).most_common(),
         as_expected=sum(c["verdict"] == c["expected"] for c in results.claims),
         slips=[s._asdict() | {"printed": mathml(s.printed), "meant": mathml(s.meant)} for s in SLIPS],
-        figures=[_figure(name, folder) for name in plan.jobs("figure")],
+        figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.jobs("figure")],
         tables=[_table(results, *t) for t in TABLES] + [_decomposition(results)],
         methods=_methods(plan),
         troubles=summary.troubles(results),
