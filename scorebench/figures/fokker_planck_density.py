@@ -14,7 +14,7 @@ from scorebench.targets.double_well import double_well
 
 LABEL = "The Fokker-Planck equation in a double well"
 CAPTION = (
-    "V = (x^2 - 1)^2, T = 1, all mass near x = 1 at first. Left: the density by finite volumes, with three particles. Right: at four times the "
+    "V = (x² - 1)², T = 1, all mass near x = 1 at first. Left: the density by finite volumes, with three particles. Right: at four times the "
     "solver lies on the exact law (spectrum of the operator, ten digits) and 100,000 particles fill it; the other well is found at the rate of "
     "the spectral gap."
 )
