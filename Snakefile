@@ -46,7 +46,8 @@ onstart:
 
 
 onsuccess:
-    shell("python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")
+    if os.path.exists(f"{OUT}/manifest.json"):  # not after one figure or claim on a fresh clone
+        shell("python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")
 
 
 onerror:
