@@ -20,7 +20,7 @@ reproduce: $(SUITE_FILE) .venv/installed ## run the article suite (or SUITE=smok
 verify: .venv/installed ## compare a run with the committed reference, cell by cell
 	@$(BIN)/scorebench verify results/$(SUITE)
 
-claims: .venv/installed ## test every claim on SEEDS=20 fresh master seeds: does a verdict change? (an hour or so)
+claims: .venv/installed ## test every claim on SEEDS=20 fresh master seeds: does a verdict change? (long)
 	@$(BIN)/scorebench claims --seeds $(SEEDS) --workers $$(nproc)
 
 test: .venv/installed-dev ## set up and run the tests

@@ -15,8 +15,9 @@ from scorebench.results import Results
 LABEL = "Euler's bias against the step"
 CAPTION = (
     "Left: on N(0, 1) the step c samples the variance 2T/(2 - c) instead of T, at every temperature, and nothing from c = 2 on; with increments"
-    " of standard deviation c, as printed, it would freeze as c falls (squares). Right: on two modes at -2 and 2 the variance within a mode and"
-    " KL from 1.5 units of time on: a bias that no number of steps removes, and that falls with c."
+    " of standard deviation c, as printed, it would freeze as c falls (squares). Points of one step stand a little apart. Middle and right: on "
+    "two modes at -2 and 2 the variance within a mode and KL from 1.5 units of time on: a bias that no number of steps removes, and that falls "
+    "with c and with its square."
 )
 NEEDS = {"claim": ("step-size-bias", "wiener-increment", "langevin-sampling")}
 
