@@ -63,10 +63,15 @@ class Entry:
     kind: str
     name: str
     path: Path
-    summary: str = ""
+    doc: str = ""
     options: dict[str, Option] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first line of the file's docstring."""
+        return self.doc.partition("\n")[0]
 
     @property
     def module(self) -> str:
@@ -98,7 +103,7 @@ def entry(kind: str, name: str) -> Entry:
             kind,
             name,
             path,
-            summary=(ast.get_docstring(tree) or "").partition("\n")[0],
+            doc=ast.get_docstring(tree) or "",
             options=_options(definition) if definition else {},
             facts=_facts(tree),
         )

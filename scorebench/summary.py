@@ -13,7 +13,7 @@ from scorebench.errors import InputError
 from scorebench.results import Results
 from scorebench.spec import parse
 from scorebench.stages.base import OK
-from scorebench.stages.tables import ALPHA, markdown
+from scorebench.stages.tables import ALPHA, claims_shown, markdown
 
 README_FIGURES = ("annealed_against_plain", "noise_levels")
 
@@ -21,7 +21,7 @@ README_FIGURES = ("annealed_against_plain", "noise_levels")
 def show(folder: Path, since: float, cores: int) -> None:
     """Print what to use, what was found, what went wrong with its log, what a whole run cost, and the page's path."""
     results = Results(folder)
-    lines = [f"{r['target']}, {r['what']}: {r['choice']}; {r['evidence']}; {r['rivals']}" for r in recommendations(results)]
+    lines = [f"{r['target']}, {r['what']}: {r['choice']}; {r['evidence']}; {_with_ties(r, 1)}" for r in recommendations(results)]
     lines += _verdicts(results.claims) + troubles(results)
     cost = _cost(results, since, cores)
     if cost:
@@ -49,24 +49,28 @@ def recommendations(results: Results) -> list[dict[str, Any]]:
     exact = samplers["model"].isna()
     order = [str(m.target) for m in results.plan.measures]
     found: list[dict[str, Any]] = []
-    for what, table in (("loss", losses), ("sampler on the exact score", samplers[exact]), ("loss and sampler", samplers[~exact])):
+    questions = (("loss", losses), ("sampler, on the exact score", samplers[exact]), ("loss with its sampler", samplers[~exact]))
+    for what, table in questions:
         for _, row in table[table["leads"]].iterrows():
             rivals = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"]) & table["p_leader"].notna()]
             tied = [_choice(r) for _, r in rivals[rivals["p_leader"] >= ALPHA].iterrows()]
-            if not tied:
-                said = (
-                    f"significantly better than {'its rival' if len(rivals) == 1 else f'all {len(rivals)} rivals'}"
-                    if len(rivals)
-                    else "no rival"
-                )
-            else:
-                said = f"not significantly better than {tied[0]}" + (f" and {len(tied) - 1} more" if len(tied) > 1 else "")
+            said = "no rival"
+            if len(rivals):
+                others = "its one rival" if len(rivals) == 1 else f"each of {len(rivals)} rivals"
+                said = f"tied with {len(tied)} of {len(rivals)}" if tied else f"significantly better than {others}"
             number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
             if pd.notna(row.get("floor_q95")):
-                number += f" (exact draws: below {row['floor_q95']:.2g})"
+                number += f" (exact draws give up to {row['floor_q95']:.2g})"
             who = {"spec": row["target"], "target": parse("target", row["target"]).label, "what": what}
-            found.append(who | {"choice": _choice(row), "evidence": number, "rivals": said})
+            found.append(who | {"choice": _choice(row), "evidence": number, "rivals": said, "tied": tied, "best": bool(row["best"])})
     return sorted(found, key=lambda r: order.index(r["spec"]))
+
+
+def _with_ties(recommendation: dict[str, Any], most: int) -> str:
+    """How a choice stands against its rivals, with the names of at most so many that are as good."""
+    tied = recommendation["tied"]
+    more = [f"{len(tied) - most} more"] if len(tied) > most else []
+    return ": ".join(filter(None, [recommendation["rivals"], "; ".join([*tied[:most], *more])]))
 
 
 def _choice(row: pd.Series) -> str:
@@ -178,8 +182,11 @@ def _times(root: Path) -> str:
 
 
 def _tables(results: Results, figures: Path) -> str:
-    use = pd.DataFrame([{k: r[k] for k in ("target", "what", "choice", "evidence", "rivals")} for r in recommendations(results)])
-    claims = results.table("claims")[["id", "verdict", "agree", "quantities", "leading", "predicted", "measured", "standard_error"]]
+    found = [r | {"rivals": _with_ties(r, 2)} for r in recommendations(results)]
+    use = pd.DataFrame([{k: r[k] for k in ("target", "what", "choice", "evidence", "rivals")} for r in found])
+    table = results.table("claims")
+    claims = claims_shown(table)
+    claims["the statement"] = [f"[{label}]({file})" for label, file in zip(table["label"], table["file"], strict=True)]
     overview = (
         f"![all claims at a glance]({figures.as_posix()}/claims_overview.png)\n\n"
         if "claims_overview" in results.plan.suite.figures

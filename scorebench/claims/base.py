@@ -2,7 +2,7 @@ r"""What a claim is, when a measured number agrees with a predicted one, and how
 
 A claim is a file `scorebench/claims/<id>.py` (the id is public with hyphens) that says
 
-    LABEL, SOURCE, REFERENCE   a short title, where the article says it, where the truth of it is shown
+    LABEL, SOURCE, REFERENCE   the statement in a few words, right or wrong; where the article says it; where the truth of it is shown
     STATEMENT, CORRECTION      LaTeX, words in \text{...}; the correction of a statement that does not hold as written, else left out
     EXPECTED                   the verdict, registered before measuring
     LEADING                    the quantity whose standard error tells whether the experiment could see a 5 % error

@@ -36,7 +36,7 @@ from scorebench.targets._mixture import normal
 from scorebench.targets.double_well import double_well
 from scorebench.training import fit
 
-LABEL = "The Boltzmann form is a density"
+LABEL = "exp(-f)/Z is a density for any f"
 SOURCE = "equation 152"
 STATEMENT = r"p(x) = \frac{\exp(-f(x))}{Z}, \quad Z = \int \exp(-f(x))\,dx, \quad \int p(x)\,dx = 1 \text{ for any } f"
 CORRECTION = r"\text{for any } f \text{ with } \int \exp(-f(x))\,dx < \infty: \text{ a network must grow in every direction}"

@@ -33,7 +33,7 @@ from scorebench.samplers.base import exact_density, run
 from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.targets.double_well import double_well
 
-LABEL = "The Gibbs law is the steady state"
+LABEL = "The steady state is the Gibbs law"
 SOURCE = "Gibbs law"
 STATEMENT = r"q_\infty(x) \propto \exp\left(-\frac{V(x)}{\sigma^2}\right)"
 EXPECTED = "reproduced"

@@ -29,7 +29,7 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.rng import generator
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "Sign of the probability current"
+LABEL = "J as printed is the flow of probability"
 SOURCE = "steady state, J"
 STATEMENT = r"J(x) = \nabla V(x)\,q(x) + \frac{\partial}{\partial x}\left[\sigma^2 q(x)\right] \text{ is the flow of probability}"
 CORRECTION = r"j = -J = -\nabla V\,q - \sigma^2\,\partial_x q \text{ is: } \; \frac{d}{dt} P(X > x) = j(x)"

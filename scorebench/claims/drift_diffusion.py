@@ -25,7 +25,7 @@ from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, va
 from scorebench.rng import generator
 from scorebench.samplers.base import Density
 
-LABEL = "Drift and diffusion"
+LABEL = "Langevin dynamics is a drift and a diffusion"
 SOURCE = "figure of drift and diffusion"
 STATEMENT = r"dx = \underbrace{-\nabla V(x)\,dt}_{\text{drift}} + \underbrace{\sqrt{2}\,\sigma\,dW}_{\text{diffusion}}"
 EXPECTED = "reproduced"

@@ -38,7 +38,7 @@ from scorebench.spec import parse
 from scorebench.targets._mixture import mixture
 from scorebench.training import fit
 
-LABEL = "Reconstruction error as an energy"
+LABEL = "An autoencoder's reconstruction error is an energy"
 SOURCE = "energy-based models, on autoencoders"
 STATEMENT = r"E(x) = |x - r(x)|^2 \text{ is an energy: low on data, high elsewhere}"
 CORRECTION = (

@@ -29,7 +29,7 @@ from scorebench.claims._langevin import normal
 from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean
 from scorebench.rng import generator
 
-LABEL = "An energy and the value of a loss"
+LABEL = "An energy is much like the value of a loss"
 SOURCE = "energy-based models, before equation 152"
 STATEMENT = r"E(x, y) \text{ is much like the value of a loss: low is good}"
 CORRECTION = r"L(x, y) = E(x, y) + \log\sum_k e^{-E(x,k)}: \text{ the same order for the labels of one } x, \text{ not between examples}"

@@ -32,7 +32,7 @@ from scorebench.rng import generator
 from scorebench.samplers.base import Density
 from scorebench.samplers.ula import ULA
 
-LABEL = "Order of Euler-Maruyama"
+LABEL = "Euler-Maruyama approximates the SDE"
 SOURCE = "Euler-Maruyama, before equation 158"
 STATEMENT = r"x_{t+\Delta t} = x_t + \mu\,\Delta t + \sigma\,\Delta W \text{ approximates } dx = \mu\,dt + \sigma\,dW"
 EXPECTED = "reproduced"

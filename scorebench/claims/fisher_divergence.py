@@ -32,11 +32,11 @@ from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, mom
 from scorebench.rng import generator
 from scorebench.targets.base import Target
 
-LABEL = "What the Fisher divergence measures"
+LABEL = "The Fisher divergence measures distance"
 SOURCE = "equation 157"
 STATEMENT = r"E_{p}\left|\nabla\log p(x)-\nabla\log q(x)\right|^2 \text{ measures the distance between } p \text{ and } q"
 CORRECTION = (
-    r"\text{it does where they overlap; on far modes it does not see their weights: } "
+    r"\text{where they overlap; on far modes it misses the weights: } "
     r"F < 10^{-5}, \; D_{KL} = 0.19 \text{ for } 0.8/0.2 \text{ against } 0.5/0.5"
 )
 EXPECTED = "qualified"

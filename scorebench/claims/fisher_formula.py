@@ -29,7 +29,7 @@ from scorebench.rng import generator
 from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 
-LABEL = "The Gaussian formula is not the Fisher divergence"
+LABEL = "A formula with log determinants is the Fisher divergence"
 SOURCE = "the Gaussian formula before equation 157"
 STATEMENT = (
     r"D_F(p, q) = \frac12\left[\text{tr}(\Sigma_2^{-1}\Sigma_1) + (\mu_2-\mu_1)^\top\Sigma_2^{-1}(\mu_2-\mu_1) - d "

@@ -41,7 +41,7 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.rng import generator
 from scorebench.targets.base import Target
 
-LABEL = "Fisher divergence and KL"
+LABEL = "The Fisher divergence is a simple way to write KL"
 SOURCE = "equation 157 and the Gaussian formula before it"
 STATEMENT = r"E_p\left|\nabla\log p-\nabla\log q\right|^2 \text{ is a simple way to write the formula (that of } D_{KL} \text{)}"
 CORRECTION = (

@@ -20,7 +20,7 @@ Reference: Hyvarinen (2005), eq. 2, where the expectation is under the data.
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.fisher_formula import PAIRS, fisher, monte_carlo
 
-LABEL = "The Fisher divergence is not symmetric"
+LABEL = "The Fisher divergence is symmetric"
 SOURCE = "equation 157"
 STATEMENT = r"F(p, q) = E_p\left|\nabla\log p-\nabla\log q\right|^2 = F(q, p)"
 CORRECTION = r"F(p, q) = \text{tr}(A\,\Sigma_1 A) + |\Sigma_2^{-1}(\mu_1-\mu_2)|^2, \quad A = \Sigma_2^{-1}-\Sigma_1^{-1}: \text{ symmetric where } A = 0"

@@ -24,7 +24,7 @@ from scipy.integrate import solve_ivp
 from scorebench.claims._langevin import langevin, linear
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 
-LABEL = "Sign of the force"
+LABEL = "The force is plus the gradient of V"
 SOURCE = "between Langevin's equation and the overdamped one"
 STATEMENT = r"F = +\nabla V"
 CORRECTION = r"F = -\nabla V \text{ (the article's next line has the drift } -\nabla V \text{: two slips that cancel)}"

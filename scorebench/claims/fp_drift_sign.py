@@ -28,7 +28,7 @@ from scorebench.claims._langevin import langevin, linear, normal
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean, variance
 from scorebench.rng import generator
 
-LABEL = "Sign of the drift in the Fokker-Planck equation"
+LABEL = "The Fokker-Planck drift is plus the gradient of V"
 SOURCE = "Fokker-Planck equation, its steady state"
 STATEMENT = r"\partial_t q = -\partial_x(\mu q) + \sigma^2 \partial_x^2 q, \; \mu = +\nabla V \text{ tends to } e^{-V/\sigma^2}/Z"
 CORRECTION = r"\mu = -\nabla V; \text{ with } +\nabla V \text{ and } V = x^2/2 \text{ the variance is } e^{2t}v_0 + e^{2t} - 1"

@@ -36,7 +36,7 @@ from scorebench.models.quadratic import Quadratic
 from scorebench.rng import generator
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "Variance of sliced score matching"
+LABEL = "Sliced losses have the variance of their probe's law"
 SOURCE = "Song et al. (2019), which the article's section leads to"
 STATEMENT = (
     r"\operatorname{Var}(v^\top M v) = 2\|M\|_F^2 \;\text{(Gaussian)}, \quad 2\sum_{i \ne j} M_{ij}^2 \;\text{(Rademacher)}, \quad "

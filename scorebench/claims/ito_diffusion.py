@@ -36,7 +36,7 @@ from scorebench.claims._langevin import euler_maruyama
 from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction, mean
 from scorebench.rng import generator
 
-LABEL = "Diffusion that depends on x"
+LABEL = "A diffusion that depends on x stands inside both derivatives"
 SOURCE = "Fokker-Planck equation"
 STATEMENT = r"dx = \mu\,dt + \sigma(x)\,dW \text{ has } \partial_t q = -\partial_x(\mu q) + \partial_x^2(D q), \; D = \sigma(x)^2/2"
 EXPECTED = "reproduced"

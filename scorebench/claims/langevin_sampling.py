@@ -35,7 +35,7 @@ from scorebench.claims._spectral import potential_of
 from scorebench.claims.base import CORRECTED, Measurement, Prediction, of_means
 from scorebench.rng import generator
 
-LABEL = "What K steps sample"
+LABEL = "K Langevin steps sample p"
 SOURCE = "equation 158"
 STATEMENT = r"x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon, \; i = 0, \ldots, K: \quad x_K \sim p"
 CORRECTION = r"x_K \text{ has the law of the scheme, off by a bias of order } c \text{ that no } K \text{ removes}"

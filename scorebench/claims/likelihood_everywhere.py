@@ -36,7 +36,7 @@ from scorebench.models.base import Bound, Parameters, score_and_log_prob
 from scorebench.models.quadratic import Quadratic
 from scorebench.rng import generator
 
-LABEL = "Where learning raises the likelihood"
+LABEL = "Learning raises the likelihood of every x"
 SOURCE = "energy-based models"
 STATEMENT = r"\text{learning raises the likelihood of every } x"
 CORRECTION = r"\int p_\theta\,dx = 1 \text{ throughout: the likelihood rises near the data and falls elsewhere}"

@@ -33,7 +33,7 @@ from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 from scorebench.training import fit
 
-LABEL = "Score matching where data is rare"
+LABEL = "Score matching errs where data is rare"
 SOURCE = "Song and Ermon (2019), figure 2, which the article's section leads to"
 STATEMENT = r"\text{on } 0.2\,N((-5,-5), I) + 0.8\,N((5,5), I) \text{ the estimated score is wrong between the modes}"
 EXPECTED = "reproduced"

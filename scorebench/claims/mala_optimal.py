@@ -41,7 +41,7 @@ from scorebench.samplers.base import exact_density, grid
 from scorebench.samplers.mala import MALA
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "MALA's optimal step and acceptance"
+LABEL = "MALA is best at acceptance 0.574, with step like d^(-1/3)"
 SOURCE = "Roberts and Rosenthal (1998), which the article's section leads to"
 STATEMENT = r"\text{acceptance } 2\Phi(-l^3/8), \text{ best at } 0.574, \text{ with } c = \tfrac12 l^2 d^{-1/3}"
 CORRECTION = (

@@ -38,7 +38,7 @@ from scorebench.rng import generator
 from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 
-LABEL = "Scores on a manifold"
+LABEL = "On a thin support the score grows without bound"
 SOURCE = "Song and Ermon (2019), figure 1, which the article's section leads to"
 STATEMENT = r"x = u + \sigma\epsilon, \; |u| = 1: \quad E\,|\nabla\log p_\sigma(x)|^2 \sim \sigma^{-2} \to \infty"
 EXPECTED = "reproduced"

@@ -34,7 +34,7 @@ from scorebench.samplers.base import Density, exact_density, run
 from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 
-LABEL = "Langevin and the weights of far modes"
+LABEL = "Langevin does not see weights of far modes; annealing does"
 SOURCE = "Song and Ermon (2019), figure 3, which the article's section leads to"
 STATEMENT = r"0.2\,N((-5,-5), I) + 0.8\,N((5,5), I): \text{ plain Langevin does not see the weights, annealed Langevin samples it}"
 CORRECTION = r"\text{annealed shares are close, not exact; on noised densities each mode keeps the last level's noise}"

@@ -34,7 +34,7 @@ from scorebench.samplers.base import Density, run
 from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.targets.double_well import double_well
 
-LABEL = "Maximum likelihood without Z"
+LABEL = "Maximum likelihood needs Z"
 SOURCE = "energy-based models, below equation 152"
 STATEMENT = r"\max_\theta E_{data}\log p_\theta(x), \; p_\theta = e^{-f_\theta}/Z_\theta, \text{ needs } Z_\theta"
 CORRECTION = (

@@ -27,7 +27,7 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.rng import generator
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "The mode is not typical"
+LABEL = "The closer to the mode, the more natural"
 SOURCE = "the noise term of equation 158"
 STATEMENT = r"\text{the closer } x \text{ is to the mode, the more natural it is}"
 CORRECTION = (

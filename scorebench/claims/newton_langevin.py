@@ -31,7 +31,7 @@ from scorebench.claims._langevin import euler_maruyama
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, moments, of_means, variance
 from scorebench.rng import generator
 
-LABEL = "The noise in Langevin's equation"
+LABEL = "Langevin's noise at a time has variance 2σ²"
 SOURCE = "Langevin's equation, m x'' = -λ x' + η"
 STATEMENT = r"m\,\ddot x = -\lambda\,\dot x + \eta(t), \quad \eta(t) \sim \mathcal{N}(0, 2\sigma^2)"
 CORRECTION = (

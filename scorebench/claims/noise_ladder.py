@@ -35,7 +35,7 @@ from scorebench.spec import parse
 from scorebench.targets.base import Target
 from scorebench.training import fit
 
-LABEL = "What a ladder of noise levels repairs"
+LABEL = "Many noise levels fix gaps, far weights, thin supports"
 SOURCE = "Song and Ermon (2019), which the article's section leads to"
 STATEMENT = r"\text{many noise levels, and annealing, overcome gaps in the data, weights of far modes, thin supports}"
 CORRECTION = r"\text{weights and gaps where } \sigma \text{ is large; the last level has its gap, and its noise stays in every sample}"

@@ -31,7 +31,7 @@ from scorebench.claims._spectral import potential_of, spectrum
 from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, variance
 from scorebench.rng import generator
 
-LABEL = "What the noise does for two modes"
+LABEL = "The noise keeps samples from collapsing"
 SOURCE = "the noise term of equation 158, figure with two modes"
 STATEMENT = r"\sqrt{2c}\,\epsilon \text{ keeps samples from collapsing and bypasses the determinism of the score}"
 CORRECTION = r"\text{it spreads samples within a mode and near the divide; between far modes it takes } 1/\lambda_1 \approx 400 \text{ units of time}"

@@ -30,7 +30,7 @@ from scorebench.claims._langevin import euler_maruyama, langevin, linear, normal
 from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, variance
 from scorebench.rng import generator
 
-LABEL = "From Newton to Langevin"
+LABEL = "Newton's equation without mass is Langevin dynamics"
 SOURCE = "Langevin equation, inertia neglected"
 STATEMENT = r"\lambda\,\dot x = -\nabla V + \eta \text{ is } dx = -\nabla V\,dt + \sqrt{2}\,\sigma\,dW, \text{ whose law tends to } e^{-V/\sigma^2}/Z"
 CORRECTION = (

@@ -31,11 +31,11 @@ from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.rng import generator
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "Following the score"
+LABEL = "Following the score reaches the mode"
 SOURCE = "below equation 157, figure of the vector field"
 STATEMENT = r"\nabla\log p(x) \text{ points to the mode, and } dx = \nabla\log p(x)\,dt \text{ reaches it}"
 CORRECTION = (
-    r"\text{it points uphill: to the mode of its basin in the end, not straight there, and nowhere from a critical point between modes}"
+    r"\text{it leads uphill to the mode of its basin, not straight, and nowhere from a critical point between modes}"
 )
 EXPECTED = "qualified"
 BASIN, STRAIGHT = "within a basin", "straight, from anywhere"

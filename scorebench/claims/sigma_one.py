@@ -33,7 +33,7 @@ from scorebench.rng import generator
 from scorebench.samplers.base import exact_density, run
 from scorebench.samplers.mala import GRADIENTS, MALA
 
-LABEL = "The noise must have sigma = 1"
+LABEL = "Langevin dynamics with any σ samples p"
 SOURCE = "Langevin equation with grad log p"
 STATEMENT = r"dx = \nabla\log p(x)\,dt + \sqrt{2}\,\sigma\,dW \text{ samples } p(x)"
 CORRECTION = r"\text{it samples } p(x)^{1/\sigma^2}/Z: \text{ that is } p \text{ for } \sigma = 1 \text{ alone}"

@@ -38,7 +38,7 @@ from scorebench.losses.implicit import implicit
 from scorebench.models.base import Bound
 from scorebench.rng import generator
 
-LABEL = "What score matching pays for separated modes"
+LABEL = "Score matching pays for separated modes"
 SOURCE = "Koehler et al. (2022), which the article's section leads to"
 STATEMENT = (
     r"\frac{\operatorname{Var}(\hat w_{ML})}{\operatorname{Var}(\hat w_{SM})} \to "

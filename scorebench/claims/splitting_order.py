@@ -43,7 +43,7 @@ from scorebench.samplers.leimkuhler_matthews import LeimkuhlerMatthews
 from scorebench.samplers.ula import ULA
 from scorebench.samplers.underdamped import Underdamped
 
-LABEL = "Splittings of underdamped Langevin"
+LABEL = "BAOAB is exact for the positions of a Gaussian"
 SOURCE = "Leimkuhler and Matthews (2013), which the article's section leads to"
 STATEMENT = (
     r"\text{BAOAB: } \operatorname{Var} x = T/\omega^2 \text{ on a Gaussian, at any } h; "

@@ -29,7 +29,7 @@ from scorebench.rng import generator
 from scorebench.targets._mixture import normal
 from scorebench.targets.base import Target
 
-LABEL = "Where the chain starts"
+LABEL = "A chain that starts at data ends at p"
 SOURCE = "equation 158, x_0"
 STATEMENT = r"x_0 \text{ is a sample of the real data; after } K \text{ steps of (158), } x_K \sim p"
 CORRECTION = r"\text{the start sets the weights of far modes; only a start that has them already, as the data, keeps them right}"

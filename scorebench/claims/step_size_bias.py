@@ -36,7 +36,7 @@ from scorebench.samplers.base import exact_density, grid, run
 from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "Step size and bias"
+LABEL = "The Langevin step is Euler-Maruyama with σ = 1"
 SOURCE = "equation 158"
 STATEMENT = (
     r"x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon \quad\text{is Euler-Maruyama, } c = \Delta t, \text{ for}\quad "

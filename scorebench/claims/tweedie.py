@@ -34,7 +34,7 @@ from scorebench.spec import parse
 from scorebench.targets.base import Target
 from scorebench.training import fit
 
-LABEL = "Tweedie's formula"
+LABEL = "Tweedie's formula yields the score"
 SOURCE = "the step from Tweedie's formula to the score"
 STATEMENT = r"\sqrt{\bar\alpha}\,E[x_0 \mid x_t] = x_t + (1-\bar\alpha)\,\nabla\log q(x_t)"
 EXPECTED = "reproduced"

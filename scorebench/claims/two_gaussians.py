@@ -30,7 +30,7 @@ from scorebench.claims._langevin import langevin, normal
 from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, moments, of_means, variance
 from scorebench.rng import generator
 
-LABEL = "q(x, t) between two Gaussians"
+LABEL = "q(x, t) tends to the target from another Gaussian"
 SOURCE = "figure of q(x, t)"
 STATEMENT = (
     r"q(x, t) \to e^{-V(x)/\sigma^2}/Z: \quad \mathcal{N}(5, 0.1) \to \mathcal{N}(0, 1), \quad \mathcal{N}(0, 1) \to \mathcal{N}(5, 0.1)"

@@ -32,7 +32,7 @@ from scorebench.losses.denoising import denoising
 from scorebench.models.base import Bound
 from scorebench.rng import generator
 
-LABEL = "Predicting the score, the noise or the clean point"
+LABEL = "The score view is identical to that of diffusion models"
 SOURCE = "the step from variational diffusion models to the score"
 STATEMENT = r"|x_0 - \hat x|^2, \; |\epsilon - \hat\epsilon|^2, \; |\nabla\log q(x_t \mid x_0) - \hat s|^2: \text{ the same objective}"
 CORRECTION = (

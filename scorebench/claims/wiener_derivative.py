@@ -27,7 +27,7 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.rng import generator
 from scorebench.samplers.base import Density
 
-LABEL = "What dW is"
+LABEL = "dW is the derivative of the Wiener process"
 SOURCE = "Langevin equation, its noise term"
 STATEMENT = r"dW \text{ is the derivative of the Wiener process } W"
 CORRECTION = (

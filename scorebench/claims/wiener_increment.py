@@ -28,7 +28,7 @@ from scorebench.samplers.base import exact_density, run
 from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "Size of a Wiener increment"
+LABEL = "A Wiener increment has standard deviation dt"
 SOURCE = "Euler-Maruyama, before equation 158"
 STATEMENT = r"\Delta W \text{ is normal with mean } 0 \text{ and standard deviation } \Delta t"
 CORRECTION = r"\Delta W \sim \mathcal{N}(0, \Delta t): \text{ the variance is } \Delta t, \text{ the standard deviation } \sqrt{\Delta t}"

@@ -21,7 +21,7 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.rng import generator
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "Where x goes"
+LABEL = "x converges to 0 as t grows"
 SOURCE = "Fokker-Planck equation, figure of the density over time"
 STATEMENT = r"x(t) \to 0 \text{ as } t \to \infty \text{ for } V = x^2/2"
 CORRECTION = r"x(t) \text{ converges in law, to } \mathcal{N}(0, 1); \text{ its mean goes to } 0, \text{ its variance to } \sigma^2 = 1"

@@ -32,7 +32,7 @@ from scorebench.claims.base import CORRECTED, Measurement, Prediction, moments, 
 from scorebench.rng import generator
 from scorebench.targets._mixture import normal
 
-LABEL = "What it takes to know Z"
+LABEL = "There is no way to know Z"
 SOURCE = "energy-based models, below equation 152"
 STATEMENT = r"Z = \int \exp(-f(x))\,dx \text{ cannot be known for a complicated } f"
 CORRECTION = (

@@ -2,6 +2,7 @@
 
 import base64
 import html
+import io
 import re
 from collections import Counter
 from itertools import groupby
@@ -11,24 +12,27 @@ from typing import Any
 import jinja2
 import latex2mathml.converter
 import pandas as pd
+from PIL import Image
 
 from scorebench import artifacts, decomposition, registry, summary
 from scorebench.claims._slips import SLIPS
 from scorebench.plan import Plan
 from scorebench.results import Results
 from scorebench.spec import parse
-from scorebench.stages.tables import wide
+from scorebench.stages.tables import counts, telling_number, wide
 
 TABLES = (
     (
         "losses",
         "Losses",
-        "Every trained source after its last step. A divergence to what the loss learns (its fixed point) is its quality alone.",
+        "Every trained source after its last step. A divergence to what the loss learns (its fixed point) is its quality "
+        "alone. A star: better than every rival beyond chance.",
     ),
     (
         "samplers",
         "Samplers",
-        "Every source and sampler after the whole budget, at its best step size. In parentheses the floor: 95 % of exact draws of that size are below.",
+        "Every source and sampler after the whole budget, at its best step size. In parentheses the floor: 95 % of exact "
+        "draws of that size are below. A star: better than every rival beyond chance, at T = 1.",
     ),
 )
 
@@ -65,15 +69,18 @@ def mathml(latex: str) -> str:
 
 
 def _claim(claim: dict[str, Any], figures: dict[str, str]) -> dict[str, Any]:
-    counted = [q for q in claim["quantities"] if q["group"] != "identity"]
+    numbers = counts(claim)
+    telling = telling_number(claim)
     return claim | {
-        "agreeing": sum(q["agrees"] for q in counted),
-        "counted": len(counted),
+        "as_written": f"{numbers['stated_agree']} of {numbers['stated']}" if numbers["stated"] else "",
+        "corrected": f"{numbers['corrected_agree']} of {numbers['corrected']}" if numbers["corrected"] else "",
+        "telling": telling,
         "statement_mathml": mathml(claim["statement"]),
         "correction_mathml": mathml(claim["correction"]) if claim["correction"] else "",
+        "derivation": registry.entry("claim", claim["id"]).doc,
         "file": f"scorebench/claims/{claim['id'].replace('-', '_')}.py",
         "figure": figures.get(claim["id"], ""),
-        "evidence": next((q for q in counted if not q["agrees"]), None),
+        "evidence": telling if telling and not telling["agrees"] else None,
     }
 
 
@@ -102,11 +109,12 @@ def _methods(plan: Plan) -> list[dict[str, Any]]:
 
 def _figure(name: str, folder: Path) -> dict[str, Any]:
     facts = registry.entry("figure", name).facts
-    png = (folder / "figures" / f"{name}.png").read_bytes()
-    # The width in pixels stands in the header; all figures are shown at one scale, so that their letters have one size.
-    width = round(0.6 * int.from_bytes(png[16:20]))
+    small = io.BytesIO()
+    with Image.open(folder / "figures" / f"{name}.png") as image:
+        image.convert("RGB").quantize(256).save(small, "png")  # a third of the size
+        width = round(0.6 * image.width)  # all figures are shown at one scale, so that their letters have one size
     shown = {"name": name, "label": facts.get("LABEL", name), "caption": facts.get("CAPTION", "")}
-    return shown | {"png": base64.b64encode(png).decode(), "width": width}
+    return shown | {"png": base64.b64encode(small.getvalue()).decode(), "width": width}
 
 
 def _table(results: Results, name: str, title: str, caption: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def run(plan: Plan, folder: Path) -> None:
         "claims": _claims(claims, plan),
     }
     shown = {name: wide(name, tables[name])[0] for name in KEYS} | {
-        "claims": tables["claims"].drop(columns=["expected", "file", "numbers", "figure"])
+        "claims": claims_shown(tables["claims"])
     }
     shown |= {"decomposition": decomposition.wide(tables["decomposition"]), "learning_rates": tables["learning_rates"]}
     files = {"metrics.csv": rows.to_csv(index=False)}
@@ -200,15 +200,37 @@ def _learning_rates(plan: Plan, folder: Path) -> pd.DataFrame:
 def _claims(claims: list[dict[str, Any]], plan: Plan) -> pd.DataFrame:
     found, figures = [], plan.figure_of_claim
     for c in claims:
-        counted = [q for q in c["quantities"] if q["group"] != "identity"]
-        leading: dict[str, Any] = next((q for q in c["quantities"] if q["name"] == c["leading"]), {})
-        entry = {k: c[k] for k in ("id", "label", "source", "expected", "verdict")}
-        entry |= {"agree": sum(q["agrees"] for q in counted), "quantities": len(counted), "leading": c["leading"]}
-        entry |= {k: leading.get(k) for k in ("predicted", "measured", "standard_error")}
+        entry = {k: c[k] for k in ("id", "label", "source", "expected", "verdict")} | counts(c)
+        telling: dict[str, Any] = telling_number(c) or {}
+        entry |= {"number": telling.get("name")} | {k: telling.get(k) for k in ("predicted", "measured", "standard_error")}
         places = {"file": f"scorebench/claims/{c['id'].replace('-', '_')}.py", "numbers": f"claims/{c['id']}.json"}
         found.append(entry | places | {"figure": f"figures/{figures[c['id']]}.pdf" if c["id"] in figures else ""})
-    columns = "id label source expected verdict agree quantities leading predicted measured standard_error file numbers figure".split()
-    return pd.DataFrame(found, columns=columns)
+    columns = "id label source expected verdict stated stated_agree corrected corrected_agree number predicted measured standard_error".split()
+    return pd.DataFrame(found, columns=[*columns, "file", "numbers", "figure"])
+
+
+def counts(claim: dict[str, Any]) -> dict[str, int]:
+    """How many numbers follow from a claim's statement and from what holds instead, and how many of each agree."""
+    counted = [q for q in claim["quantities"] if q["group"] != "identity"]
+    corrected = [q["agrees"] for q in counted if q["group"] == "corrected"]
+    stated = [q["agrees"] for q in counted if q["group"] != "corrected"]
+    return {"stated": len(stated), "stated_agree": sum(stated), "corrected": len(corrected), "corrected_agree": sum(corrected)}
+
+
+def telling_number(claim: dict[str, Any]) -> dict[str, Any] | None:
+    """The first number that the statement gets wrong; the leading one where it gets none wrong; None if nothing was measured."""
+    stated = [q for q in claim["quantities"] if q["group"] not in ("identity", "corrected")]
+    wrong = (q for q in stated if not q["agrees"])
+    return next(wrong, None) or next((q for q in claim["quantities"] if q["name"] == claim["leading"]), None)
+
+
+def claims_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of claims as a reader wants it."""
+    shown = table[["label", "verdict"]].rename(columns={"label": "the statement"})
+    for column, of in (("as written", "stated"), ("corrected", "corrected")):
+        shown[column] = [f"{agree} of {n}" if n else "" for agree, n in zip(table[f"{of}_agree"], table[of], strict=True)]
+    numbers = {"number": "a number that tells", "predicted": "it says", "measured": "measured", "standard_error": "standard error"}
+    return shown.join(table[list(numbers)].rename(columns=numbers))
 
 
 # --- how they are shown ---------------------------------------------------------------------------------------------------------------
