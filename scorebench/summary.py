@@ -3,6 +3,7 @@
 import json
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def show(folder: Path, since: float, cores: int) -> None:
     results = Results(folder)
     lines = [f"{r['target']}, {r['what']}: {r['choice']}; {r['evidence']}; {_with_ties(r, 1)}" for r in recommendations(results)]
     lines += _verdicts(results.claims) + troubles(results)
+    if diverged := divergences(results):
+        lines.append(f"diverged, as steps that are too large do: {len(diverged)} samplers at some steps; which ones is on the page")
     cost = _cost(results, since, cores)
     if cost:
         artifacts.write_json(folder / "run.json", cost)
@@ -83,20 +86,14 @@ def _choice(row: pd.Series) -> str:
     return " with ".join(parts)
 
 
+def divergences(results: Results) -> list[str]:
+    """What diverged, a line a target and method, with the steps."""
+    return _bad(results, "diverged", lambda of: "")
+
+
 def troubles(results: Results) -> list[str]:
-    """What diverged, failed or ran out of time, a line a target and method, with the log where there is something to read."""
-    rows = results.metrics
-    bad = rows[~rows["status"].str.match("ok|not_applicable")]
-    lines = []
-    for _, of in bad.groupby(["target", "sampler", "loss"], sort=False):
-        target, sampler, loss = (str(of[c].iloc[0]) for c in ("target", "sampler", "loss"))
-        kinds = of["status"].str.partition(":")[0].value_counts()
-        steps = of["step_size"].dropna().unique()
-        where = f" (step {', '.join(f'{s:g}' for s in sorted(steps))})" if 0 < len(steps) <= 8 else ""
-        what = f"{sampler} on {loss or 'the exact score'}" if sampler else loss or "all of it"
-        counts = ", ".join(f"{kind} {n} rows" for kind, n in kinds.items())
-        log = f"; see {_log(results, of)}" if set(kinds.index) - {"diverged"} else ""
-        lines.append(f"{target}, {what}{where}: {counts}{log}")
+    """What failed or ran out of time, a line a target and method or a claim or figure, with its log."""
+    lines = _bad(results, "failed|timeout", lambda of: f"; see {_log(results, of)}")
     status = {c["id"]: c["verdict"] for c in results.claims if c["verdict"].startswith("failed")}
     for figure in results.plan.jobs("figure"):
         timing = results.folder / "timings" / "figure" / f"{figure}.json"
@@ -106,6 +103,23 @@ def troubles(results: Results) -> list[str]:
             kind = "figure" if name in results.plan.jobs("figure") else "claim"
             log = next((batch[0] for batch in results.plan.claim_batches if name in batch), name)
             lines.append(f"{kind} {name}: {word}; see {results.folder / 'logs' / kind / log}.log")
+    return lines
+
+
+def _bad(results: Results, status: str, log: Callable[[pd.DataFrame], str]) -> list[str]:
+    key, lines = ["target", "sampler", "loss"], []
+    rows = results.metrics[~results.metrics["status"].str.startswith("not_applicable")]
+    for of, every in rows.groupby(key, sort=False):
+        bad = every[every["status"].str.match(status)]
+        if bad.empty:
+            continue
+        target, sampler, loss = map(str, of)
+        kinds = bad["status"].str.partition(":")[0].value_counts()
+        steps = sorted(bad["step_size"].dropna().unique())
+        where = f" at step {', '.join(f'{s:g}' for s in steps)}" if 0 < len(steps) <= 8 else ""
+        what = f"{sampler} on {loss or 'the exact score'}" if sampler else loss or "all of it"
+        counts = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+        lines.append(f"{target}, {what}{where}: {counts}, of {len(every):,} values{log(bad)}")
     return lines
 
 

@@ -20,6 +20,7 @@ chose differently their seeds are not exchangeable, and such a source and what w
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,22 +145,30 @@ def _ratio(squares: np.ndarray, dof: np.ndarray) -> np.ndarray:
 
 
 def claims(reference: list[dict[str, Any]], fresh: list[dict[str, Any]]) -> tuple[int, int, list[str]]:
-    """How many of how many numbers agree, and what does not: a verdict that changed, a number that moved."""
+    """How many of how many numbers that both have agree, and what does not: a verdict that changed, a number that moved."""
     agree, total, lines = 0, 0, []
-    old = {c["id"]: c for c in reference}
-    for claim in (c for c in fresh if c["id"] in old):
-        was = old[claim["id"]]
-        if claim["verdict"] != was["verdict"]:
-            lines.append(f"claim {claim['id']}: {claim['verdict']}, was {was['verdict']}")
-        before = {q["name"]: q for q in was["quantities"]}
-        for q in (q for q in claim["quantities"] if q["name"] in before):
-            total += 1
-            p = before[q["name"]]
-            if _close(p, q):
-                agree += 1
-            else:
-                lines.append(f"claim {claim['id']}, {q['name']}: {q['measured']}, was {p['measured']}")
+    old = {c["id"]: c["verdict"] for c in reference}
+    lines = [f"claim {c['id']}: {c['verdict']}, was {old[c['id']]}" for c in fresh if c["verdict"] != old.get(c["id"], c["verdict"])]
+    before, after = _numbers(reference), _numbers(fresh)
+    for claim, name in (k for k in after if k in before):
+        total += 1
+        p, q = before[claim, name], after[claim, name]
+        if _close(p, q):
+            agree += 1
+        else:
+            lines.append(f"claim {claim}, {name}: {q['measured']}, was {p['measured']}")
     return agree, total, lines
+
+
+def _numbers(claims: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(c["id"], q["name"]): q for c in claims for q in c["quantities"]}
+
+
+def alone(old: Iterable[Any], new: Iterable[Any], what: str) -> list[str]:
+    """Lines that say how many things only a run or only the reference has: they are not compared."""
+    old, new = set(old), set(new)
+    counts = ((len(new - old), "the run have no reference"), (len(old - new), "the reference are not in the run"))
+    return [f"not compared: {n:,} {what} of {where}" for n, where in counts if n]
 
 
 def _close(a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -207,21 +216,26 @@ def show(folder: Path) -> bool:
         old, cells(results.metrics), pd.read_csv(reference / "tables" / "learning_rates.csv"), results.table("learning_rates")
     )
     found = compare(old, new)
-    agree, total, lines = claims([json.loads(p.read_text()) for p in sorted((reference / "claims").glob("*.json"))], results.claims)
+    was = [json.loads(p.read_text()) for p in sorted((reference / "claims").glob("*.json"))]
+    agree, total, lines = claims(was, results.claims)
     off = found.cells[~found.cells["agrees"]].sort_values("p")
+    same = int((found.cells["reference"] == found.cells["fresh"]).sum())
     print(
-        f"verify: {found.cells['agrees'].sum():,} of {len(found.cells):,} cells agree with the reference (by chance one in 1,000 would not); "
-        f"{agree} of {total} numbers of claims agree"
+        f"verify: {found.cells['agrees'].sum():,} of {len(found.cells):,} cells agree with the reference (by chance one in 1,000 would not; "
+        f"{same:,} are the same to six digits); {agree:,} of {total:,} numbers of claims agree"
     )
-    if other:
-        print(f"  not compared: {other} sources that chose another learning rate, and what was sampled from them")
+    aside = [f"not compared: {other} sources that chose another learning rate, and what was sampled from them"] if other else []
+    aside += alone(*(f[CELL].astype(str).itertuples(index=False, name=None) for f in (old, new)), "cells")
+    aside += alone(_numbers(was), _numbers(results.claims), "numbers of claims")
+    print("\n".join(f"  {line}" for line in aside), end="\n" if aside else "")
     for _, row in off.head(10).iterrows():
         where = ", ".join(row[k] for k in CELL if row[k] not in ("", "nan"))
         print(f"  {where}: {row['fresh']:.4g}, was {row['reference']:.4g} (p = {row['p']:.1g})")
     print("\n".join(f"  {line}" for line in lines[:10]), end="\n" if lines else "")
     passes = found.passes and not lines
+    word = "PASS" if passes else "FAIL"
     print(
-        f"verify: {'PASS' if passes else 'FAIL'} (p = {found.p_all:.2g} that so many small shifts are chance, "
-        f"{found.p_cells:.2g} that the largest one is; it fails below {ALPHA / 2:g})"
+        f"verify: {word}{', on what both have' if aside else ''}. By chance alone, shifts as large as these in all cells together would be seen in "
+        f"{found.p_all:.2g} of runs, and one as large as the largest in {found.p_cells:.2g}; it fails below {ALPHA / 2:g}"
     )
     return passes

@@ -143,10 +143,27 @@ def test_a_target_that_failed_is_told_with_its_log(tmp_path: Path) -> None:
 
 
 def test_a_claim_counts_what_its_verdict_counts() -> None:
-    quantities = [{"group": g, "agrees": a} for g, a in (("corrected", True), ("as-written", False), ("identity", True))]
-    claim = _claim({"id": "a-b", "quantities": quantities, "statement": "x", "correction": ""}, {"a-b": "seen"})
-    assert (claim["agreeing"], claim["counted"]) == (1, 2)
-    assert claim["evidence"]["group"] == "as-written" and claim["file"] == "scorebench/claims/a_b.py" and claim["figure"] == "seen"
+    """An identity is not; the evidence is a number that the statement gets wrong, not the leading one that is right."""
+    groups = (("corrected", True), ("as-written", True), ("as-written", False), ("identity", True))
+    quantities = [{"name": str(i), "group": g, "agrees": a} for i, (g, a) in enumerate(groups)]
+    facts = {"id": "sigma-one", "statement": "x", "correction": "", "leading": "1"}
+    claim = _claim(facts | {"quantities": quantities}, {"sigma-one": "seen"})
+    assert (claim["as_written"], claim["corrected"]) == ("1 of 2", "1 of 1")
+    assert claim["evidence"]["name"] == "2" and claim["file"] == "scorebench/claims/sigma_one.py" and claim["figure"] == "seen"
+    right = _claim(facts | {"quantities": quantities[:2]}, {})
+    assert right["telling"]["name"] == "1" and right["evidence"] is None and "Langevin" in right["derivation"]
+    assert _claim(facts | {"quantities": []}, {})["telling"] is None
+
+
+def test_divergence_is_no_failure(tmp_path: Path) -> None:
+    """A line says of how many values, at which steps; a failure stands apart."""
+    rows = [{"target": "gaussian", "sampler": "ula", "step_size": s, "status": w} for s, w in ((0.1, "ok"), (2.2, "diverged"), (0.1, "ok"))]
+    (tmp_path / "metrics.csv").write_text(content := pd.DataFrame(rows).reindex(columns=COLUMNS).to_csv(index=False))
+    checksum = hashlib.sha256(content.encode()).hexdigest()
+    suite = load_suite("workflows/suites/smoke.yaml").model_copy(update={"claims": ()})
+    (tmp_path / "manifest.json").write_text(json.dumps({"suite": json.loads(suite.model_dump_json()), "sha256": {"metrics.csv": checksum}}))
+    assert summary.troubles(Results(tmp_path)) == []
+    assert summary.divergences(Results(tmp_path)) == ["gaussian, ula on the exact score at step 2.2: 1 diverged, of 3 values"]
 
 
 def test_markdown_and_latex() -> None:

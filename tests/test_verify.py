@@ -5,6 +5,8 @@ With 10 seeds a side of 256 chains on a Gaussian it sees a temperature that is o
 """
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -165,6 +167,23 @@ def test_claims():
     agree, total, lines = verify.claims([old], changed(measured=1.2))
     assert (agree, total) == (0, 1) and lines == ["claim c, x: 1.2, was 1.0"]
     assert verify.claims([old], [old | {"verdict": "refuted"}])[2] == ["claim c: refuted, was reproduced"]
+    assert verify.claims([], [old]) == (0, 0, [])
+
+
+def test_what_only_one_run_has_is_said():
+    """A number without a reference must not pass for one that agrees."""
+    assert verify.alone("abc", "abc", "cells") == []
+    assert verify.alone("ab", "bcd", "cells") == [
+        "not compared: 2 cells of the run have no reference",
+        "not compared: 1 cells of the reference are not in the run",
+    ]
+
+
+def test_the_readme_shows_the_reference():
+    """Its table of claims is that of the committed reference, verdict by verdict: `make reference` writes both."""
+    table = pd.read_csv("results/reference/article/tables/claims.csv")
+    rows = re.findall(r"^\| \[.*\]\((scorebench/claims/.*\.py)\) \| (\w+) \|", Path("README.md").read_text(), re.M)
+    assert rows == list(table[["file", "verdict"]].itertuples(index=False, name=None)) and len(rows) >= 48
 
 
 def test_a_source_with_another_learning_rate_is_not_compared():

@@ -34,9 +34,7 @@ from scorebench.targets.gaussian import gaussian
 LABEL = "Following the score reaches the mode"
 SOURCE = "below equation 157, figure of the vector field"
 STATEMENT = r"\nabla\log p(x) \text{ points to the mode, and } dx = \nabla\log p(x)\,dt \text{ reaches it}"
-CORRECTION = (
-    r"\text{it leads uphill to the mode of its basin, not straight, and nowhere from a critical point between modes}"
-)
+CORRECTION = r"\text{it leads uphill to the mode of its basin, not straight, and nowhere from a critical point between modes}"
 EXPECTED = "qualified"
 BASIN, STRAIGHT = "within a basin", "straight, from anywhere"
 CONDITIONS = {"within a basin": True, "straight, from anywhere": False}

@@ -42,7 +42,9 @@ from scorebench.samplers.base import Density
 LABEL = "In the steady state J is 0 everywhere"
 SOURCE = "steady state, J = 0"
 STATEMENT = r"\frac{\partial}{\partial x} J = 0 \text{ and so } J(x) = 0 \text{ for all } x"
-CORRECTION = r"J \text{ is constant, and } 0 \text{ where none flows at infinity and the drift is a gradient: not on a ring or with a rotation}"
+CORRECTION = (
+    r"J \text{ is constant, and } 0 \text{ where none flows at infinity and the drift is a gradient: not on a ring or with a rotation}"
+)
 EXPECTED = "qualified"
 LINE, ROUND = "on a line", "where mass can go round"
 CONDITIONS = {"on a line": True, "where mass can go round": False}

@@ -53,6 +53,7 @@ def run(plan: Plan, folder: Path) -> None:
         figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.jobs("figure")],
         tables=[_table(results, *t) for t in TABLES] + [_decomposition(results)],
         methods=_methods(plan),
+        divergences=summary.divergences(results),
         troubles=summary.troubles(results),
         manifest=results.manifest,
     )

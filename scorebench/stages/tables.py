@@ -43,9 +43,7 @@ def run(plan: Plan, folder: Path) -> None:
         "learning_rates": _learning_rates(plan, folder),
         "claims": _claims(claims, plan),
     }
-    shown = {name: wide(name, tables[name])[0] for name in KEYS} | {
-        "claims": claims_shown(tables["claims"])
-    }
+    shown = {name: wide(name, tables[name])[0] for name in KEYS} | {"claims": claims_shown(tables["claims"])}
     shown |= {"decomposition": decomposition.wide(tables["decomposition"]), "learning_rates": tables["learning_rates"]}
     files = {"metrics.csv": rows.to_csv(index=False)}
     for name, table in tables.items():
@@ -205,7 +203,9 @@ def _claims(claims: list[dict[str, Any]], plan: Plan) -> pd.DataFrame:
         entry |= {"number": telling.get("name")} | {k: telling.get(k) for k in ("predicted", "measured", "standard_error")}
         places = {"file": f"scorebench/claims/{c['id'].replace('-', '_')}.py", "numbers": f"claims/{c['id']}.json"}
         found.append(entry | places | {"figure": f"figures/{figures[c['id']]}.pdf" if c["id"] in figures else ""})
-    columns = "id label source expected verdict stated stated_agree corrected corrected_agree number predicted measured standard_error".split()
+    columns = (
+        "id label source expected verdict stated stated_agree corrected corrected_agree number predicted measured standard_error".split()
+    )
     return pd.DataFrame(found, columns=[*columns, "file", "numbers", "figure"])
 
 
