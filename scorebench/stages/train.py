@@ -1,6 +1,5 @@
 """Train one model on one target with one loss, at all its noise levels and all seeds."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +20,8 @@ def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
         target = t.target.build()
         found = sweep(target, t.model, t.losses, training, suite.seed, name) if training.sweep else {}
         rates = statistics.lowest(found) if found else [training.learning_rate] * len(t.losses)
-        clock = time.perf_counter()
         fitted = fit(target, t.model, t.losses, rates, training, training.steps, suite.seed, range(t.experiment.seeds), name)
-        each = (time.perf_counter() - clock) / entry["gradient_steps"]
+        each = fitted.seconds_per_step / (t.experiment.seeds * len(t.losses))
         entry["sources"] = [{"model": str(t.model), "loss": str(loss), "seconds_per_gradient": each} for loss in t.losses]
         return fitted, found
 
