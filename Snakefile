@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 
+import snakemake_logger_plugin_scorebench as progress
 from scorebench.config import load
 from scorebench.errors import InputError
 from scorebench.plan import Plan
@@ -38,9 +39,10 @@ os.environ.update(
 onstart:
     os.makedirs(OUT, exist_ok=True)
     shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
-    jobs = list(workflow.dag.needrun_jobs())
-    stage = {job: job.rule.name.partition("_")[0] for job in jobs}
-    minutes = sum(PLAN.minutes(stage[job], job.wildcards_dict.get("job", "")) for job in jobs) / workflow.cores
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
+    of = {job: str(job.params.get("jobs", "")).split()[1::2] or [job.wildcards_dict.get("job", "")] for job in jobs}
+    progress.MINUTES.update({job.jobid: PLAN.minutes(job.rule.name.partition("_")[0], *of[job]) for job in jobs})
+    minutes = sum(progress.MINUTES.values()) / workflow.cores
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
     print(f"{PLAN.suite.name}: {count}, about {minutes:.1f} min on {workflow.cores} cores", file=sys.stderr)
 

@@ -1,9 +1,11 @@
 """A suite as jobs: what depends on what, which code and settings each job rests on, and how long it should take. Imports no torch."""
 
+import csv
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from scorebench import registry
 from scorebench.config import Experiment, Sampling, Suite
@@ -94,11 +96,14 @@ class Plan:
         """Sampling jobs by id."""
         return {s.id: s for m in self.measures for s in m.samples}
 
-    @cached_property
-    def claim_batches(self) -> list[tuple[str, ...]]:
-        """The claims that one process tests one after the other; its log bears the name of the first."""
-        claims = self.suite.claims
-        return [claims[i : i + CLAIMS_A_JOB] for i in range(0, len(claims), CLAIMS_A_JOB)]
+    def batches(self, stage: str) -> list[tuple[str, ...]]:
+        """The claims, or figures, that one process does one after the other, since it starts no faster than it does one; its log bears the name of
+        the first. A figure of claims alone, which may be wanted alone, is.
+        """
+        if stage == "claim":
+            return _batches(self.suite.claims, CLAIMS_A_JOB)
+        quick = [f for f in self.suite.figures if "metrics.csv" not in self.files_of_figure(f)]
+        return [(f,) for f in quick] + _batches([f for f in self.suite.figures if f not in quick], FIGURES_A_JOB)
 
     def claims_of_figure(self, figure: str) -> tuple[str, ...]:
         """The claims whose numbers a figure shows."""
@@ -158,11 +163,19 @@ class Plan:
         code = registry.fingerprint(f"scorebench.stages.{stage}", *(m.entry.module for m in methods))
         return hashlib.sha256(repr((settings, code)).encode()).hexdigest()[:16]
 
-    def minutes(self, stage: str, job: str = "") -> float:
-        """A rough estimate for one job on one core, from rates measured on an ordinary core; start-up included."""
-        return (START_SECONDS + self._seconds(stage, job)) / 60
+    def minutes(self, stage: str, *jobs: str) -> float:
+        """An estimate for one process on one core, start-up included: what the reference run took, else by rates measured on an ordinary core."""
+        return (START_SECONDS + sum(self._seconds(stage, job) for job in jobs or ("",))) / 60
+
+    @cached_property
+    def _measured(self) -> dict[tuple[str, str], float]:
+        path = Path("results", "reference", self.suite.name, "timings.csv")
+        rows = csv.DictReader(path.read_text().splitlines()) if path.exists() else ()
+        return {(r["stage"], r["job"]): float(r["seconds"]) for r in rows}
 
     def _seconds(self, stage: str, job: str) -> float:
+        if (stage, job) in self._measured:
+            return self._measured[stage, job]
         if stage == "train":
             t = self.trains[job]
             training = t.experiment.training
@@ -177,13 +190,17 @@ class Plan:
             return sum(_rate(train) * max(len(losses), 1) * _particle_steps(block, s) for block, train, losses in s.runs)
         if stage == "measure":
             return sum(CELL_SECONDS * _cells(s) for s in self.measure(job).samples)
-        return {"claim": 5.0 * CLAIMS_A_JOB, "figure": 2.0}.get(stage, 1.0)
+        return {"claim": 5.0, "figure": 3.0}.get(stage, 1.0)
 
 
-CLAIMS_A_JOB = 3
-START_SECONDS = 2.5
+CLAIMS_A_JOB, FIGURES_A_JOB = 3, 5
+START_SECONDS = 3.0
 # Seconds for a row and step at width 64, depth 2 (64 x 64 products dominate), and for a cell and seed.
-TRAIN_SECONDS, SCORE_SECONDS, EXACT_SECONDS, CELL_SECONDS = 5e-6, 8e-7, 7e-8, 5e-3
+TRAIN_SECONDS, SCORE_SECONDS, EXACT_SECONDS, CELL_SECONDS = 6e-6, 1e-6, 8e-8, 7e-3
+
+
+def _batches(names: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    return [tuple(names[i : i + size]) for i in range(0, len(names), size)]
 
 
 def _size(t: Train) -> float:

@@ -25,7 +25,7 @@ def show(folder: Path, since: float, cores: int) -> None:
     lines = [f"{r['target']}, {r['what']}: {r['choice']}; {r['evidence']}; {_with_ties(r, 1)}" for r in recommendations(results)]
     lines += _verdicts(results.claims) + troubles(results)
     if diverged := divergences(results):
-        lines.append(f"diverged, as steps that are too large do: {len(diverged)} samplers at some steps; which ones is on the page")
+        lines.append(f"pairs of sampler and target that diverge at large steps: {len(diverged)} (the page lists them)")
     cost = _cost(results, since, cores)
     if cost:
         artifacts.write_json(folder / "run.json", cost)
@@ -101,7 +101,7 @@ def troubles(results: Results) -> list[str]:
     for name, word in status.items():
         if word != OK:
             kind = "figure" if name in results.plan.jobs("figure") else "claim"
-            log = next((batch[0] for batch in results.plan.claim_batches if name in batch), name)
+            log = next(batch[0] for batch in results.plan.batches(kind) if name in batch)
             lines.append(f"{kind} {name}: {word}; see {results.folder / 'logs' / kind / log}.log")
     return lines
 
@@ -144,9 +144,10 @@ def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
     if not since or any(e["started"] < since for e in entries):
         return None
     wall = max(e["ended"] for e in entries) - since
+    alone = [e for e in entries if e["stage"] not in ("claim", "figure")]
     compute = sum(e["seconds"] for e in entries)
     return {
-        "jobs": len(entries) - len(results.claims) + len(results.plan.claim_batches),
+        "jobs": len(alone) + sum(len(results.plan.batches(stage)) for stage in ("claim", "figure")),
         "cores": cores,
         "wall_seconds": wall,
         "compute_seconds": compute,

@@ -35,6 +35,7 @@ from scorebench.claims.base import BUDGET
 from scorebench.errors import InputError
 from scorebench.results import Results
 from scorebench.spec import parse
+from scorebench.stages.tables import timings
 
 ALPHA, CELL_LEVEL, PERMUTATIONS, MOST = 1e-3, 1e-3, 9_999, 1e4
 """False alarms of a whole comparison of cells; of one cell; relabellings; the largest t^2 that is counted (a cell without spread has no other)."""
@@ -184,7 +185,7 @@ def _close(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 def write_reference(folder: Path) -> Path:
-    """Write results/reference/<suite>/: the cells, the tables, the claims, the manifest and small figures."""
+    """Write results/reference/<suite>/: the cells, the tables, the claims, the manifest, what each job took, and small figures."""
     from PIL import Image
 
     results, out = Results(folder), _reference(folder)
@@ -193,6 +194,7 @@ def write_reference(folder: Path) -> Path:
         target = out / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
+    timings(folder)[["stage", "job", "seconds"]].drop_duplicates().to_csv(out / "timings.csv", index=False, float_format="%.1f")
     for path in (folder / "figures").glob("*.png"):
         with Image.open(path) as image:
             small = image.convert("RGB").resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS).quantize(64)
@@ -225,7 +227,8 @@ def show(folder: Path) -> bool:
         f"{same:,} are the same to six digits); {agree:,} of {total:,} numbers of claims agree"
     )
     aside = [f"not compared: {other} sources that chose another learning rate, and what was sampled from them"] if other else []
-    aside += alone(*(f[CELL].astype(str).itertuples(index=False, name=None) for f in (old, new)), "cells")
+    keys = [frame[CELL].astype(str).itertuples(index=False, name=None) for frame in (old, new)]
+    aside += alone(keys[0], keys[1], "cells")
     aside += alone(_numbers(was), _numbers(results.claims), "numbers of claims")
     print("\n".join(f"  {line}" for line in aside), end="\n" if aside else "")
     for _, row in off.head(10).iterrows():

@@ -1,4 +1,4 @@
-"""How a run of the workflow looks: one progress bar in a terminal, one line every tenth elsewhere, every failure with its log.
+"""How a run of the workflow looks: one progress bar in a terminal, a line about once a minute elsewhere, every failure with its log.
 
 Snakemake finds it by the module's name; `profiles/default` selects it. `--logger rich` or an empty `--logger` gives other views.
 """
@@ -8,9 +8,12 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
+
+MINUTES: dict[int, float] = {}
+"""What each job should take, by its number; the Snakefile says it before the first one starts."""
 
 
 class LogHandler(LogHandlerBase):
@@ -20,16 +23,17 @@ class LogHandler(LogHandlerBase):
         """Start quietly: nothing is shown before there is something to do."""
         self.console = Console(stderr=True, highlight=False)
         self.names: dict[int, str] = {}
-        self.running: set[int] = set()
+        self.running: dict[int, float] = {}  # when each started
+        self.done: set[int] = set()
         self.progress: Progress | None = None
         self.task = TaskID(0)
-        self.tenth, self.started, self.failed = 0, time.monotonic(), False
+        self.total, self.started, self.told, self.failed = 0, time.monotonic(), time.monotonic(), False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Handle one event; other messages are shown from warnings up."""
         event = getattr(record, "event", None)
         if event == LogEvent.RUN_INFO and not self.common_settings.dryrun:
-            self._start(record.stats["total"])  # type: ignore[attr-defined]
+            self._start(record.stats["total"] - record.stats.get("all", 0))  # type: ignore[attr-defined]
         elif event == LogEvent.JOB_INFO:
             job = (getattr(record, "wildcards", None) or {}).get("job", "")
             stage = record.rule_name.replace("_", " ", 1)  # type: ignore[attr-defined]
@@ -39,12 +43,14 @@ class LogHandler(LogHandlerBase):
             self._show()
         elif event == LogEvent.JOB_STARTED:
             jobs: Any = record.jobs  # type: ignore[attr-defined]
-            self.running |= {jobs} if isinstance(jobs, int) else set(jobs or ())
+            self.running |= dict.fromkeys([jobs] if isinstance(jobs, int) else jobs or (), time.monotonic())
             self._show()
         elif event == LogEvent.JOB_FINISHED:
-            self.running.discard(record.job_id)  # type: ignore[attr-defined]
-        elif event == LogEvent.PROGRESS:
-            self._advance(record.done, record.total)  # type: ignore[attr-defined]
+            job: int = record.job_id  # type: ignore[attr-defined]
+            self.running.pop(job, None)
+            if self.names.get(job) != "all":
+                self.done.add(job)
+                self._advance()
         elif event == LogEvent.JOB_ERROR:
             logs = getattr(record, "log", None) or []
             name = self.names.get(record.jobid, record.getMessage())  # type: ignore[attr-defined]
@@ -58,26 +64,39 @@ class LogHandler(LogHandlerBase):
             self.console.print("nothing to do: every result is up to date")
 
     def _start(self, total: int) -> None:
-        self.started = time.monotonic()
+        self.started = self.told = time.monotonic()
+        self.total = total
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+            columns = (TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
             self.progress = Progress(*columns, console=self.console, transient=True)
-            self.task = self.progress.add_task("", total=total)
+            self.task = self.progress.add_task("", total=1.0, said="")
             self.progress.start()
+
+    def _share(self) -> float:
+        """How much of the work is done: jobs weigh what they should take, one that runs by the minutes that it has run."""
+        ran = {job: (time.monotonic() - since) / 60 for job, since in self.running.items()}
+        work = sum(MINUTES.get(job, 0.0) for job in self.done) + sum(min(m, MINUTES.get(job, 0.0)) for job, m in ran.items())
+        return work / max(sum(MINUTES.values()), 1e-9)
 
     def _show(self) -> None:
         if self.progress:
-            self.progress.update(self.task, description=" · ".join(sorted(self.names.get(j, "") for j in self.running))[:60].ljust(60))
+            self.progress.update(self.task, description=self._now()[:60].ljust(60))
 
-    def _advance(self, done: int, total: int) -> None:
+    def _now(self) -> str:
+        return " · ".join(sorted(self.names.get(job, "") for job in self.running))
+
+    def _advance(self) -> None:
+        minutes, share = (time.monotonic() - self.started) / 60, self._share()
+        said = f"{len(self.done)} of {self.total} jobs"
+        left = f", about {minutes * (1 / share - 1):.1f} min left" if 0.01 < share < 0.99 else ""
         if self.progress:
-            self.progress.update(self.task, completed=done, total=total)
-            if done == total:
+            self.progress.update(self.task, completed=share, said=said + left)
+            if len(self.done) >= self.total:
                 self.close()
-        elif 10 * done // total > self.tenth:
-            self.tenth = 10 * done // total
-            elapsed = time.monotonic() - self.started
-            self.console.print(f"{done:4d} of {total} jobs, {elapsed / 60:.1f} min, about {elapsed / 60 * (total / done - 1):.1f} min left")
+        elif time.monotonic() - self.told > 50 or len(self.done) == self.total:
+            self.told = time.monotonic()
+            now = f"; now {self._now()}" if self.running else ""
+            self.console.print(f"{said}, {minutes:.1f} min{left}{now}", soft_wrap=True)
 
     def close(self) -> None:
         """Take the bar away."""

@@ -1,5 +1,5 @@
 # Several claims a job: starting Python takes as long as a claim.
-for claims in PLAN.claim_batches:
+for claims in PLAN.batches("claim"):
 
     rule:
         name:

@@ -24,26 +24,31 @@ rule tables:
         "python -m scorebench stage tables > {log} 2>&1"
 
 
-rule figure:
-    input:
-        lambda wildcards: [f"{OUT}/{path}" for path in PLAN.files_of_figure(wildcards.job)],
-    output:
-        f"{OUT}/figures/{{job}}.png",
-        f"{OUT}/figures/{{job}}.pdf",
-    log:
-        f"{OUT}/logs/figure/{{job}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/figure/{{job}}.tsv"
-    conda:
-        "environment.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    params:
-        rests_on=lambda wildcards: PLAN.fingerprint("figure", wildcards.job),
-    shell:
-        "python -m scorebench stage figure --job {wildcards.job} > {log} 2>&1"
+# Figures of the comparison come several a job, too.
+for figures in PLAN.batches("figure"):
+
+    rule:
+        name:
+            f"figure_{figures[0]}"
+        input:
+            sorted({f"{OUT}/{path}" for figure in figures for path in PLAN.files_of_figure(figure)}),
+        output:
+            [f"{OUT}/figures/{figure}.{ext}" for figure in figures for ext in ("png", "pdf")],
+        log:
+            f"{OUT}/logs/figure/{figures[0]}.log",
+        benchmark:
+            f"{OUT}/benchmarks/figure/{figures[0]}.tsv"
+        conda:
+            "environment.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        params:
+            jobs=" ".join(f"--job {figure}" for figure in figures),
+            rests_on=[PLAN.fingerprint("figure", figure) for figure in figures],
+        shell:
+            "python -m scorebench stage figure {params.jobs} > {log} 2>&1"
 
 
 rule page:

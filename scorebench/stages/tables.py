@@ -52,7 +52,7 @@ def run(plan: Plan, folder: Path) -> None:
         files[f"tables/{name}.tex"] = latex(shown[name])
     for name, text in files.items():
         artifacts.write_bytes(folder / name, text.encode())
-    artifacts.write_bytes(folder / "timings.csv", _timings(folder).to_csv(index=False).encode())
+    artifacts.write_bytes(folder / "timings.csv", timings(folder).to_csv(index=False).encode())
     checksums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
     artifacts.write_json(folder / "manifest.json", _manifest(plan) | {"sha256": checksums})
 
@@ -283,7 +283,8 @@ def latex(table: pd.DataFrame) -> str:
 # --- what the run rests on ------------------------------------------------------------------------------------------------------------
 
 
-def _timings(folder: Path) -> pd.DataFrame:
+def timings(folder: Path) -> pd.DataFrame:
+    """What each job took: a row a job, or a source of it."""
     found = []
     for path in sorted((folder / "timings").rglob("*.json")):
         entry = json.loads(path.read_text())
