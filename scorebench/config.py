@@ -182,15 +182,16 @@ def load(path: str | Path) -> Suite:
         suite = Suite.model_validate(raw)
     except ValidationError as error:
         lines += _explain(error, raw)
+    misspelt = []
     for where, kind, texts in _specs(raw):
         try:
             parse_all(kind, texts)
         except InputError as error:
-            lines += [f"{where}: {line}" for line in error.lines]
+            misspelt += [f"{where}: {line}" for line in error.lines]
     for i, e in enumerate(_list(raw.get("experiments"))):
         if isinstance(e, dict) and e.get("trained") and not e.get("sources"):
             lines.append(f"experiments[{i}].trained: there is nothing trained to sample (add sources)")
-    lines += _unmet(raw)
+    lines += misspelt or _unmet(raw)  # a method that is misspelt is not there to be needed
     if not lines and suite is not None:
         known = parse_all("metric", suite.metrics)
         lines += [unknown("snapshots: metric", s, suite.metrics) for s in suite.snapshots or () if parse("metric", s) not in known]

@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 
 
+SHOWN = 24
+
+
 class InputError(Exception):
     """Wrong input; `lines` names for each mistake the key, the value, what is allowed and the nearest match."""
 
@@ -17,8 +20,11 @@ class NotApplicable(Exception):
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
-    """The line for a name that is not in a list of names."""
+    """The line for a name that is not in a list of names; of a long list the nearest."""
     names = sorted(known)
     close = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
+    if len(names) > SHOWN:
+        near = difflib.get_close_matches(str(given).lower(), names, n=5, cutoff=0.0)
+        names = [*near, f"and {len(names) - len(near)} more"]
     return f"{what} {given!r} is unknown{hint} (known: {', '.join(names) or 'none'})"
