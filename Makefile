@@ -16,6 +16,7 @@ help: ## list the targets
 reproduce: $(SUITE_FILE) .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper), say where the page is, verify it
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(SUITE_FILE)
 	@$(BIN)/scorebench verify results/$(SUITE)
+	@echo "page: results/$(SUITE)/index.html"
 
 verify: .venv/installed ## compare a run with the committed reference, cell by cell
 	@$(BIN)/scorebench verify results/$(SUITE)

@@ -78,7 +78,39 @@ def compare_samplers(
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        comparison.show(result)
+        comparison.show(
+            result,
+            "sampler",
+            f"{target}, T = {temperature:g}: {steps} gradients a chain, {chains} chains and {seeds} seeds, from the target's prior",
+        )
+
+
+@compare.command("losses")
+def compare_losses(
+    target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
+    loss: Annotated[list[str], typer.Option(help="A loss spec, for example denoising:sigma=0.2; repeat it.")],
+    model: Annotated[str, typer.Option(help="A model spec.")] = "mlp_energy",
+    steps: Annotated[int, typer.Option(help="Gradient steps.")] = 1000,
+    size: Annotated[int, typer.Option(help="Draws to train on.")] = 10_000,
+    batch: Annotated[int, typer.Option(help="Of them a step.")] = 128,
+    rate: Annotated[list[float] | None, typer.Option(help="A learning rate to try, for every loss; repeat it.")] = None,
+    seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
+    as_json: Json = False,
+) -> None:
+    """Train a model with several losses on the same draws, each at the learning rate of its own sweep, and print intervals."""
+    from scorebench import compare as comparison
+
+    rates = rate or [1e-2, 3e-2, 1e-1]
+    result = comparison.losses(target, model, loss, steps, size, batch, rates, seeds)
+    if as_json:
+        print(json.dumps(result, indent=1, ensure_ascii=False))
+    else:
+        tried = ", ".join(f"{r:g}" for r in rates)
+        comparison.show(
+            result,
+            "loss",
+            f"{model} on {target}: {steps} steps of {batch} from {size} draws, {seeds} seeds; learning rates {tried} tried for each",
+        )
 
 
 @app.command()

@@ -1,23 +1,30 @@
 """`scorebench compare`: a few methods side by side at the command line, by the workflow's own stages and metrics."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
-from scorebench import statistics
-from scorebench.config import Experiment, Sampling
+from scorebench import stages, statistics
+from scorebench.config import Experiment, Sampling, checked
 from scorebench.errors import InputError
-from scorebench.plan import Measure, Sample
+from scorebench.plan import Measure, Plan, Sample
+from scorebench.results import Results
 from scorebench.spec import Spec, parse, parse_all
 from scorebench.stages.base import deadline, preload
 from scorebench.stages.measure import Bench, metrics_of
 from scorebench.stages.sample import sample
+from scorebench.stages.tables import ALPHA
 
 METRICS = (
     *("mode_weight_error", "within_mode_sliced_w2", "mmd", "mmd:fraction=0.2", "ksd", "c2st"),
     *("mean_error", "second_moment_bias", "ess", "rhat", "acceptance"),
 )
+OF_LOSSES = ("fisher_divergence", "fisher_divergence:to=fixed_point", "hyvarinen_score")
 MASTER, MINUTES = 0, 60.0
+UNMIXED = 1.01  # Vehtari et al. (2021), section 4
 
 
 def samplers(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> list[dict[str, Any]]:
@@ -29,7 +36,8 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
     preload(where, *specs)
     limit = deadline(MINUTES)
     bench: Bench | None = None
-    found = []
+    measured = metrics_of(METRICS, "sampler")
+    found, frames = [], []
     for spec in specs:
         step = dict(spec.given).get("step_size", 1.0)
         plan = Sampling(samplers=(spec.name,), step_sizes=(step,), temperatures=(temperature,), chains=chains, budgets=(steps,))
@@ -37,10 +45,11 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
         job = Sample(experiment, where, spec.without("step_size"), (plan,), (), ())
         arrays, blocks, rates = sample(job, MASTER, limit, {})
         bench = bench or Bench(where.build(), MASTER, Measure(experiment, where, (), ()), limit)
-        rows = pd.concat(bench.sampler_rows(str(spec), arrays, blocks, metrics_of(METRICS, "sampler")))
+        rows = pd.concat(bench.sampler_rows(str(spec), arrays, blocks, measured))
         cost = rates[0]["seconds_per_gradient"] if rates and job.sampler.entry.facts["GRADIENTS"] else None
         found.append({"sampler": str(spec), "seconds_per_gradient": cost, "metrics": _summary(rows)})
-    return found
+        frames.append(rows)
+    return _with_leaders(found, pd.concat(frames), "sampler")
 
 
 def _checked(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> tuple[Spec, list[Spec]]:
@@ -83,23 +92,93 @@ def _summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
-def show(result: list[dict[str, Any]]) -> None:
-    """The same as a table: a row a metric, a column a sampler."""
+def losses(
+    target: str, model: str, texts: list[str], steps: int, size: int, batch: int, rates: Sequence[float], seeds: int
+) -> list[dict[str, Any]]:
+    """One entry a loss: the metrics of what it learnt, the learning rate that its own sweep chose, and what a step cost.
+
+    Raises InputError with one line a mistake.
+    """
+    sweep = {"learning_rates": tuple(rates), "seeds": 3, "steps": max(steps // 3, 1)}
+    training = {"size": size, "batch": batch, "steps": (steps,), "sweep": sweep}
+    experiment = {"target": target, "seeds": seeds, "training": training, "sources": {model: tuple(texts)}}
+    suite = {"name": "compare", "seed": MASTER, "metrics": OF_LOSSES, "experiments": (experiment,)}
+    plan = Plan(checked(suite, "compare losses"))
+    with TemporaryDirectory() as folder:
+        for stage in ("train", "measure", "tables"):
+            for job in plan.jobs(stage):
+                stages.run(stage, plan, job, Path(folder))
+        results = Results(Path(folder, "compare"))
+        rows, swept = results.metrics, results.table("learning_rates")
+        timings = pd.read_csv(results.folder / "timings.csv").dropna(subset="loss").set_index("loss")["seconds_per_gradient"]
+    chosen = swept[swept["chosen"]].set_index("loss")["learning_rate"]
+    found = []
+    for loss, of in rows.groupby("loss", sort=False):
+        facts = {"loss": loss, "learning_rate": chosen.get(loss), "seconds_per_gradient": timings.get(loss)}
+        found.append(facts | {"metrics": _summary(of)})
+    return _with_leaders(found, rows, "loss")
+
+
+def _with_leaders(found: list[dict[str, Any]], rows: pd.DataFrame, kind: str) -> list[dict[str, Any]]:
+    """Add `best`, the metrics in which a method is better than every other beyond chance, and of two methods the `difference`, paired by seed."""
+    for entry in found:
+        entry["best"] = []
+    for metric, of in rows.groupby("metric", sort=False):
+        facts = parse("metric", str(metric)).entry.facts
+        good = of[of.groupby(kind)["status"].transform(lambda s: (s == "ok").all())].sort_values("seed")
+        groups = {k: g["value"].to_numpy(float) for k, g in good.groupby(kind, sort=False)}
+        if len(groups) > 1 and facts["DIRECTION"] == "lower":
+            first, against = statistics.leader(groups, facts["LOG"])
+            if max(against.values()) < ALPHA:
+                next(e for e in found if e[kind] == first)["best"].append(metric)
+        if len(groups) == len(found) == 2:
+            a, b = groups.values()
+            interval = statistics.t_interval(a / b, log=True) if facts["LOG"] else statistics.t_interval(a - b)
+            of_metric = next(m for m in found[0]["metrics"] if m["metric"] == metric)
+            of_metric["difference"] = {"ratio": facts["LOG"], **interval._asdict()}
+    return found
+
+
+def show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
+    """The same as a table: a row a metric, a column a method."""
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(highlight=False)
+    console.print(settings, markup=False)
     table = Table("metric", box=None, header_style="bold", pad_edge=False)
-    for head in (*(r["sampler"].replace(":", ":\n").replace(",", ",\n") for r in result), "exact draws,\n95 % below"):
+    for head in (r[kind].replace(":", ":\n").replace(",", ",\n") for r in result):
         table.add_column(head, overflow="fold")
+    pair = len(result) == 2
+    if pair:
+        table.add_column("first - second,\nor ratio (x)", overflow="fold")
+    floors = any("floor_q95" in m for m in result[0]["metrics"])
+    if floors:
+        table.add_column("exact draws,\n95 % below", overflow="fold")
     for i, first in enumerate(result[0]["metrics"]):
-        floor = f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""
-        table.add_row(first["label"], *(_cell(r["metrics"][i]) for r in result), floor)
-    table.add_row(
-        "nanoseconds a gradient",
-        *("" if r["seconds_per_gradient"] is None else f"{1e9 * r['seconds_per_gradient']:.0f}" for r in result),
-        "",
+        cells = [_cell(r["metrics"][i]) + (" ★" if first["metric"] in r["best"] else "") for r in result]
+        cells += [_difference(first.get("difference"))] if pair else []
+        cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
+        table.add_row(first["label"], *cells)
+    for name, key, unit in (
+        ("learning rate, chosen by a sweep", "learning_rate", 1.0),
+        ("nanoseconds a gradient", "seconds_per_gradient", 1e9),
+    ):
+        if key in result[0]:
+            table.add_row(name, *("" if r[key] is None else f"{unit * r[key]:.3g}" for r in result))
+    console.print(table)
+    console.print(
+        "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm, 5 %).", markup=False
     )
-    Console().print(table)
+    unmixed = [r[kind] for r in result for m in r["metrics"] if m["metric"] == "rhat" and (m["mean"] or 0) > UNMIXED]
+    if unmixed:
+        console.print(f"Not mixed: R-hat above {UNMIXED} for {', '.join(unmixed)}; such numbers are of the start, too.", markup=False)
+
+
+def _difference(entry: dict[str, Any] | None) -> str:
+    if entry is None or entry["mean"] != entry["mean"]:
+        return ""
+    return f"{'x' if entry['ratio'] else ''}{entry['mean']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
 
 
 def _cell(entry: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -177,6 +177,12 @@ def load(path: str | Path) -> Suite:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise InputError(f"{path}: a suite is a mapping of keys (known: {', '.join(Suite.model_fields)})")
+    return checked(raw, str(path), lines)
+
+
+def checked(raw: dict[str, Any], name: str, lines: Sequence[str] = ()) -> Suite:
+    """A suite from plain values, lists as tuples. Raises InputError with one line a mistake, after those known already, each beginning with `name`."""
+    lines = list(lines)
     suite = None
     try:
         suite = Suite.model_validate(raw)
@@ -197,7 +203,7 @@ def load(path: str | Path) -> Suite:
         lines += [unknown("snapshots: metric", s, suite.metrics) for s in suite.snapshots or () if parse("metric", s) not in known]
         lines += [line for i, e in enumerate(suite.experiments) for line in _impossible(f"experiments[{i}]", e)]
     if lines or suite is None:
-        raise InputError(*(f"{path}: {line}" for line in dict.fromkeys(lines)))
+        raise InputError(*(f"{name}: {line}" for line in dict.fromkeys(lines)))
     return suite
 
 

@@ -3,8 +3,9 @@
 Seeds are the independent units: each has its own data, start and random numbers, shared by the methods that are compared.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -56,6 +57,17 @@ def paired_p(better: np.ndarray, worse: np.ndarray, log: bool = False) -> float:
         return 1.0
     t = gap.mean() / (gap.std(ddof=1) / len(gap) ** 0.5)
     return float(2 * stdtr(len(gap) - 1, -abs(t)))
+
+
+def leader(groups: Mapping[Any, np.ndarray], log: bool = False) -> tuple[Any, dict[Any, float]]:
+    """Of methods with a value a seed the one with the lowest mean, and for each other the p value that the two are alike.
+
+    Paired t tests, Holm-corrected over all pairs of methods, since the leader was picked by looking.
+    """
+    first = min(groups, key=lambda k: t_interval(groups[k], log).mean)
+    pairs = list(itertools.combinations(groups, 2))
+    adjusted = holm([paired_p(groups[a], groups[b], log) for a, b in pairs])
+    return first, {a if b == first else b: float(p) for p, (a, b) in zip(adjusted, pairs, strict=True) if first in (a, b)}
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

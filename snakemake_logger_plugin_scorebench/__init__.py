@@ -55,6 +55,7 @@ class LogHandler(LogHandlerBase):
             logs = getattr(record, "log", None) or []
             name = self.names.get(record.jobid, record.getMessage())  # type: ignore[attr-defined]
             self.console.print(f"[bold red]failed[/] {name}, see {' '.join(map(str, logs))}")
+            self.running.pop(record.jobid, None)  # type: ignore[attr-defined]
             self.failed = True
         elif self.failed and record.levelno >= logging.ERROR:
             return  # the same failure again, as an exception

@@ -34,8 +34,40 @@ def test_compare_is_the_workflows_loop_and_metrics(capsys: pytest.CaptureFixture
     assert by["mala:step_size=1"]["acceptance"]["low"] > 0.5 and by["exact"]["mode_weight_error"]["mean"] is None
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert compare.samplers("gaussian", ["ula:step_size=1.0"], 1.0, 60, 256, 4)[0]["metrics"] == result[0]["metrics"]  # alone as in company
-    compare.show(result)
-    assert "acceptance" in capsys.readouterr().out
+    assert "second_moment_bias" not in result[0]["best"]  # signed: lower is not better
+    assert "mmd" not in result[0]["best"] and "difference" not in result[0]["metrics"][0]
+    compare.show(result, "sampler", "as set")
+    shown = capsys.readouterr().out
+    assert "acceptance" in shown and "as set" in shown
+
+
+def test_compare_tells_two_samplers_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """ULA at c = 1.5 has variance 4 on N(0, I), where MALA has 1: seen with 4 x 256 chains at the level of 5 %, and in the paired difference."""
+    ula, mala = compare.samplers("gaussian", ["ula:step_size=1.5", "mala:step_size=1"], 1.0, 60, 256, 4)
+    assert "mmd" in mala["best"] and "mmd" not in ula["best"]
+    difference = {m["metric"]: m["difference"] for m in ula["metrics"] if "difference" in m}["second_moment_bias"]
+    assert difference["low"] > 2 and not difference["ratio"]
+    compare.show([ula, mala], "sampler", "")
+    assert "★" in capsys.readouterr().out
+
+
+def test_compare_losses_is_the_workflow(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a Gaussian, whose score the quadratic energy can have, 300 steps bring implicit matching under .05; noise of 1 costs denoising 2/4 of F = 2."""
+    result = compare.losses("gaussian", "quadratic", ["implicit", "denoising:sigma=1"], 300, 2_000, 128, [0.03, 0.1], 3)
+    by = {r["loss"]: {m["metric"]: m for m in r["metrics"]} for r in result}
+    assert by["implicit"]["fisher_divergence"]["high"] < 0.05
+    assert by["denoising:sigma=1"]["fisher_divergence"]["mean"] == pytest.approx(0.5, rel=0.3)
+    assert "fisher_divergence" in result[0]["best"] and result[0]["learning_rate"] in (0.03, 0.1)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    compare.show(result, "loss", "as set")
+    assert "learning rate" in capsys.readouterr().out
+
+
+def test_compare_losses_says_every_mistake() -> None:
+    with pytest.raises(InputError) as caught:
+        compare.losses("gausian", "mlp", ["slicd"], 0, 100, 10, [0.1], 1)
+    for part in ("did you mean 'gaussian'", "model 'mlp' is unknown", "did you mean 'sliced'", "steps", "seeds"):
+        assert any(part in line for line in caught.value.lines), (part, caught.value.lines)
 
 
 def test_compare_says_every_mistake() -> None:

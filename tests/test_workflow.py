@@ -107,7 +107,7 @@ def test_smoke_verdicts(copy: Copy) -> None:
 def test_start_and_end_of_a_run_are_told(copy: Copy) -> None:
     told = copy.first
     assert re.search(r"^smoke: 1[0-3] jobs, about \d+\.\d min on 2 cores$", told, re.MULTILINE)
-    assert "results/smoke/index.html" in told and "2 modes, sampler on the exact score: MALA at step " in told
+    assert "results/smoke/index.html" in told and "2 modes, sampler, on the exact score: MALA at step " in told
     assert len(told.splitlines()) < 60  # no wall of log
 
 
@@ -122,6 +122,16 @@ def test_one_figure_by_its_path(copy: Copy) -> None:
     done = copy.snakemake(path)
     assert done.returncode == 0 and (copy.folder / path).exists()
     assert re.search(r"smoke: 1 job,", done.stderr)
+
+
+def test_one_figure_where_nothing_ran_before(tmp_path: Path) -> None:
+    """Its claim is tested, it is drawn, and that is all: no summary of a run that was not."""
+    made = Copy(tmp_path)
+    made.edit(SMOKE, "claims: [step-size-bias, wiener-increment]", "claims: [drift-diffusion]")
+    made.edit(SMOKE, "figures: [bias_against_step_size]", "figures: [brownian_and_drifted_paths]")
+    done = made.snakemake(f"{OUT}/figures/brownian_and_drifted_paths.pdf")
+    assert done.returncode == 0 and "smoke: 2 jobs," in done.stderr, done.stderr
+    assert {p.name for p in (tmp_path / OUT / "figures").iterdir()} == {f"brownian_and_drifted_paths.{e}" for e in ("png", "pdf")}
 
 
 def test_what_is_deleted_is_made_again(copy: Copy) -> None:

@@ -14,7 +14,7 @@ from scorebench.results import Results
 LABEL = "All claims at a glance"
 CAPTION = (
     "A row a claim, a mark a number: measured less predicted, over what is allowed (false alarm 1e-7 a number, and its tolerance), so that "
-    "numbers within the band agree. Circles follow from the statement as written, crosses from what holds instead. Marks at the edge are "
+    "numbers within the band agree. Circles follow from the statement as written, crosses from what holds instead. Arrows at the edge are "
     "further out; identities are not shown."
 )
 NEEDS = {"claim": "", "metric": ""}  # the order of the claims is the manifest's, which comes with the metrics
@@ -34,8 +34,10 @@ def draw(results: Results) -> Figure:
             if q["group"] == IDENTITY:
                 continue
             gap, may = q["measured"] - q["predicted"], allowed(q["standard_error"], q["n"], q["tolerance"])
-            at = float(np.clip(np.sign(gap) * np.inf if may == 0 and gap else gap / may if may else 0.0, -EDGE, EDGE))
-            ax.plot(at, row, markersize=4.5, alpha=0.75, mew=1.1, **(INSTEAD if q["group"] == CORRECTED else STATED))
+            at = float(np.sign(gap) * np.inf if may == 0 and gap else gap / may if may else 0.0)
+            look = INSTEAD if q["group"] == CORRECTED else STATED
+            look = look | {"marker": "<" if at < 0 else ">"} if abs(at) > EDGE else look
+            ax.plot(np.clip(at, -EDGE, EDGE), row, markersize=4.5, alpha=0.75, mew=1.1, **look)
     for label, look in (("the statement", STATED), ("what holds instead", INSTEAD)):
         ax.plot([], [], ls="none", label=label, **look)
     ax.set(

@@ -12,7 +12,7 @@ from scorebench.results import Results
 LABEL = "Energy by label"
 CAPTION = (
     "A joint energy E(x, y) of an image and a label, trained on scikit-learn's digits. Left: four digits that it has not seen and their "
-    "energies with each label, above the lowest; the square marks the lowest, which is the answer, right or not. Right: the mean over all "
+    "energies with each label, above the lowest; the square marks the lowest, which is the answer; a cross, if it is wrong. Right: the mean over all "
     "digits, each by a network that had not seen it, by their true label."
 )
 NEEDS = {"claim": "energy-classifier"}
@@ -30,9 +30,20 @@ def draw(results: Results) -> Figure:
         ax = figure.add_subplot(grid[row, 0])
         ax.imshow(x[k].reshape(8, 8), cmap="Greys")
         ax.set(xticks=[], yticks=[])
+        ax.set_ylabel(f"a {digit}", rotation=0, ha="right", va="center")
         ax = figure.add_subplot(grid[row, 1])
         ax.bar(range(LABELS), above[k], color="0.75", width=0.7)
-        ax.plot(above[k].argmin(), 0, "s", color=COLOURS[3], markersize=8, clip_on=False)
+        right = above[k].argmin() == digit
+        ax.plot(
+            above[k].argmin(),
+            0,
+            "s" if right else "X",
+            color=COLOURS[2 if right else 3],
+            markersize=9,
+            mec="white",
+            clip_on=False,
+            zorder=5,
+        )
         ax.set(xticks=range(LABELS), ylim=(0, None))
         if row < 3:
             ax.set_xticklabels([])

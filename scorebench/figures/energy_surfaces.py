@@ -12,11 +12,11 @@ from scorebench.figures.base import COLOURS, numbers, told
 from scorebench.results import Results
 from scorebench.targets.double_well import double_well
 
-LABEL = "Energy surfaces"
+LABEL = "Energy is low where data is dense"
 CAPTION = (
     "Left: the energy E(x) = (x₁² - 1)² + x₂²/2, low where data is dense. Middle: the density exp(-E)/Z: valleys become hills. Right: "
     "energies of draws from N(0, 1) and of points spread evenly over [-4, 4]: a draw lies lower than such a point with the probability that is "
-    "printed (AUROC), by the true energy and by one that was trained."
+    "printed (AUROC ± one standard error), by the true energy and by one that was trained."
 )
 NEEDS = {"claim": ("energy-low-on-data", "boltzmann-form")}
 

@@ -37,7 +37,8 @@ def draw(results: Results) -> Figure:
         rows = rows.assign(measured=rows["measured"] / t, standard_error=rows["standard_error"] / t)
         measured(left, [s + 0.02 * (k - 1) for s in STABLE], rows, (0, 2, 4)[k], f"measured, $T = {t:g}$")
     for what, index in ((TRUE, 0), (GIVEN, 1)):
-        measured(left, INCREMENTS, increments.loc[[f"variance at h = {h:g}, {what}" for h in INCREMENTS]], index)
+        rows = increments.loc[[f"variance at h = {h:g}, {what}" for h in INCREMENTS]]
+        measured(left, INCREMENTS, rows, index, "measured, increments as printed" if what == GIVEN else None)
     left.set(xlabel="step size $c$", ylabel="variance sampled / $T$", xlim=(0, 2.1), ylim=(0, 5))
     left.legend(loc="upper left", fontsize=9)
 

@@ -29,7 +29,7 @@ def draw(results: Results) -> Figure:
     matrix, x = fokker_planck.generator(well.score, 1.0, AXIS), fokker_planck.centres(AXIS)[:, 0].numpy()
     h = x[1] - x[0]
     start = gaussian_density(x, MEAN, VARIANCE) * h
-    times = np.linspace(0, 4, 41)[1:]
+    times = np.linspace(0, 4, 161)[1:]
     q = fokker_planck.evolve(matrix, start, list(times)) / h
     figure = plt.figure(figsize=(11.0, 5.0))
     ax = plt.subplot2grid((2, 4), (0, 0), rowspan=2, colspan=2, fig=figure)

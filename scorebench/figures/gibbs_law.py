@@ -17,7 +17,7 @@ from scorebench.targets.double_well import double_well
 LABEL = "The Gibbs law at three temperatures"
 CAPTION = (
     "V = (x² - 1)². Left: 60,000 MALA chains at each temperature (steps) fill exp(-V/T)/Z (lines): cold chains sit in the wells, hot ones "
-    "cross. Right: the same counts, as log density against V, lie on lines of slope -1/T; bars are two standard errors."
+    "cross. Right: the same counts, as log density against V, lie on lines of slope -1/T; bars are two standard errors, ± is one."
 )
 NEEDS = {"claim": "boltzmann-steady-state"}
 

@@ -40,6 +40,6 @@ def draw(results: Results) -> Figure:
         ax.plot(times, rate, color=COLOURS[1], lw=1.8, ls="--", label="Fisher divergence $F(q_t, p)$")
         measured(ax, [max(u, float(times[0])) for u in at], found.loc[[fall_of(what, u) for u in at]], 1, "$-dD_{KL}/dt$, measured")
         ax.set(yscale="log", xlabel="time $t$", title=what)
-    left.set_ylabel("nat; nat a unit of time")
+    left.set_ylabel("nat, or nat per unit of time")
     left.legend(loc="upper right")
     return figure

@@ -17,6 +17,10 @@ CAPTION = (
 NEEDS = {"metric": "fisher_divergence", "loss": ""}
 
 
+def _given_the_score(loss: str) -> bool:
+    return "target.score" in parse("loss", loss).entry.facts["NEEDS"]
+
+
 def draw(results: Results) -> Figure:
     """A panel a target, a row a source."""
     rows = results.metrics
@@ -32,8 +36,20 @@ def draw(results: Results) -> Figure:
         of = across_seeds(rows[rows["target"] == target], ["metric", "model", "loss"], log=True)
         order = of.sort_values(["metric", "mean"]).drop_duplicates(["model", "loss"])  # by the divergence to the target, where there is one
         place = {(m, s): i for i, (m, s) in enumerate(zip(order["model"], order["loss"], strict=True))}
+        edge = of.loc[~of["loss"].map(_given_the_score), "mean"].min() / 50
         for i, (metric, label) in enumerate(KINDS):
             here = of[of["metric"] == metric]
+            for at, value in zip(here["loss"].index, here["mean"], strict=True):
+                if value < edge:  # the yardstick, so far off that the others would stand in one line
+                    ax.text(
+                        edge,
+                        place[of.at[at, "model"], of.at[at, "loss"]] + 0.3 * (i - 0.5),
+                        f"← {value:.0e}",
+                        va="center",
+                        fontsize=8,
+                        color=COLOURS[i],
+                    )
+            here = here[here["mean"] >= edge]
             y = np.array([place[m, s] for m, s in zip(here["model"], here["loss"], strict=True)]) + 0.15 * (2 * i - 1)
             spread = np.abs(here[["low", "high"]].to_numpy().T - here["mean"].to_numpy())
             look = {"fmt": "os"[i], "color": COLOURS[i], "mfc": (COLOURS[0], "white")[i]}
@@ -53,7 +69,9 @@ def draw(results: Results) -> Figure:
         names = [source_label(m, s) for m, s in place]
         ax.set_yticks(range(len(names)), names, fontsize=8)
         ax.set_ylim(len(names) - 0.4, -0.6)  # the best on top
-        ax.set(xscale="log", xlabel="Fisher divergence", title=parse("target", target).label)
+        ax.set_xscale("log")
+        ax.set_xlim(left=max(ax.get_xlim()[0], edge * 0.9))
+        ax.set(xlabel="Fisher divergence", title=parse("target", target).label)
         ax.grid(axis="y", color="0.93", lw=0.8)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)

@@ -14,7 +14,7 @@ CAPTION = (
     "chain gains in fact, large steps cost less at small d than the limit says."
 )
 NEEDS = {"claim": "mala-optimal"}
-DIMENSIONS = (4, 7, 10, 20, 50, 120, 400, 1_000)
+DIMENSIONS = (4, 5, 6, 7, 8, 10, 13, 18, 28, 50, 120, 400, 1_000)
 
 
 def draw(results: Results) -> Figure:

@@ -60,7 +60,7 @@ def draw(results: Results) -> Figure:
         ax.set(title=title, xlabel="$x_1$", aspect="equal", xlim=(-10, 10), ylim=(-10, 10))
     axes[0].set_ylabel("$x_2$")
     rows = [(PLAIN_SHARE, "plain, weights .2 and .8", SHARES), (PLAIN_EQUAL, "plain, weights .5 and .5", EQUAL)]
-    rows += [(share_of(v), f"annealed,\n{'parts of variance σ²' if v == 'components' else 'noised density'}", SHARES) for v in VARIANTS]
+    rows += [(share_of(v), f"annealed, modes of\nvariance {'σ²' if v == 'components' else '1 + σ²'} at level σ", SHARES) for v in VARIANTS]
     for k, (name, _, weights) in enumerate(rows):
         of = found.loc[[name]]
         right.plot(weights[1], k, "|", color="black", markersize=20, mew=2, label="target" if k == 0 else None)
@@ -72,8 +72,8 @@ def draw(results: Results) -> Figure:
             fmt="D",
             color=COLOURS[2 if k > 1 else 1],
             capsize=4,
-            label="measured" if k == 0 else None,
         )
+    right.plot([], [], "D", color="0.3", label="measured")
     right.set(
         yticks=range(len(rows)),
         yticklabels=[label for _, label, _ in rows],

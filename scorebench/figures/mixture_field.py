@@ -17,7 +17,7 @@ LABEL = "The score of a mixture, and its trajectories"
 CAPTION = (
     "Left: density (shading), score (arrows, length compressed) and five Langevin trajectories from one point (star) until t = 1 (squares); "
     "without noise all would take the dashed way to the right mode. Right: 10,000 of them end in both modes, with the law that the spectrum of "
-    "the Fokker-Planck operator says."
+    "the Fokker-Planck operator says (± one standard error)."
 )
 NEEDS = {"claim": "vector-field"}
 

@@ -16,7 +16,7 @@ LABEL = "With noise and without, at two modes"
 CAPTION = (
     "Modes at -2 and 2. Left: without noise x = 0 stays for ever and .1 and .2 always go right. Middle: with noise, paths from the same points "
     "choose either mode and keep its width. Right: the share that is right of 0 at t = 1, by the start; the flow without noise is a step. From "
-    "-2 hardly a chain crosses in 10 units of time: noise spreads within a mode, not between far modes."
+    "-2 hardly a chain crosses in 10 units of time (± one standard error): noise spreads within a mode, not between far modes."
 )
 NEEDS = {"claim": "noise-prevents-collapse"}
 STEP = 0.001
@@ -52,6 +52,6 @@ def draw(results: Results) -> Figure:
     for i, start in enumerate(STARTS):
         measured(right, [start], found.loc[[share_from(start)]], i, f"from {start:g}")
     right.set(xlabel="start $x_0$", ylabel="share right of 0 at $t = 1$", xlim=(-1, 1), xticks=[-1, -0.5, 0, 0.5, 1])
-    right.set_title(f"from -2, right of 0 at $t = 10$:\n{told(found, CROSSED, 4)}", fontsize=10)
+    right.text(-0.97, 0.72, f"from -2 instead, at $t = 10$:\n{told(found, CROSSED, 4).replace(', ', ',' + chr(10))}", fontsize=9)
     right.legend(loc="lower right", fontsize=8.5, bbox_to_anchor=(1.0, 0.08))
     return figure

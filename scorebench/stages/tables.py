@@ -4,7 +4,6 @@ The CSV tables are long, one number with its interval a row; Markdown and LaTeX 
 """
 
 import hashlib
-import itertools
 import json
 import os
 import platform
@@ -149,8 +148,7 @@ def _summaries(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: list[Spec]) -> pd.DataFrame:
     """Add `leads`, the lowest mean on a target by the first criterion that has values there, `best`, where that is significant, and `p_leader`.
 
-    Paired t tests across seeds, Holm-corrected over all pairs of methods, since the leader was picked by looking; those against the leader count, and
-    are each rival's `p_leader`. A method with a seed that is not `ok` neither leads nor is a rival.
+    `p_leader` is each rival's, across seeds (`statistics.leader`). A method with a seed that is not `ok` neither leads nor is a rival.
     """
     if "leads" not in table:
         table = table.assign(leads=False, best=False, p_leader=np.nan)
@@ -162,10 +160,7 @@ def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], cri
             groups = {k: g["value"].to_numpy(float) for k, g in of.groupby(method, dropna=False, sort=False)}
             if not groups:
                 continue
-            leader = min(groups, key=lambda k: statistics.t_interval(groups[k], log).mean)
-            pairs = list(itertools.combinations(groups, 2))
-            adjusted = statistics.holm([statistics.paired_p(groups[a], groups[b], log) for a, b in pairs])
-            against = {a if b == leader else b: p for p, (a, b) in zip(adjusted, pairs, strict=True) if leader in (a, b)}
+            leader, against = statistics.leader(groups, log)
             here_too = (table["target"] == target) & (table["metric"] == str(metric))
             table.loc[here_too & _is(table, method, leader), ["leads", "best"]] = True, bool(against) and max(against.values()) < ALPHA
             for rival, p in against.items():
