@@ -60,6 +60,6 @@ def draw(results: Results) -> Figure:
     right.axvspan(-EDGE, EDGE, color=COLOURS[8], alpha=0.25, zorder=0, label="the square")
     right.set(yscale="log", xlabel="along the diagonal, $x_1 = x_2$", ylabel="error / size in a mode", ylim=(0.01, 300), xlim=(-HALF, HALF))
     missed = [100 - float(found["measured"][name]) for name in (WITHIN, BETWEEN)]
-    right.set_title(f"of the claim's 100 networks {missed[0]:.0f} learnt the modes, {missed[1]:.0f} err in the square", fontsize=10)
+    right.set_title(f"of 100 networks {missed[0]:.0f} are right in the modes, {missed[1]:.0f} wrong in the square", fontsize=10)
     right.legend(loc="upper center", ncols=2, fontsize=9)
     return figure
