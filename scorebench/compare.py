@@ -160,12 +160,13 @@ def show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
         cells += [_difference(first.get("difference"))] if pair else []
         cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
         table.add_row(first["label"], *cells)
-    for name, key, unit in (
-        ("learning rate, chosen by a sweep", "learning_rate", 1.0),
-        ("nanoseconds a gradient", "seconds_per_gradient", 1e9),
-    ):
-        if key in result[0]:
-            table.add_row(name, *("" if r[key] is None else f"{unit * r[key]:.3g}" for r in result))
+    if kind == "loss":
+        table.add_row(
+            "learning rate, chosen by a sweep", *("" if r["learning_rate"] is None else f"{r['learning_rate']:g}" for r in result)
+        )
+    name, unit = ("milliseconds a step", 1e3) if kind == "loss" else ("nanoseconds a gradient", 1e9)
+    costs = (r["seconds_per_gradient"] for r in result)
+    table.add_row(name, *("" if c is None else f"{unit * c:.3g}" for c in costs))
     console.print(table)
     console.print(
         "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm, 5 %).", markup=False

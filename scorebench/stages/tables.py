@@ -239,7 +239,7 @@ def wide(name: str, table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """
     keys = KEYS[name]
     table = table.assign(status=table["status"].fillna(""))
-    cells = table.assign(cell=table.apply(_cell, axis=1), **{k: table[k].map(_key) for k in keys})
+    cells = table.assign(cell=[_cell(row) for _, row in table.iterrows()], **{k: table[k].map(_key) for k in keys})
     order = cells.drop_duplicates(keys)[keys]
     metrics = list(dict.fromkeys(cells["metric"]))
     found = cells.pivot_table(index=keys, columns="metric", values="cell", aggfunc="first").reindex(columns=metrics).reset_index()
