@@ -11,9 +11,10 @@ import itertools
 import pytest
 import torch
 from conftest import Lattice, assert_mean, examples, fits, over, stream, z_limit
-from torch.func import grad, vmap
+from torch.func import grad, grad_and_value, vmap
+from torch.utils._pytree import tree_leaves
 
-from scorebench import registry
+from scorebench import registry, training
 from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
 from scorebench.spec import Spec, parse
@@ -93,6 +94,27 @@ def test_gradient_in_the_parameters(spec, name):
     slope = sum((g * direction[k]).sum() for k, g in grad(mean)(of.parameters).items())
     h = 1e-4
     torch.testing.assert_close(slope, (along(h) - along(-h)) / (2 * h), rtol=2e-5, atol=1e-6)
+
+
+@ON_MODELS
+def test_a_step_written_down_once(spec, name):
+    """What training runs at every step, written down at the first, is bitwise the step itself on other parameters, data, draws and levels."""
+    of, seeds = model(name, 2), range(3)
+    step = vmap(grad_and_value(training._objective([spec], parse("model", name), of.module)))
+
+    def inputs(when):
+        stacked = {
+            k: torch.stack([v + 0.1 * torch.randn(v.shape, generator=stream(when, k, s), dtype=v.dtype) for s in seeds])
+            for k, v in of.parameters.items()
+        }
+        x = torch.stack([data(gaussian(), 8, when, s) for s in seeds])
+        noise = torch.stack([draws(spec, row, gaussian(), when, s) for s, row in zip(seeds, x, strict=True)])
+        sigma = training._levels([spec]).double() * torch.rand(3, generator=stream("level", when), dtype=torch.double)
+        return stacked, x, noise, sigma
+
+    written = training._operations(step, *inputs("first"))
+    for found, expected in zip(tree_leaves(written(*inputs("later"))), tree_leaves(step(*inputs("later"))), strict=True):
+        assert torch.equal(found, expected)
 
 
 @over("spec", "loss")
