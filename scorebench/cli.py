@@ -71,7 +71,7 @@ def compare_samplers(
     seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
     as_json: Json = False,
 ) -> None:
-    """Run samplers on the exact score of a target from the same starts with the same random numbers, and print intervals."""
+    """Run samplers on the exact score of a target with the same starts and random numbers (controls start from the target), and print intervals."""
     from scorebench import compare as comparison
 
     result = comparison.samplers(target, sampler, temperature, steps, chains, seeds)
@@ -81,7 +81,7 @@ def compare_samplers(
         comparison.show(
             result,
             "sampler",
-            f"{target}, T = {temperature:g}: {steps} gradients a chain, {chains} chains and {seeds} seeds, from the target's prior",
+            f"{target}, T = {temperature:g}: {steps} gradients a chain, {chains} chains and {seeds} seeds, from the target's prior (controls: from itself)",
         )
 
 

@@ -99,8 +99,11 @@ def losses(
 
     Raises InputError with one line a mistake.
     """
-    sweep = {"learning_rates": tuple(rates), "seeds": 3, "steps": max(steps // 3, 1)}
-    training = {"size": size, "batch": batch, "steps": (steps,), "sweep": sweep}
+    training: dict[str, Any] = {"size": size, "batch": batch, "steps": (steps,)}
+    if len(rates) > 1:
+        training["sweep"] = {"learning_rates": tuple(rates), "seeds": 3, "steps": max(steps // 3, 1)}
+    else:
+        training["learning_rate"] = rates[0]
     experiment = {"target": target, "seeds": seeds, "training": training, "sources": {model: tuple(texts)}}
     suite = {"name": "compare", "seed": MASTER, "metrics": OF_LOSSES, "experiments": (experiment,)}
     plan = Plan(checked(suite, "compare losses"))
@@ -111,10 +114,14 @@ def losses(
         results = Results(Path(folder, "compare"))
         rows, swept = results.metrics, results.table("learning_rates")
         timings = pd.read_csv(results.folder / "timings.csv").dropna(subset="loss").set_index("loss")["seconds_per_gradient"]
-    chosen = swept[swept["chosen"]].set_index("loss")["learning_rate"]
+    chosen = swept[swept["chosen"].astype(bool)].set_index("loss")["learning_rate"]
     found = []
     for loss, of in rows.groupby("loss", sort=False):
-        facts = {"loss": loss, "learning_rate": chosen.get(loss), "seconds_per_gradient": timings.get(loss)}
+        facts = {
+            "loss": loss,
+            "learning_rate": chosen.get(loss, None if len(rates) > 1 else rates[0]),
+            "seconds_per_gradient": timings.get(loss),
+        }
         found.append(facts | {"metrics": _summary(of)})
     return _with_leaders(found, rows, "loss")
 
@@ -132,7 +139,7 @@ def _with_leaders(found: list[dict[str, Any]], rows: pd.DataFrame, kind: str) ->
             if max(against.values()) < ALPHA:
                 next(e for e in found if e[kind] == first)["best"].append(metric)
         if len(groups) == len(found) == 2:
-            a, b = groups.values()
+            a, b = (groups[e[kind]] for e in found)
             interval = statistics.t_interval(a / b, log=True) if facts["LOG"] else statistics.t_interval(a - b)
             of_metric = next(m for m in found[0]["metrics"] if m["metric"] == metric)
             of_metric["difference"] = {"ratio": facts["LOG"], **interval._asdict()}
@@ -166,7 +173,7 @@ def show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
         )
     name, unit = ("milliseconds a step", 1e3) if kind == "loss" else ("nanoseconds a gradient", 1e9)
     costs = (r["seconds_per_gradient"] for r in result)
-    table.add_row(name, *("" if c is None else f"{unit * c:.3g}" for c in costs))
+    table.add_row(name, *("" if c is None else f"{unit * c:.{2 if kind == 'loss' else 0}f}" for c in costs))
     console.print(table)
     console.print(
         "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm, 5 %).", markup=False

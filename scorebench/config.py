@@ -284,11 +284,14 @@ def _explain(error: ValidationError, raw: Any) -> list[str]:
             lines.append(unknown(f"{where}: key", item["loc"][-1], parent.model_fields))
         elif item["type"] == "missing":
             lines.append(f"{where} is missing")
-        elif item["type"] == "too_short" and given:
+        elif item["type"] == "too_short" and any(e["loc"][: len(item["loc"])] == item["loc"] != e["loc"] for e in error.errors()):
             continue  # its items are there, and wrong: each has its own line
         else:
             shown = repr(given) if len(repr(given)) <= 80 else f"{repr(given)[:80]}..."
-            lines.append(f"{where} = {shown}: {_MESSAGES.get(item['type'], item['msg'].removeprefix('Value error, '))}")
+            message = _MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, "))
+            if item["type"] == "too_short":
+                message = f"List should have {item['ctx']['min_length']} or more items"
+            lines.append(f"{where} = {shown}: {message}")
     return lines
 
 
@@ -296,7 +299,6 @@ _MESSAGES = {
     "tuple_type": "Input should be a list",
     "dict_type": "Input should be a mapping",
     "model_type": "Input should be a mapping",
-    "too_short": "List should have at least one item",
 }
 
 

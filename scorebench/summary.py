@@ -25,7 +25,7 @@ def show(folder: Path, since: float, cores: int) -> None:
     lines = [f"{r['target']}, {r['what']}: {r['choice']}; {r['evidence']}; {_with_ties(r, 1)}" for r in recommendations(results)]
     lines += _verdicts(results.claims) + troubles(results)
     if diverged := divergences(results):
-        lines.append(f"pairs of sampler and target that diverge at large steps: {len(diverged)} (the page lists them)")
+        lines.append(f"diverged: {len(diverged)} combinations of target, source and sampler at some of their steps (the page lists them)")
     cost = _cost(results, since, cores)
     if cost:
         artifacts.write_json(folder / "run.json", cost)
@@ -63,7 +63,7 @@ def recommendations(results: Results) -> list[dict[str, Any]]:
                 said = f"tied with {len(tied)} of {len(rivals)}" if tied else f"significantly better than {others}"
             number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
             if pd.notna(row.get("floor_q95")):
-                number += f" (exact draws give up to {row['floor_q95']:.2g})"
+                number += f" (95 % of exact draws: below {row['floor_q95']:.2g})"
             who = {"spec": row["target"], "target": parse("target", row["target"]).label, "what": what}
             found.append(who | {"choice": _choice(row), "evidence": number, "rivals": said, "tied": tied, "best": bool(row["best"])})
     return sorted(found, key=lambda r: order.index(r["spec"]))

@@ -93,7 +93,8 @@ def fit(
 def _operations(function: Callable[..., Any], *inputs: Any) -> Callable[..., Any]:
     """The tensor operations that `function` does, written down once, without those whose result nobody reads.
 
-    The same bits, in a tenth (small models) to two thirds of the time: the transforms (grad, jvp, vmap) are not worked out again at every step.
+    The same bits, in a tenth (small models) to two thirds of the time: the transforms (grad, jvp, vmap) are not worked out again at every step. So
+    a loss and a model are pure functions of their arguments: what else they read (a counter, numpy's random numbers) would stay as it was at first.
     """
     traced = make_fx(function)(*inputs)
     traced.graph.eliminate_dead_code()

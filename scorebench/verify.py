@@ -227,8 +227,7 @@ def show(folder: Path) -> bool:
         f"{same:,} are the same to six digits); {agree:,} of {total:,} numbers of claims agree"
     )
     aside = [f"not compared: {other} sources that chose another learning rate, and what was sampled from them"] if other else []
-    keys = [frame[CELL].astype(str).itertuples(index=False, name=None) for frame in (old, new)]
-    aside += alone(keys[0], keys[1], "cells")
+    aside += alone(_matrix(old).index, _matrix(new).index, "cells")
     aside += alone(_numbers(was), _numbers(results.claims), "numbers of claims")
     print("\n".join(f"  {line}" for line in aside), end="\n" if aside else "")
     for _, row in off.head(10).iterrows():

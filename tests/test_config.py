@@ -1,6 +1,7 @@
 """Bad input: every mistake is one clear line, all at once, before any compute. All exact."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -124,9 +125,9 @@ TABLE = [
         "experiments[0].sources.quadratic: loss 'denoising': option 'sigma' is missing (allowed: a number above 0)",
     ),
     # lists
-    ("[0.05, 0.2]", "[]", f"{EXACT}.step_sizes = (): List should have at least one item"),
-    ("[mmd]", "[]", "metrics = (): List should have at least one item"),
-    ('["denoising:sigma=0.25", "denoising:sigma=0.5"]', "[]", "experiments[0].sources.quadratic = (): List should have at least one item"),
+    ("[0.05, 0.2]", "[]", f"{EXACT}.step_sizes = (): List should have 1 or more items"),
+    ("[mmd]", "[]", "metrics = (): List should have 1 or more items"),
+    ('["denoising:sigma=0.25", "denoising:sigma=0.5"]', "[]", "experiments[0].sources.quadratic = (): List should have 1 or more items"),
     ("[50, 300]", "[300, 50]", f"{EXACT}.budgets = (300, 50): must rise strictly"),
     ("[50, 300]", "[50, 50]", f"{EXACT}.budgets = (50, 50): must rise strictly"),
     ("steps: [300]", "steps: [300, 200]", "experiments[0].training.steps = (300, 200): must rise strictly"),
@@ -369,7 +370,7 @@ BAD_BLOCKS = [
     (("", ""), "experiments[0].trained[1]: sampler 'ula' on sliced: a step size and temperature that stand in an earlier block"),
     ((", losses: [slicd]",), "experiments[0].trained[0].losses: loss 'slicd' is unknown; did you mean 'sliced'?"),
     ((", losses: [implicit]",), "experiments[0].trained[0].losses: 'implicit' is unknown (known: sliced)"),
-    ((", losses: []",), "experiments[0].trained[0].losses = (): List should have at least one item"),
+    ((", losses: []",), "experiments[0].trained[0].losses = (): List should have 1 or more items"),
 ]
 
 
@@ -396,3 +397,11 @@ def test_budgets_that_differ(suite):
 def test_a_loss_on_a_model_it_cannot_train(suite, model, loss, said):
     sources = SOURCES.replace("mlp_energy: [sliced]", f'{model}: ["{loss}"]')
     assert mistakes(suite(with_blocks("", sources=sources))) == [f"experiments[0].sources.{model}: loss {loss!r} {said}"]
+
+
+def test_the_suite_of_the_readme(tmp_path):
+    """What a reader copies is a suite, but for the loss that the README adds."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", Path("README.md").read_text(), re.S)
+    path = tmp_path / "my.yaml"
+    path.write_text(re.sub(r', "huber_denoising:[^"]*"', "", text))
+    assert load(path).name == "mine" and "huber_denoising" in text

@@ -229,6 +229,15 @@ def test_a_damaged_artifact_is_refused(edited: Copy) -> None:
     assert done.returncode == 2 and "is damaged" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_run_agrees_with_itself(copy: Copy) -> None:
+    """Made the reference and compared with it: every cell and number is there, the same, and compared."""
+    assert copy.run(sys.executable, "-m", "scorebench", "verify", "--write", OUT).returncode == 0
+    done = copy.run(sys.executable, "-m", "scorebench", "verify", OUT)
+    assert done.returncode == 0 and "PASS" in done.stdout and "not compared" not in done.stdout, done.stdout
+    cells, same = re.search(r"of ([\d,]+) cells agree .*; ([\d,]+) are the same", done.stdout).groups()
+    assert cells == same
+
+
 def test_metrics_do_not_depend_on_order(copy: Copy) -> None:
     rows = pd.read_csv(copy.folder / OUT / "metrics.csv")
     key = ["target", "model", "loss", "train_steps", "sampler", "step_size", "temperature", "steps", "seed", "metric"]

@@ -43,7 +43,7 @@ for figures in PLAN.batches("figure"):
         threads: 1
         resources:
             mem_mb=2000,
-            runtime=10,
+            runtime=10 * len(figures),
         params:
             jobs=" ".join(f"--job {figure}" for figure in figures),
             rests_on=[PLAN.fingerprint("figure", figure) for figure in figures],

@@ -28,7 +28,7 @@ from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, va
 from scorebench.rng import generator
 from scorebench.targets.gaussian_mixture import gaussian_mixture
 
-LABEL = "The score points to the modes, and trajectories end there"
+LABEL = "Langevin trajectories from between two modes end at either"
 SOURCE = "figure of the vector field"
 STATEMENT = r"\nabla\log p(x) \text{ points to the modes; trajectories of Langevin dynamics from between them end at either}"
 EXPECTED = "reproduced"

@@ -42,7 +42,7 @@ def draw(results: Results) -> Figure:
             for row in here[here["mean"] < edge].itertuples():  # the yardstick, so far off that the others would stand in one line
                 at = (0.02, place[row.model, row.loss] + 0.15 * (2 * i - 1))
                 ax.annotate(f"← {row.mean:.0e}", at, xycoords=ax.get_yaxis_transform(), va="center", fontsize=8, color=COLOURS[i])
-            here = here[here["mean"] >= edge]
+            here = here[~(here["mean"] < edge)]
             y = np.array([place[m, s] for m, s in zip(here["model"], here["loss"], strict=True)]) + 0.15 * (2 * i - 1)
             spread = np.abs(here[["low", "high"]].to_numpy().T - here["mean"].to_numpy())
             look = {"fmt": "os"[i], "color": COLOURS[i], "mfc": (COLOURS[0], "white")[i]}
