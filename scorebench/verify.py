@@ -221,7 +221,8 @@ def show(folder: Path) -> bool:
     was = [json.loads(p.read_text()) for p in sorted((reference / "claims").glob("*.json"))]
     agree, total, lines = claims(was, results.claims)
     off = found.cells[~found.cells["agrees"]].sort_values("p")
-    same = int((found.cells["reference"] == found.cells["fresh"]).sum())
+    means = found.cells[["reference", "fresh"]].fillna(np.inf)  # where every seed diverged there is none
+    same = int((means["reference"] == means["fresh"]).sum())
     print(
         f"verify: {found.cells['agrees'].sum():,} of {len(found.cells):,} cells agree with the reference (by chance one in 1,000 would not; "
         f"{same:,} are the same to six digits); {agree:,} of {total:,} numbers of claims agree"
