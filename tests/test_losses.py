@@ -215,7 +215,7 @@ def test_wrong_losses_are_seen(monkeypatch):
     for broken in (
         lambda m, x, v: (along(m, x, v)[0], -along(m, x, v)[1]),
         lambda m, x, v: (2**0.5 * along(m, x, v)[0], along(m, x, v)[1]),
-        lambda m, x, v: (along(m, x, 1.1 * v)[0], along(m, x, v)[1]),
+        lambda m, x, v: (1.1 * along(m, x, v)[0], along(m, x, v)[1]),
     ):
         monkeypatch.setattr(sliced_module, "score_along", broken)
         with pytest.raises(AssertionError):

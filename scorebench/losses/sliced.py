@@ -32,8 +32,8 @@ def draws(x: Tensor, target: Target, generator: torch.Generator, *, probe: str) 
 
 def sliced(model: Bound, x: Tensor, draws: Tensor, *, probe: Literal["rademacher", "gaussian", "sphere"] = "rademacher") -> Tensor:
     """(batch, d) -> (batch,)."""
-    along, curvature = score_along(model, x, draws)
-    return curvature + 0.5 * along.square()
+    s, along = score_along(model, x, draws)
+    return (along * draws).sum(-1) + 0.5 * (s * draws).sum(-1).square()
 
 
 def fixed_point(target: Target, *, probe: str) -> Target:

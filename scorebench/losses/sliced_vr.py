@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scorebench.losses.sliced import draws as sliced_draws
-from scorebench.models.base import Bound, score, score_along
+from scorebench.models.base import Bound, score_along
 from scorebench.targets.base import Target
 
 LABEL = "sliced, variance reduced"
@@ -28,8 +28,8 @@ def draws(x: Tensor, target: Target, generator: torch.Generator, *, probe: str) 
 
 def sliced_vr(model: Bound, x: Tensor, draws: Tensor, *, probe: Literal["rademacher", "gaussian", "sphere"] = "rademacher") -> Tensor:
     """(batch, d) -> (batch,)."""
-    _, curvature = score_along(model, x, draws)
-    return curvature + 0.5 * score(model, x).square().sum(-1)
+    s, along = score_along(model, x, draws)
+    return (along * draws).sum(-1) + 0.5 * s.square().sum(-1)
 
 
 def fixed_point(target: Target, *, probe: str) -> Target:

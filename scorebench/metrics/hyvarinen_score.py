@@ -15,7 +15,7 @@ DIRECTION = "lower"
 FLOOR = False
 LOG = False
 
-POINTS = 250
+POINTS = 500
 
 
 def hyvarinen_score(run: Run, target: Target, reference: Points) -> Estimate:

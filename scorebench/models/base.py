@@ -52,27 +52,21 @@ def score_and_log_prob(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def score_along(model: Bound, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """V . s(x) and v . (grad s(x)) v for directions v, both (*, d) -> (*), by forward differentiation along v.
-
-    For an energy these are -d/dt E(x + t v) and -d^2/dt^2 E(x + t v) at t = 0.
-    """
-    if not model.gives_energy:
-        field, along = jvp(model, (x,), (v,))  # type: ignore[misc]
-        return (field * v).sum(-1), (along * v).sum(-1)
-
-    def slope(y: Tensor) -> Tensor:
-        return jvp(model, (y,), (v,))[1]
-
-    first, second = jvp(slope, (x,), (v,))  # type: ignore[misc]
-    return -first, -second
+    """The score s(x) and its derivative along directions v, (grad s(x)) v, both (*, d), in one pass: forward, for an energy over backward."""
+    return jvp(lambda y: score(model, y), (x,), (v,))  # type: ignore[return-value]
 
 
 def score_and_divergence(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
     """The score (*, d) and its divergence tr grad s(x) (*), exact: one forward sweep a dimension."""
     basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+
+    def slope(e: Tensor) -> tuple[Tensor, Tensor]:
+        s, along = score_along(model, x, e.expand_as(x))
+        return s, (along * e).sum(-1)
+
     # Eight dimensions at a time: on digits all 64 at once take 4 GB and no less time.
-    scores, curvatures = vmap(lambda e: score_along(model, x, e.expand_as(x)), chunk_size=8)(basis)
-    return scores.movedim(0, -1), curvatures.sum(0)
+    s, slopes = vmap(slope, chunk_size=8)(basis)
+    return s[0], slopes.sum(0)
 
 
 def stack(build: Callable[[torch.Generator], nn.Module], generators: list[torch.Generator]) -> tuple[nn.Module, Parameters]:
