@@ -78,7 +78,9 @@ def fit(
         draws = torch.stack([of_loss.draws(b, target, g, **options) for b, g in zip(x, noise, strict=True)])
         inputs = (parameters, x.repeat(members, 1, 1), draws.repeat(members, 1, 1), sigma)
         if step == 1:
-            step_gradients, clock = _operations(step_gradients, *inputs), time.perf_counter()
+            if steps[-1] >= WORTH_IT:
+                step_gradients = _operations(step_gradients, *inputs)
+            clock = time.perf_counter()
         gradients, _ = step_gradients(*inputs)
         for i, leaf in enumerate(leaves):
             for key, value in leaf.items():
@@ -88,6 +90,10 @@ def fit(
         if step in steps:
             kept.append({k: v.detach().clone().unflatten(0, (members, each)) for k, v in parameters.items()})
     return Fitted(module, _gives_energy(model), steps, kept, (time.perf_counter() - clock) / steps[-1])
+
+
+WORTH_IT = 100
+"""Steps: writing one down takes as long as some fifty."""
 
 
 def _operations(function: Callable[..., Any], *inputs: Any) -> Callable[..., Any]:
