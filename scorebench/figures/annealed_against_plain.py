@@ -6,14 +6,14 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench import artifacts
-from scorebench.figures.base import COLOURS, MARKERS, across_seeds, at_chosen_steps, band, sampler_label, some
+from scorebench.figures.base import COLOURS, MARKERS, across_seeds, at_chosen_steps, band, decades, sampler_label, some
 from scorebench.results import Results
 from scorebench.spec import parse
 
 LABEL = "Annealed against plain Langevin on far modes"
 CAPTION = (
     "Exact scores, T = 1, at each sampler's best step. Left: how wrongly the mass is split between the modes, against gradients: MALA keeps the "
-    "split it starts from, ULA mends it with a step so large that the modes come out too wide (middle), annealing puts it right as the noise comes "
+    "split it starts from, ULA mends it slowly, by a step so large that the modes come out too wide (middle), annealing puts it right as the noise comes "
     "down to the distance of the modes and keeps the shape. Middle: the shape within the modes at the end. Right: the first coordinate of all "
     "chains beside the exact law. Below the grey band's edge are 95 % of exact draws. Means with 95 % intervals across the seeds that had no say "
     "in the step."
@@ -44,6 +44,7 @@ def draw(results: Results) -> Figure:
         ax.text(0.02, floor / 2, "as exact draws", transform=ax.get_yaxis_transform(), va="center", color="0.35", fontsize=9)
         ax.set_ylim(0)
     left.set(xscale="log", xlabel="gradient evaluations", ylabel="mode-weight error")
+    decades(left.xaxis)
     middle.set(ylabel="within-mode sliced $W_2$", xlim=(-0.5, len(samplers) - 0.5), xticks=[], xlabel="at the end")
     edges = np.linspace(-4, 4, 41)
     for i, sampler in enumerate(samplers):
