@@ -134,7 +134,8 @@ def _with_leaders(found: list[dict[str, Any]], rows: pd.DataFrame, kind: str) ->
         facts = parse("metric", str(metric)).entry.facts
         good = of[of.groupby(kind)["status"].transform(lambda s: (s == "ok").all())].sort_values("seed")
         groups = {k: g["value"].to_numpy(float) for k, g in good.groupby(kind, sort=False)}
-        if len(groups) > 1 and facts["DIRECTION"] == "lower":
+        ranks = facts["FLOOR"] or facts["ABOUT"] == "source"  # a diagnostic does not
+        if len(groups) > 1 and facts["DIRECTION"] == "lower" and ranks:
             first, against = statistics.leader(groups, facts["LOG"])
             if max(against.values()) < ALPHA:
                 next(e for e in found if e[kind] == first)["best"].append(metric)
@@ -158,7 +159,7 @@ def show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
         table.add_column(head, overflow="fold")
     pair = len(result) == 2
     if pair:
-        table.add_column("first - second,\nor ratio (x)", overflow="fold")
+        table.add_column("first - second,\nor, with x, first / second", overflow="fold")
     floors = any("floor_q95" in m for m in result[0]["metrics"])
     if floors:
         table.add_column("exact draws,\n95 % below", overflow="fold")

@@ -43,7 +43,10 @@ def _verdicts(claims: list[dict[str, Any]]) -> list[str]:
     counts = ", ".join(f"{n} {word}" for word, n in Counter(c["verdict"].partition(":")[0] for c in claims).most_common())
     other = [c for c in claims if c["verdict"] != c["expected"]]
     lines = [f"claim {c['id']}: {c['verdict']}, registered {c['expected']}" for c in other if not c["verdict"].startswith("failed")]
-    return [f"{len(claims)} claims: {counts}; {len(claims) - len(other)} as registered before measuring", *lines]
+    return [
+        f"{len(claims)} claim{'s' if len(claims) > 1 else ''}: {counts}; {len(claims) - len(other)} as registered before measuring",
+        *lines,
+    ]
 
 
 def recommendations(results: Results) -> list[dict[str, Any]]:
@@ -64,9 +67,20 @@ def recommendations(results: Results) -> list[dict[str, Any]]:
             number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
             if pd.notna(row.get("floor_q95")):
                 number += f" (95 % of exact draws: below {row['floor_q95']:.2g})"
+            number += f", {row['seeds']} seeds{_mixed(table, row)}"
             who = {"spec": row["target"], "target": parse("target", row["target"]).label, "what": what}
             found.append(who | {"choice": _choice(row), "evidence": number, "rivals": said, "tied": tied, "best": bool(row["best"])})
     return sorted(found, key=lambda r: order.index(r["spec"]))
+
+
+def _mixed(table: pd.DataFrame, row: pd.Series) -> str:
+    """R-hat of a row of the samplers' table, where it was measured."""
+    if "sampler" not in table:
+        return ""
+    same = table[table["metric"] == "rhat"]
+    for key in ("target", "model", "loss", "sampler", "temperature"):
+        same = same[(same[key] == row[key]) | (same[key].isna() & pd.isna(row[key]))]
+    return f"; R-hat {same['mean'].iloc[0]:.2f}" if len(same) and pd.notna(same["mean"].iloc[0]) else ""
 
 
 def _with_ties(recommendation: dict[str, Any], most: int) -> str:

@@ -236,9 +236,8 @@ def show(folder: Path) -> bool:
         print(f"  {where}: {row['fresh']:.4g}, was {row['reference']:.4g} (p = {row['p']:.1g})")
     print("\n".join(f"  {line}" for line in lines[:10]), end="\n" if lines else "")
     passes = found.passes and not lines
-    word = "PASS" if passes else "FAIL"
-    print(
-        f"verify: {word}{', on what both have' if aside else ''}. By chance alone, shifts as large as these in all cells together would be seen in "
-        f"{found.p_all:.2g} of runs, and one as large as the largest in {found.p_cells:.2g}; it fails below {ALPHA / 2:g}"
+    said = (
+        f"p = {found.p_all:.2g} for all shifts together, p = {found.p_cells:.2g} for the largest; it fails where one is below {ALPHA / 2:g}"
     )
+    print(f"verify: {'PASS' if passes else 'FAIL'}{', on what both have' if aside else ''}: {said}")
     return passes

@@ -1,4 +1,4 @@
-"""How a run of the workflow looks: one progress bar in a terminal, a line about once a minute elsewhere, every failure with its log.
+"""How a run of the workflow looks: one progress bar in a terminal, a line each half minute or so elsewhere, every failure with its log.
 
 Snakemake finds it by the module's name; `profiles/default` selects it. `--logger rich` or an empty `--logger` gives other views.
 """
@@ -94,7 +94,7 @@ class LogHandler(LogHandlerBase):
             self.progress.update(self.task, completed=share, said=said + left)
             if len(self.done) >= self.total:
                 self.close()
-        elif time.monotonic() - self.told > 50 or len(self.done) == self.total:
+        elif time.monotonic() - self.told > 25 or len(self.done) == self.total:
             self.told = time.monotonic()
             now = f"; now {self._now()}" if self.running else ""
             self.console.print(f"{said}, {minutes:.1f} min{left}{now}", soft_wrap=True)

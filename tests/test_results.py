@@ -114,6 +114,27 @@ def test_the_step_is_chosen_by_a_metric_that_the_target_has() -> None:
     assert set(table["step_size"]) == {0.5} and set(table.loc[table["leads"], "metric"]) == {"mmd"}
 
 
+@pytest.mark.parametrize(("prior", "step", "metric"), [(0.15, 0.5, "mmd"), (0.5, 0.1, "mmd:fraction=0.2")])
+def test_a_metric_that_takes_the_prior_for_the_target_ranks_nothing(prior: float, step: float, metric: str) -> None:
+    """The first metric prefers step 0.1, the second 0.5; the first counts only if a sampler that does nothing is four times beyond exact draws (0.1)."""
+    made = []
+    for name, at_better, idle in (("mmd:fraction=0.2", 0.05, prior), ("mmd", 3.0, 5.0)):
+        control = {"sampler": "prior", "temperature": 1.0, "gradient_evaluations": 0, "floor_mean": 0.0, "floor_q95": 0.1}
+        made += [sampled(0.1, at_better, at_better).assign(metric=name), rows(np.full(SEEDS, idle), metric=name, **control)]
+    table = reported(pd.concat(made, ignore_index=True), parse_all("metric", ["mmd:fraction=0.2", "mmd"]))
+    assert set(table.loc[table["sampler"] == "ula", "step_size"]) == {step} and set(table.loc[table["leads"], "metric"]) == {metric}
+
+
+@pytest.mark.parametrize(("rival", "best"), [(0.05, False), (0.3, True)])
+def test_two_methods_as_good_as_exact_draws_are_tied(rival: float, best: bool) -> None:
+    """Both below the floor of 0.1: a difference there, however sure, is no reason to choose."""
+    mala = sampled(0.1, rival, rival).assign(sampler="mala")
+    mala["value"] += np.tile(spread("mala", 0.001, 0.5), 2)
+    data = pd.concat([sampled(0.1, 0.01, 0.01), mala], ignore_index=True)
+    table = reported(data, parse_all("metric", ["mmd"])).set_index("sampler")
+    assert table.loc["ula", "leads"] and table.loc["ula", "best"] == best
+
+
 def test_every_step_is_shown_where_nothing_can_choose() -> None:
     table = reported(sampled(0.1, 0.2, 0.2).assign(metric="ess"), parse_all("metric", ["ess"]))
     assert sorted(table["step_size"]) == [0.1, 0.5] and not table["leads"].any()

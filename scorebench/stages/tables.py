@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 from collections import Counter
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from scorebench.spec import Spec, parse, parse_all
 from scorebench.stages.base import OK
 
 ALPHA = 0.05
+SEEN = 4.0
+"""How many times what 95 % of exact draws give a metric must be for samples that nothing was done to, to rank samplers by it."""
 CELL = ["target", "model", "loss", "sampler", "temperature"]
 KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "loss", "sampler", "temperature", "step_size"]}
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
@@ -65,7 +68,7 @@ def losses(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     of_source = rows[rows["metric"].isin([str(m) for m in about]) & rows["sampler"].isna() & rows["loss"].notna()]
     last = of_source[of_source["train_steps"] == of_source.groupby("target")["train_steps"].transform("max")]
     table = _summaries(last, ["target", "model", "loss", "sigma", "train_steps"])
-    return _mark_best(table, last[_competes(last["loss"])], ["model", "loss"], [m for m in about if _lower(m)])
+    return _mark_best(table, last[_competes(last["loss"])], ["model", "loss"], lambda of: [m for m in about if _lower(m)])
 
 
 def _competes(losses: pd.Series) -> pd.Series:
@@ -83,28 +86,39 @@ def samplers(chosen: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     controls = [s for s in chosen["sampler"].unique() if parse("sampler", s).entry.facts.get("START") == "target"]
     rivals = chosen[(chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0) & ~chosen["sampler"].isin(controls)]
     exact, method = rivals["model"].isna(), ["model", "loss", "sampler", "temperature"]
+    telling = {target: _telling(of, metrics) for target, of in chosen.groupby("target")}
     for of in (rivals[exact], rivals[~exact & _competes(rivals["loss"])]):
-        table = _mark_best(table, of, method, _criteria(metrics))
+        table = _mark_best(table, of, method, telling.__getitem__)
     return table
 
 
 def at_best_steps(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     """The rows after the whole budget at each method's best step size, on the seeds that had no say in it.
 
-    The step is chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower and has values on the
-    target; the rows are those of the rest. Where there is no such metric nothing is chosen, and every step is kept.
+    The step is chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower, has values on the
+    target and sees there that the control which does nothing is far off (`_telling`); the rows are those of the rest. Where there is no such metric
+    nothing is chosen, and every step is kept.
     """
     about = {str(m) for m in metrics if m.entry.facts.get("ABOUT", "sampler") == "sampler"}
     of_sampler = rows[rows["sampler"].notna() & rows["metric"].isin(about)]
     whole = of_sampler[of_sampler["steps"].isna() | (of_sampler["steps"] == _longest(of_sampler))]
     half = (whole.groupby("target")["seed"].transform("max") + 1) // 2
-    best = [_best_steps(of, CELL, _criteria(metrics)) for _, of in whole[whole["seed"] < half].groupby("target", sort=False)]
+    best = [_best_steps(of, CELL, _telling(of, metrics)) for _, of in whole[whole["seed"] < half].groupby("target", sort=False)]
     steps = pd.concat(best) if best else whole[[*CELL, "step_size"]]
     return whole[whole["seed"] >= half].merge(steps, on=[*CELL, "step_size"])
 
 
-def _criteria(metrics: list[Spec]) -> list[Spec]:
-    return [m for m in metrics if m.entry.facts.get("FLOOR") and _lower(m)]
+def _telling(rows: pd.DataFrame, metrics: list[Spec]) -> list[Spec]:
+    """The metrics that can rank samplers on one target: with a floor, better when lower, and SEEN times it for a sampler that has done nothing.
+
+    A narrow kernel in many dimensions has no neighbours: it takes the prior for the target. All are kept where no such control was sampled.
+    """
+    floored = [m for m in metrics if m.entry.facts.get("FLOOR") and _lower(m)]
+    facts = {s: parse("sampler", s).entry.facts for s in rows["sampler"].unique()}
+    idle = [s for s, f in facts.items() if f["GRADIENTS"] == 0 and not f["EXACT"]]
+    control = rows[rows["sampler"].isin(idle) & (rows["temperature"] == 1) & (rows["status"] == OK)].groupby("metric")
+    means = control[["value", "floor_q95"]].mean() if idle else pd.DataFrame()
+    return [m for m in floored if str(m) in means.index and means["value"][str(m)] > SEEN * means["floor_q95"][str(m)]] or floored
 
 
 def _lower(metric: Spec) -> bool:
@@ -145,15 +159,16 @@ def _summaries(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns + [c for c in ("floor_mean", "floor_q95") if any(c in e for e in found)])
 
 
-def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: list[Spec]) -> pd.DataFrame:
-    """Add `leads`, the lowest mean on a target by the first criterion that has values there, `best`, where that is significant, and `p_leader`.
+def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: Callable[[str], list[Spec]]) -> pd.DataFrame:
+    """Add `leads`, the lowest mean on a target by the first of its criteria that has values there, `best`, where that is significant, and `p_leader`.
 
-    `p_leader` is each rival's, across seeds (`statistics.leader`). A method with a seed that is not `ok` neither leads nor is a rival.
+    `p_leader` is each rival's, across seeds (`statistics.leader`); 1 where both are below the floor, as good as exact draws. A method with a seed that
+    is not `ok` neither leads nor is a rival.
     """
     if "leads" not in table:
         table = table.assign(leads=False, best=False, p_leader=np.nan)
     for target, here in rivals.groupby("target", sort=False):
-        for metric in criteria:
+        for metric in criteria(str(target)):
             of = here[here["metric"] == str(metric)]
             log = bool(metric.entry.facts.get("LOG"))
             of = of[of.groupby(method, dropna=False)["status"].transform(lambda s: (s == OK).all())].sort_values("seed")
@@ -161,6 +176,10 @@ def _mark_best(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], cri
             if not groups:
                 continue
             leader, against = statistics.leader(groups, log)
+            if "floor_q95" in of:
+                means = of.groupby(method, dropna=False, sort=False)[["value", "floor_q95"]].mean()
+                low = {k: v <= q for k, v, q in zip(groups, means["value"], means["floor_q95"], strict=True)}
+                against = {rival: 1.0 if low[leader] and low[rival] else p for rival, p in against.items()}
             here_too = (table["target"] == target) & (table["metric"] == str(metric))
             table.loc[here_too & _is(table, method, leader), ["leads", "best"]] = True, bool(against) and max(against.values()) < ALPHA
             for rival, p in against.items():
