@@ -111,6 +111,15 @@ def test_start_and_end_of_a_run_are_told(copy: Copy) -> None:
     assert len(told.splitlines()) < 60  # no wall of log
 
 
+def test_a_run_agrees_with_itself(copy: Copy) -> None:
+    """Made the reference and compared with it: every cell and number is there, the same, and compared."""
+    assert copy.run(sys.executable, "-m", "scorebench", "verify", "--write", OUT).returncode == 0
+    done = copy.run(sys.executable, "-m", "scorebench", "verify", OUT)
+    assert done.returncode == 0 and "PASS" in done.stdout and "not compared" not in done.stdout, done.stdout
+    cells, same = re.search(r"of ([\d,]+) cells agree .*; ([\d,]+) are the same", done.stdout).groups()
+    assert cells == same
+
+
 def test_second_run_does_nothing(copy: Copy) -> None:
     assert copy.would_run() == set()
     assert "nothing to do" in copy.snakemake().stderr
@@ -227,15 +236,6 @@ def test_a_damaged_artifact_is_refused(edited: Copy) -> None:
     done = edited.stage("measure", "--job", "gaussian")
     path.write_bytes(content)
     assert done.returncode == 2 and "is damaged" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_a_run_agrees_with_itself(copy: Copy) -> None:
-    """Made the reference and compared with it: every cell and number is there, the same, and compared."""
-    assert copy.run(sys.executable, "-m", "scorebench", "verify", "--write", OUT).returncode == 0
-    done = copy.run(sys.executable, "-m", "scorebench", "verify", OUT)
-    assert done.returncode == 0 and "PASS" in done.stdout and "not compared" not in done.stdout, done.stdout
-    cells, same = re.search(r"of ([\d,]+) cells agree .*; ([\d,]+) are the same", done.stdout).groups()
-    assert cells == same
 
 
 def test_metrics_do_not_depend_on_order(copy: Copy) -> None:
