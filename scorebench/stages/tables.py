@@ -115,7 +115,7 @@ def _telling(rows: pd.DataFrame, metrics: list[Spec]) -> list[Spec]:
     """
     floored = [m for m in metrics if m.entry.facts.get("FLOOR") and _lower(m)]
     facts = {s: parse("sampler", s).entry.facts for s in rows["sampler"].unique()}
-    idle = [s for s, f in facts.items() if f["GRADIENTS"] == 0 and not f["EXACT"]]
+    idle = [s for s, f in facts.items() if f.get("GRADIENTS") == 0 and not f.get("EXACT")]
     control = rows[rows["sampler"].isin(idle) & (rows["temperature"] == 1) & (rows["status"] == OK)].groupby("metric")
     means = control[["value", "floor_q95"]].mean() if idle else pd.DataFrame()
     return [m for m in floored if str(m) in means.index and means["value"][str(m)] > SEEN * means["floor_q95"][str(m)]] or floored
