@@ -169,9 +169,7 @@ def show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
         cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
         table.add_row(first["label"], *cells)
     if kind == "loss":
-        table.add_row(
-            "learning rate, chosen by a sweep", *("" if r["learning_rate"] is None else f"{r['learning_rate']:g}" for r in result)
-        )
+        table.add_row("learning rate", *("" if r["learning_rate"] is None else f"{r['learning_rate']:g}" for r in result))
     name, unit = ("milliseconds a step", 1e3) if kind == "loss" else ("nanoseconds a gradient", 1e9)
     costs = (r["seconds_per_gradient"] for r in result)
     table.add_row(name, *("" if c is None else f"{unit * c:.{2 if kind == 'loss' else 0}f}" for c in costs))

@@ -15,7 +15,8 @@ are far from independent (they share random numbers), so that a count says littl
               or   a claim's verdict has changed, or one of its numbers is off by more than the agreement rule of claims allows for two runs.
 
 The first sees one cell that is far off, the second a small shift of many. The learning rate of a source is chosen once for all its seeds: where two runs
-chose differently their seeds are not exchangeable, and such a source and what was sampled from it is told, not compared.
+chose differently their seeds are not exchangeable, and such a source and what was sampled from it is told, not compared. Values are kept to six
+digits: a cell whose values, of both runs together, spread by less than 1e-5 of their size agrees, so that no smaller shift is seen.
 """
 
 import json
@@ -33,9 +34,9 @@ from scorebench import artifacts
 from scorebench.claims.base import ALPHA as CLAIM_ALPHA
 from scorebench.claims.base import BUDGET
 from scorebench.errors import InputError
+from scorebench.provenance import timings
 from scorebench.results import Results
 from scorebench.spec import parse
-from scorebench.stages.tables import timings
 
 ALPHA, CELL_LEVEL, PERMUTATIONS, MOST = 1e-3, 1e-3, 9_999, 1e4
 """False alarms of a whole comparison of cells; of one cell; relabellings; the largest t^2 that is counted (a cell without spread has no other)."""
@@ -136,7 +137,7 @@ def _squares(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
     between = np.divide(s1**2 * n, n1 * n2, out=np.zeros_like(s1), where=(n1 > 0) & (n2 > 0))
     everything = (centred**2).sum(1)[:, None]
     within = np.maximum(everything - between, 0.0)
-    tiny = 1e-10 * (np.nan_to_num(values) ** 2).sum(1)[:, None]  # rounding: a cell without spread agrees
+    tiny = 1e-10 * (np.where(there, values, 0.0) ** 2).sum(1)[:, None]  # a relative spread of 1e-5: values are kept to six digits
     t2 = between * np.maximum(n - 2, 1) / np.maximum(within, between / MOST + 1e-300)
     return np.where((n1 >= 2) & (n2 >= 2) & (everything > tiny), np.minimum(t2, MOST), 0.0)
 
@@ -147,7 +148,7 @@ def _ratio(squares: np.ndarray, dof: np.ndarray) -> np.ndarray:
 
 def claims(reference: list[dict[str, Any]], fresh: list[dict[str, Any]]) -> tuple[int, int, list[str]]:
     """How many of how many numbers that both have agree, and what does not: a verdict that changed, a number that moved."""
-    agree, total, lines = 0, 0, []
+    agree = total = 0
     old = {c["id"]: c["verdict"] for c in reference}
     lines = [f"claim {c['id']}: {c['verdict']}, was {old[c['id']]}" for c in fresh if c["verdict"] != old.get(c["id"], c["verdict"])]
     before, after = _numbers(reference), _numbers(fresh)

@@ -170,6 +170,13 @@ def test_claims():
     assert verify.claims([], [old]) == (0, 0, [])
 
 
+@pytest.mark.parametrize(("shift", "agrees"), [(1e-4, False), (1e-6, True)])
+def test_a_cell_without_spread(shift, agrees):
+    """A shift of 1e-4 of a constant is seen, one below the six digits that are kept is not."""
+    a = frame(np.full((1, 5), 2.0))
+    assert verify.compare(a, a.assign(value=2.0 * (1 + shift))).cells["agrees"].all() == agrees
+
+
 def test_what_only_one_run_has_is_said():
     """A number without a reference must not pass for one that agrees."""
     assert verify.alone("abc", "abc", "cells") == []

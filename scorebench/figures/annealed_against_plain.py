@@ -13,7 +13,7 @@ from scorebench.spec import parse
 LABEL = "Annealed against plain Langevin on far modes"
 CAPTION = (
     "Exact scores, T = 1, at each sampler's best step. Left: how wrongly the mass is split between the modes, against gradients: MALA keeps the "
-    "split it starts from, ULA mends it slowly, by a step so large that the modes come out too wide (middle), annealing puts it right as the noise comes "
+    "split it starts from, ULA mends it slowly, by a step so large that the modes come out too wide (middle), annealing brings it close as the noise comes "
     "down to the distance of the modes and keeps the shape. Middle: the shape within the modes at the end. Right: the first coordinate of all "
     "chains beside the exact law. Below the grey band's edge are 95 % of exact draws. Means with 95 % intervals across the seeds that had no say "
     "in the step."

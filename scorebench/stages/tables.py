@@ -5,12 +5,8 @@ The CSV tables are long, one number with its interval a row; Markdown and LaTeX 
 
 import hashlib
 import json
-import os
-import platform
-import subprocess
 from collections import Counter
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +15,7 @@ import pandas as pd
 
 from scorebench import artifacts, decomposition, statistics
 from scorebench.plan import Plan
+from scorebench.provenance import manifest, timings
 from scorebench.results import WHOLE
 from scorebench.spec import Spec, parse, parse_all
 from scorebench.stages.base import OK
@@ -28,7 +25,6 @@ SEEN = 4.0
 """How many times what 95 % of exact draws give a metric must be for samples that nothing was done to, to rank samplers by it."""
 CELL = ["target", "model", "loss", "sampler", "temperature"]
 KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "loss", "sampler", "temperature", "step_size"]}
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
 
 
 def run(plan: Plan, folder: Path) -> None:
@@ -56,7 +52,7 @@ def run(plan: Plan, folder: Path) -> None:
         artifacts.write_bytes(folder / name, text.encode())
     artifacts.write_bytes(folder / "timings.csv", timings(folder).to_csv(index=False).encode())
     checksums = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
-    artifacts.write_json(folder / "manifest.json", _manifest(plan) | {"sha256": checksums})
+    artifacts.write_json(folder / "manifest.json", manifest(plan) | {"sha256": checksums})
 
 
 # --- what the tables say --------------------------------------------------------------------------------------------------------------
@@ -292,45 +288,3 @@ def latex(table: pd.DataFrame) -> str:
     for character, code in {"σ": r"$\sigma$", "²": "$^2$", "₂": "$_2$", "ä": r"\"a"}.items():
         text = text.replace(character, code)
     return text.encode("ascii", "replace").decode()
-
-
-# --- what the run rests on ------------------------------------------------------------------------------------------------------------
-
-
-def timings(folder: Path) -> pd.DataFrame:
-    """What each job took: a row a job, or a source of it."""
-    found = []
-    for path in sorted((folder / "timings").rglob("*.json")):
-        entry = json.loads(path.read_text())
-        common = {k: entry.get(k) for k in ("stage", "job", "seconds", "peak_memory_mb")}
-        for source in entry.get("sources") or [{}]:
-            found.append(common | {k: source.get(k) for k in ("model", "loss", "seconds_per_gradient")})
-    return pd.DataFrame(found)
-
-
-def _manifest(plan: Plan) -> dict[str, Any]:
-    suite = json.loads(plan.suite.model_dump_json())
-    return {
-        "suite": suite,
-        "suite_sha256": hashlib.sha256(json.dumps(suite, sort_keys=True).encode()).hexdigest(),
-        "git_commit": _git("rev-parse", "HEAD"),
-        "git_dirty": bool(_git("status", "--porcelain")),
-        "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES},
-        "machine": {"processor": _processor(), "system": platform.platform(), "cores": os.cpu_count(), "threads_a_job": 1},
-    }
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
-    except OSError:
-        return ""
-    return done.stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
