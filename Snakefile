@@ -7,9 +7,9 @@ import sys
 import time
 
 import snakemake_logger_plugin_scorebench as progress
-from scorebench.config import load
-from scorebench.errors import InputError
-from scorebench.plan import Plan
+from scorebench.suite.config import load
+from scorebench.core.errors import InputError
+from scorebench.suite.plan import Plan
 
 if not workflow.configfiles:
 

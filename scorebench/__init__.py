@@ -9,6 +9,6 @@ if TYPE_CHECKING:
 
 def load(path: str | Path) -> "pd.DataFrame":
     """All of a run as a tidy table, one value a row; `path` is a suite's folder, for example results/article."""
-    from scorebench.results import load
+    from scorebench.store.results import load
 
     return load(path)

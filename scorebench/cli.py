@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from scorebench import registry
-from scorebench.config import load
-from scorebench.errors import InputError, unknown
-from scorebench.plan import Plan
+from scorebench.core import registry
+from scorebench.core.errors import InputError, unknown
+from scorebench.suite.config import load
+from scorebench.suite.plan import Plan
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 compare = typer.Typer(no_args_is_help=True, help="Compare methods by hand, with the workflow's own loop and metrics.")
@@ -72,7 +72,7 @@ def compare_samplers(
     as_json: Json = False,
 ) -> None:
     """Run samplers on the exact score of a target with the same starts and random numbers (controls start from the target), and print intervals."""
-    from scorebench import compare as comparison
+    from scorebench.commands import compare as comparison
 
     result = comparison.samplers(target, sampler, temperature, steps, chains, seeds)
     if as_json:
@@ -98,7 +98,7 @@ def compare_losses(
     as_json: Json = False,
 ) -> None:
     """Train a model with several losses on the same draws, each at the learning rate of its own sweep, and print intervals."""
-    from scorebench import compare as comparison
+    from scorebench.commands import compare as comparison
 
     rates = rate or [1e-2, 3e-2, 1e-1]
     result = comparison.losses(target, model, loss, steps, size, batch, rates, seeds)
@@ -121,7 +121,7 @@ def claims(
     workers: Annotated[int, typer.Option(help="Processes at a time.")] = 2,
 ) -> None:
     """Test claims over fresh master seeds; exit code 1 if a verdict is not the registered one every time."""
-    from scorebench import repeats
+    from scorebench.commands import repeats
 
     names = claim or registry.names("claim")
     lines = [unknown("claim", name, registry.names("claim")) for name in names if name not in registry.names("claim")]
@@ -162,7 +162,7 @@ def summary(
     cores: Annotated[int, typer.Option(help="On how many cores.")] = 1,
 ) -> None:
     """Say in a few lines what a run found: the best loss and sampler a target, what diverged or failed, where the page is."""
-    from scorebench.summary import show
+    from scorebench.report.summary import show
 
     show(folder, since, cores)
 
@@ -173,7 +173,7 @@ def verify(
     write: Annotated[bool, typer.Option("--write", help="Make this run the reference instead.")] = False,
 ) -> None:
     """Compare a run with the committed reference, cell by cell; exit code 1 if they disagree by more than chance."""
-    from scorebench import verify as comparison
+    from scorebench.report import verify as comparison
 
     if write:
         print(f"reference: {comparison.write_reference(folder)}")
@@ -186,6 +186,6 @@ def readme(
     folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")], file: Path = Path("README.md")
 ) -> None:
     """Rewrite the parts of the README that come from a run's outputs."""
-    from scorebench.summary import write_readme
+    from scorebench.report.summary import write_readme
 
     write_readme(folder, file)

@@ -13,8 +13,8 @@ import pytest
 import torch
 from scipy import stats
 
-from scorebench import registry, rng
-from scorebench.spec import Spec, parse
+from scorebench.core import registry, rng
+from scorebench.core.spec import Spec, parse
 
 ALPHA = 1e-4
 

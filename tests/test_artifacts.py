@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
-from scorebench import artifacts
-from scorebench.errors import InputError
+from scorebench.core.errors import InputError
+from scorebench.store import artifacts
 
 ARRAYS = {"0/samples": torch.arange(24, dtype=torch.float32).view(2, 3, 4) / 7, "1/steps": np.array([50, 300])}
 META = {"status": "ok", "steps": (50, 300), "nothing": None, "nan": float("nan"), "é": "σ"}

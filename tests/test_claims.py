@@ -17,15 +17,17 @@ from conftest import stream
 from latex2mathml.converter import convert
 from scipy import stats
 
-from scorebench import registry, repeats
-from scorebench.claims import base, step_size_bias, wiener_increment
-from scorebench.claims._slips import SLIPS
+from scorebench.claims import base
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, agrees, evaluate, of_means, verdict
-from scorebench.config import Experiment, Suite
-from scorebench.plan import Plan
+from scorebench.claims.discretisation import step_size_bias, wiener_increment
+from scorebench.claims.lib.slips import SLIPS
+from scorebench.commands import repeats
+from scorebench.core import registry
 from scorebench.samplers.base import Info
 from scorebench.samplers.ula import ULA, State
 from scorebench.stages import claim as stage
+from scorebench.suite.config import Experiment, Suite
+from scorebench.suite.plan import Plan
 
 CHAINS = 40_000
 every_claim = pytest.mark.parametrize("name", registry.names("claim"))

@@ -4,19 +4,19 @@ A true experiment disagrees with probability 1e-7 a quantity (the claims' own ru
 errors or more: the verdict must say that the numbers are not explained, by the statement or by its correction.
 """
 
-import importlib
 import math
 
 import numpy as np
 import pytest
 import torch
 
-from scorebench import fokker_planck
-from scorebench.claims import _langevin, base
-from scorebench.claims._langevin import euler_kernel, gaussian_density, ou_euler_law
-from scorebench.claims._spectral import spectrum
-from scorebench.claims.manifold import noised as manifold_noised
-from scorebench.claims.ml_needs_z import _unnormalised as ml_needs_z_unnormalised
+from scorebench.claims import base
+from scorebench.claims.beyond.manifold import noised as manifold_noised
+from scorebench.claims.energy_and_score.ml_needs_z import _unnormalised as ml_needs_z_unnormalised
+from scorebench.claims.lib import fokker_planck, langevin
+from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, ou_euler_law
+from scorebench.claims.lib.spectral import spectrum
+from scorebench.core import registry
 from scorebench.losses.denoising import denoising
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
@@ -81,15 +81,15 @@ def test_whole(claim):
 
 
 def sigma_for_its_square(of, x, step_size, times, generator, temperature=1.0):
-    return _langevin.langevin(of, x, step_size, times, generator, temperature**0.5)
+    return langevin.langevin(of, x, step_size, times, generator, temperature**0.5)
 
 
 def twice_the_noise(of, x, step_size, times, generator, temperature=1.0):
-    return _langevin.langevin(of, x, step_size, times, generator, 2 * temperature)
+    return langevin.langevin(of, x, step_size, times, generator, 2 * temperature)
 
 
 def half_the_drift(x, drift, noise, h, steps, generator):
-    return _langevin.euler_maruyama(x, lambda x: drift(x) / 2, noise, h, steps, generator)
+    return langevin.euler_maruyama(x, lambda x: drift(x) / 2, noise, h, steps, generator)
 
 
 def one_draw_for_all_steps(x, drift, noise, h, steps, generator):
@@ -97,7 +97,7 @@ def one_draw_for_all_steps(x, drift, noise, h, steps, generator):
     state = generator.get_state()
     for _ in range(steps):
         generator.set_state(state)
-        x = _langevin.euler_maruyama(x, drift, noise, h, 1, generator)
+        x = langevin.euler_maruyama(x, drift, noise, h, 1, generator)
     return x
 
 
@@ -106,7 +106,7 @@ def half_mean(values, units="chains"):
 
 
 def under_q(p, q, master, claim):
-    from scorebench.claims.fisher_formula import monte_carlo
+    from scorebench.claims.energy_and_score.fisher_formula import monte_carlo
 
     return monte_carlo(q, p, master, claim)
 
@@ -117,7 +117,7 @@ def doubled_curvature(model, x, draws):
 
 
 def half_a_step(of, x, step_size, times, generator, temperature=1.0):
-    return _langevin.langevin(of, x, step_size / 2, [t / 2 for t in times], generator, temperature)
+    return langevin.langevin(of, x, step_size / 2, [t / 2 for t in times], generator, temperature)
 
 
 def twice_the_energy(theta):
@@ -156,8 +156,8 @@ MUTANTS = [
     ("fisher_kl_link", "_squared_gap", lambda p, q, x: (p.score(x) - q.score(x)).norm(dim=-1)),
     ("fisher_symmetric", "monte_carlo", under_q),
     ("fokker_planck", "langevin", twice_the_noise),
-    ("force_sign", "linear", lambda rate: _langevin.linear(-rate)),
-    ("fp_drift_sign", "linear", lambda rate: _langevin.linear(rate / 2)),
+    ("force_sign", "linear", lambda rate: langevin.linear(-rate)),
+    ("fp_drift_sign", "linear", lambda rate: langevin.linear(rate / 2)),
     ("hutchinson", "draws", lambda *args, probe: 2**0.5 * draws(*args, probe=probe)),
     ("ito_diffusion", "_noise", lambda x: (3 + x.square()).sqrt()),
     ("ito_diffusion", "_drift", lambda x: -3 * x),
@@ -203,9 +203,10 @@ MUTANTS = [
 @pytest.mark.parametrize(("claim", "name", "broken"), MUTANTS, ids=[f"{c}-{n}-{getattr(b, '__name__', b)}" for c, n, b in MUTANTS])
 def test_broken(monkeypatch, claim, name, broken):
     """The correction must fail, too: no verdict of the expected kind from a broken experiment."""
-    predictions = importlib.import_module(f"scorebench.claims.{claim}").predict()
-    monkeypatch.setattr(f"scorebench.claims.{claim}.{name}", broken)
-    monkeypatch.setattr(f"scorebench.claims.{claim}.predict", lambda: predictions)
+    module = registry.module("claim", claim.replace("_", "-"))
+    predictions = module.predict()
+    monkeypatch.setattr(module, name, broken)
+    monkeypatch.setattr(module, "predict", lambda: predictions)
     assert base.evaluate(claim.replace("_", "-"), 11).verdict == "unexplained"
 
 
@@ -224,7 +225,7 @@ def test_spectrum_of_a_parabola():
     found = spectrum(lambda x: x**2 / 2, lambda x: x, np.ones_like, 1.0, 10.0, 201)
     assert found.rates[:6] == pytest.approx(range(6), abs=1e-9)
     (law,) = found.laws(gaussian_density(found.nodes, 1.0, 0.01), [0.5])
-    mean, variance = _langevin.ou_law(0.5, 1.0, 0.01)
+    mean, variance = langevin.ou_law(0.5, 1.0, 0.01)
     assert law == pytest.approx(gaussian_density(found.nodes, mean, variance), abs=1e-8)
     assert found.mean(law, lambda x: x) == pytest.approx(mean, abs=1e-8)
     assert found.above(law) == pytest.approx(0.5 * math.erfc(-mean / math.sqrt(2 * variance)), abs=1e-5)
@@ -241,7 +242,7 @@ def test_euler_kernel_of_a_parabola():
 def test_euler_maruyama_is_the_scheme():
     """Against the recursion written out, on the same noise; a tensor of noise acts column by column."""
     x = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
-    found = _langevin.euler_maruyama(x, lambda x: -2 * x, torch.tensor([0.0, 3.0]), 0.1, 2, torch.Generator().manual_seed(1))
+    found = langevin.euler_maruyama(x, lambda x: -2 * x, torch.tensor([0.0, 3.0]), 0.1, 2, torch.Generator().manual_seed(1))
     noise = torch.Generator().manual_seed(1)
     for _ in range(2):
         x = x - 0.2 * x + math.sqrt(0.1) * torch.tensor([0.0, 3.0]) * torch.randn(1, 2, generator=noise, dtype=torch.float64)

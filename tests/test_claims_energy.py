@@ -10,10 +10,10 @@ import pytest
 import torch
 from conftest import assert_mean, stream
 
-from scorebench.claims import boltzmann_form, fisher_divergence, fisher_formula, score_free_of_z
-from scorebench.claims._ais import log_z
-from scorebench.claims._langevin import on_line
 from scorebench.claims.base import evaluate
+from scorebench.claims.energy_and_score import boltzmann_form, fisher_divergence, fisher_formula, score_free_of_z
+from scorebench.claims.lib.ais import log_z
+from scorebench.claims.lib.langevin import on_line
 from scorebench.models.base import Bound, score
 from scorebench.targets._mixture import mixture, normal
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scorebench import cli, compare, registry
-from scorebench.errors import InputError
+from scorebench import cli
+from scorebench.commands import compare
+from scorebench.core import registry
+from scorebench.core.errors import InputError
 
 
 @pytest.mark.parametrize("kind", [*registry.FOLDERS, *registry.FOLDERS.values(), ""])

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from scorebench import registry
-from scorebench.config import load
-from scorebench.errors import InputError
-from scorebench.plan import Plan
-from scorebench.spec import parse, parse_all
+from scorebench.core import registry
+from scorebench.core.errors import InputError
+from scorebench.core.spec import parse, parse_all
+from scorebench.suite.config import load
+from scorebench.suite.plan import Plan
 
 GOOD = """
 name: good

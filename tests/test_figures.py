@@ -8,14 +8,15 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from scorebench import artifacts, registry
 from scorebench.claims.base import Quantity, result
-from scorebench.config import Suite, load
-from scorebench.errors import NotApplicable
+from scorebench.core import registry
+from scorebench.core.errors import NotApplicable
 from scorebench.figures.base import style
-from scorebench.plan import Plan
-from scorebench.results import Results
 from scorebench.stages.measure import COLUMNS
+from scorebench.store import artifacts
+from scorebench.store.results import Results
+from scorebench.suite.config import Suite, load
+from scorebench.suite.plan import Plan
 
 TABLES = ("losses", "samplers", "decomposition", "learning_rates")
 FIGURES = pytest.mark.parametrize("name", registry.names("figure"))

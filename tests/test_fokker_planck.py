@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from scorebench import fokker_planck
-from scorebench.spec import parse
+from scorebench.claims.lib import fokker_planck
+from scorebench.core.spec import parse
 
 OFF = 0.3  # no symmetry between the grid and the laws
 

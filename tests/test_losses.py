@@ -14,10 +14,11 @@ from conftest import Lattice, assert_mean, examples, fits, over, stream, z_limit
 from torch.func import grad, grad_and_value, vmap
 from torch.utils._pytree import tree_leaves
 
-from scorebench import registry, training
+from scorebench.core import registry
+from scorebench.core.spec import Spec, parse
+from scorebench.engine import training
 from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
-from scorebench.spec import Spec, parse
 from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 

@@ -16,15 +16,15 @@ import torch
 from conftest import assert_mean, examples, over, stream, z_limit
 from scipy import stats
 
-from scorebench import registry, rng
-from scorebench.faults import FAULTS, wide_modes
+from scorebench.core import registry, rng
+from scorebench.core.spec import parse
 from scorebench.metrics import base as metric_base
 from scorebench.metrics import within_mode_sliced_w2 as sliced
 from scorebench.metrics._trace import worst_case
 from scorebench.metrics.base import Estimate, Run, jackknife, mean_over_points
-from scorebench.spec import parse
 from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target, nearest
+from scorebench.testing.faults import FAULTS, wide_modes
 
 REPEATS, CHAINS = 200, 256
 

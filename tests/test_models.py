@@ -8,10 +8,10 @@ import torch
 from conftest import over, stream
 from torch.func import jacrev, vmap
 
-from scorebench import registry
+from scorebench.core import registry
+from scorebench.core.spec import parse
 from scorebench.models import base
 from scorebench.models.base import Bound, over_stack, score, score_along, score_and_divergence, score_and_log_prob, stack
-from scorebench.spec import parse
 
 DIMS = pytest.mark.parametrize("dim", [1, 2, 5])
 

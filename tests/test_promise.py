@@ -14,17 +14,17 @@ import pytest
 import torch
 from conftest import examples, fits, over, stream
 
-from scorebench import registry
-from scorebench.config import Training, load
+from scorebench.core import registry
+from scorebench.core.spec import Spec, parse
+from scorebench.engine.sources import trained
+from scorebench.engine.training import fit
 from scorebench.models.base import stack
-from scorebench.plan import Plan
 from scorebench.samplers.base import Density, Outcome, exact_density, grid, run
-from scorebench.sources import trained
-from scorebench.spec import Spec, parse
 from scorebench.stages.base import deadline
 from scorebench.stages.sample import sample
+from scorebench.suite.config import Training, load
+from scorebench.suite.plan import Plan
 from scorebench.targets.base import Target
-from scorebench.training import fit
 
 STEPS, TEMPERATURES, SEEDS = (1e-4, 2e-4, 4e-4), (0.7, 1.0), (0, 1, 2, 3)
 TARGETS = pytest.mark.parametrize("target", ["gaussian:dim=1", "gaussian_mixture:components=8,radius=3,std=0.3", "gaussian:dim=5"])

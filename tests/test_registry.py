@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import scorebench
-from scorebench import registry
-from scorebench.config import load
-from scorebench.errors import InputError
-from scorebench.plan import Plan
-from scorebench.spec import parse, parse_all
+from scorebench.core import registry
+from scorebench.core.errors import InputError
+from scorebench.core.spec import parse, parse_all
+from scorebench.suite.config import load
+from scorebench.suite.plan import Plan
 
 PACKAGE = Path(scorebench.__file__).parent
 METHODS = [(kind, name) for kind in registry.FOLDERS for name in registry.names(kind)]
@@ -107,8 +107,8 @@ def test_planning_imports_nothing_heavy(suite):
     program = f"""
 import sys
 import scorebench.cli
-from scorebench.config import load
-from scorebench.plan import Plan
+from scorebench.suite.config import load
+from scorebench.suite.plan import Plan
 plan = Plan(load({str(suite)!r}))
 for stage in ("train", "sample", "measure", "tables", "page"):
     for job in plan.jobs(stage):
@@ -212,7 +212,7 @@ def test_a_change_reaches_what_rests_on_it(package, suite, file):
     assert {job for job in before if after[job] != before[job]} == CHANGES[file]
 
 
-@pytest.mark.parametrize("file", ["samplers/base.py", "rng.py", "artifacts.py"])
+@pytest.mark.parametrize("file", ["samplers/base.py", "core/rng.py", "store/artifacts.py"])
 def test_a_change_of_shared_code_reaches_all_samples(package, suite, file):
     def fingerprints():
         plan = Plan(load(suite))

@@ -10,15 +10,16 @@ import pandas as pd
 import pytest
 
 import scorebench
-from scorebench import decomposition, registry, statistics, summary
-from scorebench.config import load as load_suite
-from scorebench.errors import InputError, NotApplicable
+from scorebench.core import registry
+from scorebench.core.errors import InputError, NotApplicable
+from scorebench.core.spec import parse_all
 from scorebench.figures.base import across_seeds, style
-from scorebench.results import Results
-from scorebench.spec import parse_all
+from scorebench.report import decomposition, statistics, summary
 from scorebench.stages import tables
 from scorebench.stages.measure import COLUMNS
 from scorebench.stages.page import _claim, mathml
+from scorebench.store.results import Results
+from scorebench.suite.config import load as load_suite
 
 SEEDS = 10
 

@@ -15,12 +15,12 @@ import pytest
 import torch
 from conftest import Lattice, assert_mean, examples, over, stream
 
-from scorebench import registry
-from scorebench.errors import NotApplicable
+from scorebench.core import registry
+from scorebench.core.errors import NotApplicable
+from scorebench.core.spec import parse
 from scorebench.samplers import base, mala
 from scorebench.samplers.base import Density, exact_density, grid, run
 from scorebench.samplers.ula import theory
-from scorebench.spec import parse
 from scorebench.targets.base import Target
 
 UNEQUAL = "gaussian_mixture:components=3,radius=1,weight=0.6"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from scorebench.statistics import holm, paired_p, t_interval
+from scorebench.report.statistics import holm, paired_p, t_interval
 
 SIMULATIONS = 40_000
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import Lattice, assert_cdf, assert_mean, examples, over, stream
 
-from scorebench.spec import Spec, parse
+from scorebench.core.spec import Spec, parse
 from scorebench.targets import _mixture
 from scorebench.targets.base import Target, nearest
 

@@ -13,14 +13,15 @@ import pandas as pd
 import pytest
 import torch
 
-from scorebench import training, verify
-from scorebench.config import as_suite
-from scorebench.errors import InputError
-from scorebench.plan import Plan
-from scorebench.sources import trained
+from scorebench.core.errors import InputError
+from scorebench.engine import training
+from scorebench.engine.sources import trained
+from scorebench.report import verify
 from scorebench.stages import sample as sampling
 from scorebench.stages.base import deadline
 from scorebench.stages.measure import Bench, metrics_of
+from scorebench.suite.config import as_suite
+from scorebench.suite.plan import Plan
 
 SUITE = {
     "name": "verify",

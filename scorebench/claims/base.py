@@ -45,7 +45,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 from torch.func import grad_and_value
 
-from scorebench import registry
+from scorebench.core import registry
 
 AS_WRITTEN, CORRECTED, IDENTITY = "as-written", "corrected", "identity"
 VERDICTS = ("reproduced", "refuted", "qualified", "underpowered", "unexplained")

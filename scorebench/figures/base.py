@@ -20,10 +20,10 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from scorebench import statistics
-from scorebench.errors import InputError, NotApplicable
-from scorebench.results import Results
-from scorebench.spec import parse
+from scorebench.core.errors import InputError, NotApplicable
+from scorebench.core.spec import parse
+from scorebench.report import statistics
+from scorebench.store.results import Results
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")

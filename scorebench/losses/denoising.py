@@ -9,8 +9,8 @@ It learns the score of the noised density p * N(0, sigma^2 I), not of p (Vincent
 import torch
 from torch import Tensor
 
+from scorebench.core.options import Positive
 from scorebench.models.base import Bound, score
-from scorebench.options import Positive
 from scorebench.targets.base import Target
 
 LABEL = "denoising, σ = {sigma}"

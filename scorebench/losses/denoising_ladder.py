@@ -8,8 +8,8 @@ Every row of a batch draws its level, uniformly. The source that is sampled and 
 import torch
 from torch import Tensor
 
+from scorebench.core.options import Falling
 from scorebench.models.base import Bound, score
-from scorebench.options import Falling
 from scorebench.targets.base import Target
 
 LABEL = "denoising, many levels"

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench import rng
+from scorebench.core import rng
 from scorebench.metrics.base import Estimate, jackknife
 
 

@@ -15,8 +15,8 @@ mode that is lost, at a median bandwidth as at any other: read it beside `mode_w
 
 from torch import Tensor
 
+from scorebench.core.options import Positive
 from scorebench.metrics.base import Estimate, Run
-from scorebench.options import Positive
 from scorebench.targets.base import Target
 
 LABEL = "KSD² (h = {fraction} rms)"

@@ -9,8 +9,8 @@ modes' shape.
 import torch
 from torch import Tensor
 
+from scorebench.core.options import Positive
 from scorebench.metrics.base import Estimate, Run
-from scorebench.options import Positive
 from scorebench.targets.base import Target
 
 LABEL = "MMD² (h = {fraction} rms)"

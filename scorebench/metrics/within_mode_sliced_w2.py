@@ -10,7 +10,7 @@ Unstratified, the distance between the modes' weights drowns the shape: floors a
 import torch
 from torch import Tensor
 
-from scorebench import rng
+from scorebench.core import rng
 from scorebench.metrics.base import Estimate, Run, jackknife
 from scorebench.targets.base import Target, nearest
 

@@ -7,8 +7,8 @@ density: r(x) = x + sigma^2 s(x), the posterior mean (Vincent 2011, section 4; A
 import torch
 from torch import Tensor
 
+from scorebench.core.options import Count, Positive
 from scorebench.models.mlp_score import MLPScore
-from scorebench.options import Count, Positive
 
 LABEL = "denoising autoencoder"
 REFERENCE = "Vincent (2011), section 4; Alain and Bengio (2014), theorem 1"

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from scorebench.core.options import Count
 from scorebench.models.base import dense
-from scorebench.options import Count
 
 LABEL = "MLP score field"
 REFERENCE = "Song and Ermon (2019), section 2"

@@ -8,8 +8,8 @@ With much noise p * N(0, sigma^2 I) is close to N(0, sigma^2 I), which the quadr
 import torch
 from torch import Tensor, nn
 
+from scorebench.core.options import Count
 from scorebench.models.mlp_energy import MLPEnergy
-from scorebench.options import Count
 
 LABEL = "noise-conditional MLP energy"
 REFERENCE = "energy form of Song and Ermon (2019), section 4.1; scaled as Karras et al. (2022), section 5"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorebench.options import Count, Falling
+from scorebench.core.options import Count, Falling
 from scorebench.samplers.base import Density, Info
 
 LABEL = "annealed Langevin"

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorebench import rng
-from scorebench.errors import NotApplicable
+from scorebench.core import rng
+from scorebench.core.errors import NotApplicable
 from scorebench.samplers.base import Density, Info
 
 LABEL = "exact draws"

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from scorebench.options import Positive
+from scorebench.core.options import Positive
 from scorebench.samplers.base import Density, Info
 
 LABEL = "underdamped, {splitting}"

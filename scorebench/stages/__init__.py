@@ -3,9 +3,9 @@
 import importlib
 from pathlib import Path
 
-from scorebench.errors import InputError, unknown
-from scorebench.plan import Plan
+from scorebench.core.errors import InputError, unknown
 from scorebench.stages.base import OK, record
+from scorebench.suite.plan import Plan
 
 STAGES = ("train", "sample", "measure", "claim", "tables", "figure", "page")
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scorebench import artifacts, registry
-from scorebench.errors import NotApplicable
-from scorebench.spec import Spec
+from scorebench.core import registry
+from scorebench.core.errors import NotApplicable
+from scorebench.core.spec import Spec
+from scorebench.store import artifacts
 
 OK, DIVERGED, TIMEOUT = "ok", "diverged", "timeout"
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from scorebench import artifacts
 from scorebench.claims.base import evaluate, result
-from scorebench.plan import Plan
-from scorebench.spec import parse
+from scorebench.core.spec import parse
 from scorebench.stages.base import OK, attempt, deadline, preload, record
+from scorebench.store import artifacts
+from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, out: Path, timing: Path) -> None:

@@ -6,11 +6,12 @@ import matplotlib
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench import artifacts, registry
+from scorebench.core import registry
 from scorebench.figures.base import style
-from scorebench.plan import Plan
-from scorebench.results import Results
 from scorebench.stages.base import OK, attempt, deadline
+from scorebench.store import artifacts
+from scorebench.store.results import Results
+from scorebench.suite.plan import Plan
 
 matplotlib.use("agg")
 DPI = 200

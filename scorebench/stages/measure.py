@@ -11,12 +11,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from scorebench import artifacts, registry, rng
+from scorebench.core import registry, rng
+from scorebench.core.spec import Spec, parse_all
+from scorebench.engine.sources import Source, read
 from scorebench.metrics.base import Estimate, Points, Run
-from scorebench.plan import Measure, Plan
-from scorebench.sources import Source, read
-from scorebench.spec import Spec, parse_all
 from scorebench.stages.base import DIVERGED, OK, attempt, deadline, not_applicable, preload, record
+from scorebench.store import artifacts
+from scorebench.suite.plan import Measure, Plan
 from scorebench.targets.base import Target
 
 COLUMNS = (

@@ -14,12 +14,14 @@ import latex2mathml.converter
 import pandas as pd
 from PIL import Image
 
-from scorebench import artifacts, decomposition, registry, summary
-from scorebench.claims._slips import SLIPS
-from scorebench.plan import Plan
-from scorebench.results import Results
-from scorebench.spec import parse
+from scorebench.claims.lib.slips import SLIPS
+from scorebench.core import registry
+from scorebench.core.spec import parse
+from scorebench.report import decomposition, summary
 from scorebench.stages.tables import counts, telling_number, wide
+from scorebench.store import artifacts
+from scorebench.store.results import Results
+from scorebench.suite.plan import Plan
 
 TABLES = (
     (
@@ -79,7 +81,7 @@ def _claim(claim: dict[str, Any], figures: dict[str, str]) -> dict[str, Any]:
         "statement_mathml": mathml(claim["statement"]),
         "correction_mathml": mathml(claim["correction"]) if claim["correction"] else "",
         "derivation": registry.entry("claim", claim["id"]).doc,
-        "file": f"scorebench/claims/{claim['id'].replace('-', '_')}.py",
+        "file": registry.entry("claim", claim["id"]).file,
         "figure": figures.get(claim["id"], ""),
         "evidence": telling if telling and not telling["agrees"] else None,
     }

@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
-from scorebench import artifacts, rng
-from scorebench.config import Sampling
-from scorebench.plan import Plan, Sample
+from scorebench.core import rng
+from scorebench.core.spec import Spec
+from scorebench.engine.sources import read
 from scorebench.samplers.base import Density, Outcome, exact_density, grid
 from scorebench.samplers.base import run as run_sampler
-from scorebench.sources import read
-from scorebench.spec import Spec
 from scorebench.stages.base import OK, attempt, deadline, not_applicable, preload, record
+from scorebench.store import artifacts
+from scorebench.suite.config import Sampling
+from scorebench.suite.plan import Plan, Sample
 from scorebench.targets.base import Target
 
 Block = dict[str, Any]

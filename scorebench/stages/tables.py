@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scorebench import artifacts, decomposition, statistics
-from scorebench.plan import Plan
-from scorebench.provenance import manifest, timings
-from scorebench.results import WHOLE
-from scorebench.spec import Spec, parse, parse_all
+from scorebench.core import registry
+from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.report import decomposition, statistics
 from scorebench.stages.base import OK
+from scorebench.store import artifacts
+from scorebench.store.provenance import manifest, timings
+from scorebench.store.results import WHOLE
+from scorebench.suite.plan import Plan
 
 ALPHA = 0.05
 SEEN = 4.0
@@ -211,7 +213,7 @@ def _claims(claims: list[dict[str, Any]], plan: Plan) -> pd.DataFrame:
         entry = {k: c[k] for k in ("id", "label", "source", "expected", "verdict")} | counts(c)
         telling: dict[str, Any] = telling_number(c) or {}
         entry |= {"number": telling.get("name")} | {k: telling.get(k) for k in ("predicted", "measured", "standard_error")}
-        places = {"file": f"scorebench/claims/{c['id'].replace('-', '_')}.py", "numbers": f"claims/{c['id']}.json"}
+        places = {"file": registry.entry("claim", c["id"]).file, "numbers": f"claims/{c['id']}.json"}
         found.append(entry | places | {"figure": f"figures/{figures[c['id']]}.pdf" if c["id"] in figures else ""})
     columns = (
         "id label source expected verdict stated stated_agree corrected corrected_agree number predicted measured standard_error".split()

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from scorebench import artifacts, statistics
-from scorebench.plan import Plan
+from scorebench.engine.training import Fitted, fit, sweep
+from scorebench.report import statistics
 from scorebench.stages.base import attempt, deadline, preload, record
-from scorebench.training import Fitted, fit, sweep
+from scorebench.store import artifacts
+from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, out: Path, timing: Path) -> None:

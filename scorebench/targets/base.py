@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from scorebench import rng
+from scorebench.core import rng
 
 
 class Truth(NamedTuple):

@@ -8,7 +8,7 @@ images, exact draws and metrics from the 599 held out. The population's density 
 import torch
 from torch import Tensor
 
-from scorebench.options import Positive
+from scorebench.core.options import Positive
 from scorebench.targets._mixture import normal
 from scorebench.targets.base import Target, untempered
 

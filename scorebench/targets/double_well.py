@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from scorebench.options import Count, Positive
+from scorebench.core.options import Count, Positive
 from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target, Truth
 

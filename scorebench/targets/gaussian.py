@@ -2,7 +2,7 @@
 
 import torch
 
-from scorebench.options import Count, Positive
+from scorebench.core.options import Count, Positive
 from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from scorebench.options import Count, Positive, Share
+from scorebench.core.options import Count, Positive, Share
 from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target
 

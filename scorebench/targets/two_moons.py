@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 
-from scorebench.options import Positive
+from scorebench.core.options import Positive
 from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target
 

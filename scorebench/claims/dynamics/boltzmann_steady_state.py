@@ -1,0 +1,120 @@
+r"""The steady state is the Gibbs law exp(-V/sigma^2): in a parabola with Euler's own bias, in a double well by its slope.
+
+Statement (Gibbs law): q_inf(x) is proportional to exp(-V(x)/sigma^2).
+
+Prediction. At T = sigma^2 = 1/4, 1, 4. **V = x^2/2**: variance T. Euler with h = .05 has 2T/(2 - h), 2.6 % more: its own bias, which at this number of
+chains is seen, and is predicted (that it tends to the Gibbs law as h does to 0 is in `step_size_bias`).
+
+**V = (x^2 - 1)^2**: E x^2 by quadrature, .918, .833 and 1.042 at the three T, and the share with |x| < .3 to that with .7 < |x| < 1.3: quadrature, too.
+Where log q is linear in V its slope is -1/T: the statement itself, without its constant.
+
+(Euler on a quartic has no steady state: from |x| > sqrt(1 + 1/(2h)) a step leads further out than it came from, and sooner or later a chain gets there. So the
+particles there are MALA's, whose steady state is exact.)
+
+Measurement. Parabola: the project's own ULA, 100,000 chains from N(0, T), 120 steps: what is left of the start is 5e-6 of the bias. Double well: MALA,
+60,000 chains from N(0, 1/4), 100 steps of c = .05 (.02 at T = 1/4, 300 steps); from |x| = 3 it would refuse for ever. Slope: the steady state of the
+finite-volume solver, 600 cells, regression of log q on V where V < 6T: second order, tolerance 1e-3 of it. The leading number has a standard error of .45
+%: an error of 3 % is seen in 9 of 10 runs.
+
+Reference: Risken (1989), section 5.2; Pavliotis (2014), proposition 4.2; Roberts and Tweedie (1996), section 3, for the quartic.
+"""
+
+import math
+
+import numpy as np
+import torch
+from scipy.integrate import quad
+
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, of_means, variance
+from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.langevin import langevin, normal
+from scorebench.core.rng import generator
+from scorebench.samplers.base import exact_density, run
+from scorebench.samplers.mala import GRADIENTS, MALA
+from scorebench.targets.double_well import double_well
+
+LABEL = "The steady state is the Gibbs law"
+SOURCE = "Gibbs law"
+STATEMENT = r"q_\infty(x) \propto \exp\left(-\frac{V(x)}{\sigma^2}\right)"
+EXPECTED = "reproduced"
+REFERENCE = "Risken (1989), section 5.2; Pavliotis (2014), proposition 4.2"
+LEADING = "variance in x^2/2 at T = 1, Euler at h = 0.05"
+
+TEMPERATURES, STEP_SIZE, STEPS, CHAINS = (0.25, 1.0, 4.0), 0.05, 120, 100_000
+WELL_CHAINS, WELL_START, WELL_RUNS = 60_000, 0.25, {0.25: (0.02, 300), 1.0: (0.05, 100), 4.0: (0.05, 100)}
+INNER, OUTER = 0.3, (0.7, 1.3)
+AXIS, DEPTH, NUMERICAL = (-3.5, 3.5, 600), 6.0, 1e-3
+
+
+def _variance(t: float) -> str:
+    return f"variance in x^2/2 at T = {t:g}, Euler at h = {STEP_SIZE:g}"
+
+
+def square_of(t: float) -> str:
+    """The quantity of that name."""
+    return f"E x^2 in the double well at T = {t:g}"
+
+
+def _ratio(t: float) -> str:
+    return f"log ratio of shares, |x| < {INNER:g} to {OUTER[0]:g} < |x| < {OUTER[1]:g}, in the double well at T = {t:g}"
+
+
+def _slope(t: float) -> str:
+    return f"slope of log q in V, double well at T = {t:g}"
+
+
+def predict() -> list[Prediction]:
+    """Closed forms and quadrature."""
+    found = []
+    for t in TEMPERATURES:
+        setting = {"temperature": t}
+        found.append(Prediction(_variance(t), AS_WRITTEN, setting, "x^2", 2 * t / (2 - STEP_SIZE), 1e-5 * t))
+        z, square, inner, outer = (
+            gibbs(t, power, low, high) for power, low, high in ((0, 0.0, 9.0), (2, 0.0, 9.0), (0, 0.0, INNER), (0, *OUTER))
+        )
+        found.append(Prediction(square_of(t), AS_WRITTEN, setting, "x^2", square / z))
+        found.append(Prediction(_ratio(t), AS_WRITTEN, setting, "", math.log(inner / outer)))
+        found.append(Prediction(_slope(t), AS_WRITTEN, setting, "1/V", -1 / t, NUMERICAL / t))
+    return found
+
+
+def gibbs(t: float, power: int, low: float, high: float) -> float:
+    """Integral of x^power exp(-V/T)."""
+    return quad(
+        lambda x: x**power * math.exp(-((x * x - 1) ** 2) / t),
+        low,
+        high,
+        points=[1.0] if high > 1 else None,
+        epsabs=0,
+        epsrel=1e-10,
+        limit=200,
+    )[0]
+
+
+def measure(master: int) -> dict[str, Measurement]:
+    """ULA in the parabola; MALA and the solver in the double well."""
+    found = {}
+    well = double_well()
+    for t in TEMPERATURES:
+
+        def stream(use: str, t: float = t) -> torch.Generator:
+            return generator(master, "claim", "boltzmann-steady-state", use, t)
+
+        start = normal(0.0, t).sample(CHAINS, stream("start"))
+        (x,) = langevin(normal(0.0, 1.0), start, STEP_SIZE, (STEPS * STEP_SIZE,), stream("ula"), t)[..., 0]
+        found[_variance(t)] = variance(x)
+
+        step_size, steps = WELL_RUNS[t]
+        sampler = MALA(torch.tensor([[step_size]]), torch.tensor([[t]]))
+        start = normal(0.0, WELL_START).sample(WELL_CHAINS, stream("inside"))[None]
+        x = run(sampler, exact_density(well), start, (steps,), [stream("mala")], GRADIENTS).samples[0, 0, 0, :, 0].double()
+        found[square_of(t)] = mean(x.square())
+        inner, outer = x.abs() < INNER, (x.abs() > OUTER[0]) & (x.abs() < OUTER[1])
+        found[_ratio(t)] = of_means(torch.stack([inner, outer], -1), lambda m: (m[0] / m[1]).log())
+
+        matrix = fokker_planck.generator(well.score, t, AXIS)
+        masses = fokker_planck.steady_state(matrix)
+        v = (fokker_planck.centres(AXIS)[:, 0].numpy() ** 2 - 1) ** 2
+        deep = v < DEPTH * t
+        found[_slope(t)] = Measurement(float(np.polyfit(v[deep], np.log(masses[deep]), 1)[0]))
+    return found

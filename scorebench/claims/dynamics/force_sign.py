@@ -1,0 +1,63 @@
+r"""A force is -grad V: with the sign as printed a particle leaves the minimum.
+
+Statement (between Langevin's equation and the overdamped one): the force of a potential is F = +grad V.
+
+Prediction. V = x^2/2, x_0 = 1, at rest, m = 1, t = 1.
+
+    Newton:      x'' = -V'  gives x = cos t = .5403, with energy x'^2/2 + V kept;     x'' = +V'  gives x = cosh t = 1.5431
+    overdamped:  x' = -V'   gives x = e^-t = .3679;                                   x' = +V'   gives x = e^t = 2.7183
+
+so that the potential energy falls with the minus alone. (In the article's next line the drift of the Langevin equation is -grad V again: two signs
+that cancel, a slip.)
+
+Measurement: nothing is random. Newton by SciPy's integrator at a relative tolerance of 1e-12; overdamped by the project's ULA at T = 0, h = 1e-4, whose
+result (1 - h)^k or (1 + h)^k is known: the gap to e^-t or e^t, below 1.4e-4, and float32's rounding over 10,000 steps, 1e-3 of the value, are the tolerance.
+
+Reference: Goldstein (1980), equation 1-16.
+"""
+
+import math
+
+import torch
+from scipy.integrate import solve_ivp
+
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.langevin import langevin, linear
+
+LABEL = "The force is plus the gradient of V"
+SOURCE = "between Langevin's equation and the overdamped one"
+STATEMENT = r"F = +\nabla V"
+CORRECTION = r"F = -\nabla V \text{ (the article's next line has the drift } -\nabla V \text{: two slips that cancel)}"
+EXPECTED = "refuted"
+REFERENCE = "Goldstein (1980), equation 1-16"
+LEADING = "x(1) by x'' = -grad V"
+
+STEPS = 10_000
+NEWTON, OVERDAMPED = "x(1) by x'' = {sign}grad V", "x(1) by x' = {sign}grad V"
+FALLS = "x(1) by x'{s} = +grad V, if that force led to the minimum"
+
+
+def predict() -> list[Prediction]:
+    """Closed forms."""
+    h = 1 / STEPS
+    found = []
+    for sign, b, newton in (("-", -1.0, math.cos(1)), ("+", 1.0, math.cosh(1))):
+        gap = abs((1 + b * h) ** STEPS - math.exp(b)) + 1e-3 * math.exp(b)
+        found.append(Prediction(NEWTON.format(sign=sign), CORRECTED, {}, "x", newton, 1e-9))
+        found.append(Prediction(OVERDAMPED.format(sign=sign), CORRECTED, {}, "x", math.exp(b), gap))
+    found.append(Prediction(FALLS.format(s="'"), AS_WRITTEN, {}, "x", math.cos(1), 1e-9))
+    found.append(Prediction(FALLS.format(s=""), AS_WRITTEN, {}, "x", math.exp(-1), 1e-3))
+    return found
+
+
+def measure(master: int) -> dict[str, Measurement]:
+    """Four paths, without noise: the master seed does nothing."""
+    found = {}
+    for sign, b in (("-", -1.0), ("+", 1.0)):
+        path = solve_ivp(lambda t, y, b=b: (y[1], b * y[0]), (0, 1), (1.0, 0.0), method="DOP853", rtol=1e-12, atol=1e-12)
+        found[NEWTON.format(sign=sign)] = Measurement(float(path.y[0, -1]))
+        end = langevin(linear(b), torch.ones(1, 1), 1 / STEPS, (1.0,), torch.Generator(), 0.0)
+        found[OVERDAMPED.format(sign=sign)] = Measurement(float(end))
+    found[FALLS.format(s="'")] = found[NEWTON.format(sign="+")]
+    found[FALLS.format(s="")] = found[OVERDAMPED.format(sign="+")]
+    return found

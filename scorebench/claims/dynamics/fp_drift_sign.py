@@ -1,0 +1,95 @@
+r"""The drift of Langevin dynamics is -grad V: with the sign as printed, mass runs away from the minimum.
+
+Statement: put mu = +grad V into the Fokker-Planck equation d_t q = -d(mu q) + sigma^2 d^2 q, and q tends to exp(-V/sigma^2)/Z.
+
+Prediction. V = x^2/2, sigma = 1, start N(1, .1). Langevin dynamics has drift -x; moments of the Fokker-Planck equation give for a drift of mu = b x
+
+    mean e^(bt),    variance .1 e^(2bt) + (e^(2bt) - 1)/b.
+
+b = -1: e^-t and .1 e^-2t + 1 - e^-2t, which contract to N(0, 1), as the statement says of its equation. b = +1, the equation as printed: e^t and
+.1 e^2t + e^2t - 1, which grow for ever: exp(V) is no density, and there is no steady state. At t = 1 the variances are .878 and 7.128. (The
+article's next lines go on with the right sign: a slip that a reader who types the equation in will meet.)
+
+Measurement. The density: the project's finite-volume solver in [-25, 25] with either drift; its second-order error with cells of h = .05 (.2 % of the
+variance at t = 1, drift +grad V; fitted fluxes diffuse by T (1 + x^2 h^2/12)) is within the tolerance, 5e-3 of the value. Particles: 200,000 by ULA with
+either score, h = .002; Euler's known law gives the tolerance. A variance has a standard error of .32 %.
+
+Reference: Risken (1989), section 5.3; Pavliotis (2014), section 3.4.
+"""
+
+import math
+from itertools import product
+
+import numpy as np
+from scipy.stats import norm
+
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean, variance
+from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.langevin import langevin, linear, normal
+from scorebench.core.rng import generator
+
+LABEL = "The Fokker-Planck drift is plus the gradient of V"
+SOURCE = "Fokker-Planck equation, its steady state"
+STATEMENT = r"\partial_t q = -\partial_x(\mu q) + \sigma^2 \partial_x^2 q, \; \mu = +\nabla V \text{ tends to } e^{-V/\sigma^2}/Z"
+CORRECTION = r"\mu = -\nabla V; \text{ with } +\nabla V \text{ and } V = x^2/2 \text{ the variance is } e^{2t}v_0 + e^{2t} - 1"
+EXPECTED = "refuted"
+REFERENCE = "Risken (1989), section 5.3"
+LEADING = "variance of particles at t = 1, drift -grad V"
+
+MEAN, VARIANCE, TIMES = 1.0, 0.1, (0.5, 1.0)
+STEP_SIZE, CHAINS = 0.002, 200_000
+AXIS, NUMERICAL = (-25.0, 25.0, 1000), 5e-3
+SIGNS = {"-grad V": -1.0, "+grad V": 1.0}
+
+
+def _law(b: float, t: float) -> tuple[float, float]:
+    grown = math.exp(2 * b * t)
+    return math.exp(b * t) * MEAN, VARIANCE * grown + (grown - 1) / b
+
+
+def _euler_law(b: float, t: float) -> tuple[float, float]:
+    steps = round(t / STEP_SIZE)
+    a = 1 + b * STEP_SIZE
+    grown = a ** (2 * steps)
+    return a**steps * MEAN, VARIANCE * grown + 2 * STEP_SIZE * (grown - 1) / (a * a - 1)
+
+
+def predict() -> list[Prediction]:
+    """Closed forms."""
+    found = []
+    for (drift, b), t in product(SIGNS.items(), TIMES):
+        for k, what in enumerate(("mean", "variance")):
+            value, unit = _law(b, t)[k], "x" if what == "mean" else "x^2"
+            gap = abs(value - _euler_law(b, t)[k])
+            of_particles, of_density = (f"{what} of {whose} at t = {t:g}, drift {drift}" for whose in ("particles", "the density"))
+            found.append(Prediction(of_particles, CORRECTED, {"t": t}, unit, value, gap))
+            found.append(Prediction(of_density, CORRECTED, {"t": t}, unit, value, NUMERICAL * value))
+            if b > 0:
+                found.append(Prediction(f"{of_particles}, if it contracts", AS_WRITTEN, {"t": t}, unit, _law(-b, t)[k], gap))
+    return found
+
+
+def measure(master: int) -> dict[str, Measurement]:
+    """Particles and the density, with either sign."""
+    found = {}
+    starts, stream = (generator(master, "claim", "fp-drift-sign", use) for use in ("start", "sample"))
+    start = normal(MEAN, VARIANCE).sample(CHAINS, starts)
+    edges = np.linspace(AXIS[0], AXIS[1], AXIS[2] + 1)
+    masses = np.diff(norm.cdf(edges, MEAN, math.sqrt(VARIANCE)))
+    x = fokker_planck.centres(AXIS)[:, 0].numpy()
+    for drift, b in SIGNS.items():
+        drift_of = linear(b)
+        particles = langevin(drift_of, start, STEP_SIZE, TIMES, stream)[..., 0]
+        densities = fokker_planck.evolve(fokker_planck.generator(drift_of.score, 1.0, AXIS), masses, TIMES)
+        for t, chains, density in zip(TIMES, particles, densities, strict=True):
+            middle = float(density @ x)
+            for what, of_chains, of_density in (
+                ("mean", mean(chains), middle),
+                ("variance", variance(chains), float(density @ (x - middle) ** 2)),
+            ):
+                name = f"{what} of particles at t = {t:g}, drift {drift}"
+                found[name] = of_chains
+                found[f"{what} of the density at t = {t:g}, drift {drift}"] = Measurement(of_density)
+                if b > 0:
+                    found[f"{name}, if it contracts"] = of_chains
+    return found

@@ -1,0 +1,160 @@
+r"""p = exp(-f)/Z integrates to one, where exp(-f) is integrable; not every network is.
+
+Statement (equation 152): for any function f, p(x) = exp(-f(x))/Z with Z = int exp(-f(x)) dx is a density: it integrates to one.
+
+Prediction. **Integrable.** V = (x^2 - 1)^2 at temperature T: log Z = log int exp(-V/T) dx by adaptive quadrature to 1e-10, at T = 1/4, 1, 4.
+Annealed importance sampling (AIS) knows nothing of quadrature and must find the same. The network f(x) = softplus(x) + softplus(-x),
+softplus(x) = ln(1 + e^x), has exp(-f) = 1/((1 + e^x)(1 + e^-x)), the logistic density: Z = 1. Energies trained on V's draws, by implicit and by
+denoising score matching: AIS less quadrature is zero, and so is the growth of log int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a
+softplus network is asymptotically linear along every ray, so that in one dimension exp(-f) is integrable exactly if f rises far out on both sides: 1
+says that it does.
+
+**Not integrable.** The same network with its last weights negated, f(x) = -softplus(x) - softplus(-x): int_(-L)^L exp(-f) = int (1 + e^x)(1 + e^-x)
+= 4 L + 4 sinh L, which grows without end. As stated log int_(-2L)^(2L) - log int_(-L)^L would be 0; it is log((8 L + 4 sinh 2L)/(4 L + 4 sinh L)),
+near L. The tail test must say 0, not 1. Nothing in an energy network forbids it: score matching only sees f where there is data.
+
+Measurement: AIS with 20,000 chains, 100 levels, one MALA step each, from N(0, 1.5^2) (N(0, 3^2) for the network); the standard error of log Z
+over chains is below .8 % of .68. Integrals up to L by the trapezoid rule on 40,001 nodes in float64: to 1e-6, the tolerance.
+
+Reference: LeCun et al. (2006), section 1.3, for the requirement; Neal (2001) for AIS.
+"""
+
+import math
+
+import torch
+from scipy.integrate import quad
+from torch import Tensor
+
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.ais import Energy, log_z
+from scorebench.core.rng import generator
+from scorebench.core.spec import parse
+from scorebench.engine.training import fit
+from scorebench.models.base import Bound
+from scorebench.models.mlp_energy import MLPEnergy
+from scorebench.suite.config import Training
+from scorebench.targets._mixture import normal
+from scorebench.targets.double_well import double_well
+
+LABEL = "exp(-f)/Z is a density for any f"
+SOURCE = "equation 152"
+STATEMENT = r"p(x) = \frac{\exp(-f(x))}{Z}, \quad Z = \int \exp(-f(x))\,dx, \quad \int p(x)\,dx = 1 \text{ for any } f"
+CORRECTION = r"\text{for any } f \text{ with } \int \exp(-f(x))\,dx < \infty: \text{ a network must grow in every direction}"
+EXPECTED = "qualified"
+INTEGRABLE, NOT = "integrable", "not integrable"
+CONDITIONS = {"integrable": True, "not integrable": False}
+REFERENCE = "LeCun et al. (2006), section 1.3; Neal (2001)"
+LEADING = "log Z of the double well at T = 1"
+
+TEMPERATURES, CHAINS, LEVELS = (0.25, 1.0, 4.0), 20_000, 100
+NEAR, FAR, SMALL = 40.0, 80.0, 10.0
+NETWORK = "softplus(x) + softplus(-x)"
+TRAINED = {f"an energy trained by {loss.partition(':')[0]} score matching": loss for loss in ("implicit", "denoising:sigma=0.1")}
+NEGATED = f"-({NETWORK})"
+
+
+def _log_z(what: str) -> str:
+    return f"log Z of {what}"
+
+
+def _less(what: str) -> str:
+    return f"{_log_z(what)}, AIS less quadrature"
+
+
+def _growth(what: str) -> str:
+    return f"growth of the log integral of {what} when L doubles"
+
+
+def _tail(what: str) -> str:
+    return f"tail test of {what}"
+
+
+def predict() -> list[Prediction]:
+    """Closed forms, and adaptive quadrature for the double well."""
+    found = []
+    for t in TEMPERATURES:
+        z, _ = quad(lambda x, t=t: math.exp(-((x * x - 1) ** 2) / t), -9, 9, points=(-1, 0, 1), epsabs=0, epsrel=1e-10, limit=200)
+        found.append(Prediction(_log_z(f"the double well at T = {t:g}"), INTEGRABLE, {"temperature": t}, "nat", math.log(z)))
+    found += [
+        Prediction(_log_z(NETWORK), INTEGRABLE, {}, "nat", 0.0),
+        Prediction(_growth(NETWORK), INTEGRABLE, {"L": NEAR}, "nat", 0.0, 1e-6),
+        Prediction(_tail(NETWORK), INTEGRABLE, {}, "", 1.0),
+    ]
+    for trained in TRAINED:
+        found += [
+            Prediction(_less(trained), INTEGRABLE, {}, "nat", 0.0, 1e-6),
+            Prediction(_growth(trained), INTEGRABLE, {"L": NEAR}, "nat", 0.0, 1e-6),
+            Prediction(_tail(trained), INTEGRABLE, {}, "", 1.0),
+        ]
+    ratio = (8 * SMALL + 4 * math.sinh(2 * SMALL)) / (4 * SMALL + 4 * math.sinh(SMALL))
+    return [
+        *found,
+        Prediction(_growth(NEGATED), NOT, {"L": SMALL}, "nat", 0.0, 1e-6),
+        Prediction(_tail(NEGATED), NOT, {}, "", 1.0),
+        Prediction(f"{_growth(NEGATED)}, in closed form", CORRECTED, {"L": SMALL}, "nat", math.log(ratio), 1e-6),
+        Prediction(f"{_tail(NEGATED)}, as it should be", CORRECTED, {}, "", 0.0),
+    ]
+
+
+def measure(master: int) -> dict[str, Measurement]:
+    """AIS, quadrature and tails."""
+
+    def stream(use: object) -> torch.Generator:
+        return generator(master, "claim", "boltzmann-form", use)
+
+    found = {}
+    for t in TEMPERATURES:
+        z = log_z(_double_well(t), normal(1, 1.5**2), CHAINS, LEVELS, 0.1 * min(t, 1.0), stream(t))
+        found[_log_z(f"the double well at T = {t:g}")] = z
+
+    network, negated, trained = two_softplus(1.0), two_softplus(-1.0), {name: _trained(loss, master) for name, loss in TRAINED.items()}
+    found[_log_z(NETWORK)] = log_z(network, normal(1, 9.0), CHAINS, LEVELS, 0.5, stream("network"))
+    for name, energy in trained.items():
+        by_ais = log_z(energy, normal(1, 1.5**2), CHAINS, LEVELS, 0.05, stream(name))
+        found[_less(name)] = by_ais._replace(measured=by_ais.measured - _log_integral(energy, NEAR))
+    for name, energy, half_width in ((NETWORK, network, NEAR), *((n, e, NEAR) for n, e in trained.items()), (NEGATED, negated, SMALL)):
+        found[_growth(name)] = Measurement(_log_integral(energy, 2 * half_width) - _log_integral(energy, half_width))
+        found[_tail(name)] = Measurement(float(is_integrable(energy)))
+    found[f"{_growth(NEGATED)}, in closed form"] = found[_growth(NEGATED)]
+    found[f"{_tail(NEGATED)}, as it should be"] = found[_tail(NEGATED)]
+    return found
+
+
+def _double_well(t: float) -> Energy:
+    return lambda x: (x.square() - 1).square()[..., 0] / t
+
+
+def is_integrable(energy: Energy) -> bool:
+    """Whether exp(-f) has a finite integral on the line, for an f that is linear far out: f rises on both sides."""
+    ends = torch.tensor([[-FAR], [-NEAR], [NEAR], [FAR]], dtype=torch.float64)
+    left, near_left, near_right, right = energy(ends)
+    return bool(left > near_left) and bool(right > near_right)
+
+
+def two_softplus(sign: float) -> Bound:
+    """The project's own network with two hidden units, f = sign (softplus(x) + softplus(-x))."""
+    network = MLPEnergy(1, generator("structure"), width=2, depth=1).double()
+    parameters = {
+        "hidden.0.weight": torch.tensor([[1.0], [-1.0]], dtype=torch.float64),
+        "hidden.0.bias": torch.zeros(2, dtype=torch.float64),
+        "out.weight": sign * torch.ones(1, 2, dtype=torch.float64),
+        "out.bias": torch.zeros(1, dtype=torch.float64),
+    }
+    return Bound(network, parameters, True)
+
+
+def _trained(loss: str, master: int) -> Bound:
+    """An energy that a loss learnt from draws of the double well, in float64."""
+    training = Training(size=5_000, batch=128, steps=(400,))
+    model = parse("model", "mlp_energy:width=16")
+    fitted = fit(double_well(), model, [parse("loss", loss)], [1e-2], training, training.steps, master, ["boltzmann-form"], "claim")
+    parameters = {k: v[0, 0].double() for k, v in fitted.parameters[-1].items()}
+    return Bound(fitted.module.double(), parameters, True)
+
+
+def _log_integral(energy: Energy, half_width: float) -> float:
+    """Log of int_(-L)^L exp(-f) by the trapezoid rule."""
+    nodes = torch.linspace(-half_width, half_width, 40_001, dtype=torch.float64)
+    log_p: Tensor = -energy(nodes[:, None])
+    highest = log_p.max()
+    return float(torch.trapezoid((log_p - highest).exp(), nodes).log() + highest)

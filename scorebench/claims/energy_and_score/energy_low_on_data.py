@@ -1,0 +1,86 @@
+r"""A trained energy is low where data is dense and high elsewhere: -E tells data from other points as the density does.
+
+Statement (energy-based models): the energy is low where data is dense, high where there is none.
+
+Prediction. AUROC = P(E(data) < E(other)). N(0, 1) against U[-4, 4]: the true energy x^2/2 orders by |x|, so AUROC = P(|X| < |U|) = E (4 - |X|)^+/4 = (2 (4
+Phi(4) + phi(4)) - 4 - 2 phi(0))/4 = .80053. A trained energy that is right has the same; one that is right up to its order in |x|, too. Digits in 64
+dimensions have no known density; against digits whose every pixel was shuffled between images, which no look at single pixels tells from digits (AUROC
+1/2), trained energies are to say which is which: AUROC 1 within .02, set on trials with other seeds (.991 to .996).
+
+Measurement: the project's own MLP energies: on the line by implicit score matching, 5,000 points, 400 steps, tolerance .005 (AUROC is flat at the best
+order: an order that is wrong where E differs by .1 costs .001); on digits by denoising at sigma = .4 and by sliced score matching, 400 steps; 200,000
+pairs, 4,000 for digits. The leading number has a standard error of .1 %: an error of .7 % is seen in 9 of 10 runs.
+
+Reference: LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4, for AUROC.
+"""
+
+import torch
+from scipy.stats import norm
+from torch import Tensor
+
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean
+from scorebench.claims.lib.langevin import normal
+from scorebench.core.rng import generator
+from scorebench.core.spec import parse
+from scorebench.engine.training import fit
+from scorebench.models.base import Bound
+from scorebench.suite.config import Training
+from scorebench.targets.base import Target
+from scorebench.targets.digits import digits
+
+LABEL = "Energy is low where data is dense"
+SOURCE = "energy-based models, before equation 152"
+STATEMENT = r"E(x) \text{ is low where data is dense, high elsewhere}"
+EXPECTED = "reproduced"
+REFERENCE = "LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4"
+LEADING = "AUROC of the true energy, N(0, 1) against U[-4, 4]"
+
+EDGE, PAIRS, DIGITS, OFF, OFF_DIGITS = 4.0, 200_000, 4_000, 0.005, 0.02
+ON_LINE, ON_DIGITS = Training(size=5_000, batch=128, steps=(400,)), Training(size=10_000, batch=128, steps=(400,))
+TRAINED = "AUROC of a trained energy, N(0, 1) against U[-4, 4]"
+OF_DIGITS = "AUROC of an energy trained by {}, digits held out against digits with shuffled pixels"
+LOSSES = {"denoising": "denoising:sigma=0.4", "sliced score matching": "sliced_vr"}
+
+
+def predict() -> list[Prediction]:
+    """Closed form; a threshold for digits."""
+    auroc = (2 * (EDGE * norm.cdf(EDGE) + norm.pdf(EDGE)) - EDGE - 2 * norm.pdf(0)) / EDGE
+    return [
+        Prediction(LEADING, AS_WRITTEN, {}, "", float(auroc)),
+        Prediction(TRAINED, AS_WRITTEN, {}, "", float(auroc), OFF),
+        *(Prediction(OF_DIGITS.format(by), AS_WRITTEN, {"loss": loss}, "", 1.0, OFF_DIGITS) for by, loss in LOSSES.items()),
+    ]
+
+
+def measure(master: int) -> dict[str, Measurement]:
+    """Pairs of a data point and another."""
+
+    def stream(use: str) -> torch.Generator:
+        return generator(master, "claim", "energy-low-on-data", use)
+
+    target = normal(0.0, 1.0)
+    assert target.log_prob is not None
+    data = target.sample(PAIRS, stream("data"))
+    other = EDGE * (2 * torch.rand(PAIRS, 1, generator=stream("uniform")) - 1)
+    network = _energy(target, "mlp_energy:width=16", "implicit", ON_LINE, master)
+    found = {LEADING: _auroc(-target.log_prob(data), -target.log_prob(other)), TRAINED: _auroc(network(data), network(other))}
+
+    target = digits()
+    data = target.sample(DIGITS, stream("digits"))
+    shuffled = data.gather(0, torch.rand(data.shape, generator=stream("shuffle")).argsort(0))
+    for by, loss in LOSSES.items():
+        network = _energy(target, "mlp_energy:width=64", loss, ON_DIGITS, master)
+        found[OF_DIGITS.format(by)] = _auroc(network(data), network(shuffled))
+    return found
+
+
+def _auroc(data: Tensor, other: Tensor) -> Measurement:
+    """P(E(data) < E(other)) over independent pairs."""
+    return mean(data < other, "pairs")
+
+
+def _energy(target: Target, model: str, loss: str, training: Training, master: int) -> Bound:
+    fitted = fit(
+        target, parse("model", model), [parse("loss", loss)], [1e-2], training, training.steps, master, ["energy-low-on-data"], "claim"
+    )
+    return Bound(fitted.module, {k: v[0, 0].detach() for k, v in fitted.parameters[-1].items()}, fitted.gives_energy)

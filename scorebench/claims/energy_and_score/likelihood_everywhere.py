@@ -1,0 +1,108 @@
+r"""Learning raises the likelihood where the data are and lowers it elsewhere: the total mass stays one.
+
+Statement (energy-based models): learning raises the likelihood of x, for every x.
+
+Prediction. int p dx = 1 before and after, so that p cannot rise everywhere. The energy a (x - m)^2/2 is the density N(m, 1/a). From a = 1/4, m = 0, that
+is N(0, 4), implicit score matching on n draws of N(0, 1) has the loss -a + a^2 mean((x - m)^2)/2, whose minimum is m = the mean of the draws and a =
+1/(their variance) = n/S, S chi-square with n - 1 degrees of freedom and independent of m. Gradient descent at rate .1 contracts towards it by .9 a step.
+With E a = n/(n - 3), E log a = log(n/2) - digamma((n - 1)/2) and E (x - m)^2 = x^2 + 1/n,
+
+    E [log p_after(x) - log p_before(x)] = (E log a - log(1/4))/2 - E a (x^2 + 1/n)/2 + x^2/8,
+
+about .693 - .375 x^2: it rises for |x| < 1.36, by .693 at 0 and .318 at 1, and falls beyond, by .81 at 2 and 2.69 at 3. As stated it would not fall: at 2
+and 3 it is 0 at the least. The mass right and left of 1.36 moves inwards: int (p_after - p_before) = 0.
+
+**Along the flow** dx = grad log p dt the density of a fixed p at x rises, d log p/dt = |s|^2: on N(0, 1) from x_0 = 2 by (4 - 4 e^-2)/2 = 1.729 until t =
+1. There the point moves, not p.
+
+Measurement: 200 data sets of n = 1,000; the project's own quadratic energy and implicit loss, 200 steps of gradient descent (.9^200 is 1e-9), all in one
+stack. Mass by the trapezoid rule, exact to rounding. The flow is the project's own ULA without noise, h = .0005; its (1 - h)^k gives the tolerance. The
+leading number has a standard error of .23 %: an error of 1.5 % is seen in 9 of 10 runs.
+
+Reference: Hyvarinen (2005), section 3.1; LeCun et al. (2006), section 2, for pushing down and pulling up.
+"""
+
+import math
+
+import torch
+from scipy.special import digamma
+from torch import Tensor
+from torch.func import grad, vmap
+
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, mean
+from scorebench.claims.lib.langevin import langevin, normal
+from scorebench.core.rng import generator
+from scorebench.losses.implicit import implicit
+from scorebench.models.base import Bound, Parameters, score_and_log_prob
+from scorebench.models.quadratic import Quadratic
+
+LABEL = "Learning raises the likelihood of every x"
+SOURCE = "energy-based models"
+STATEMENT = r"\text{learning raises the likelihood of every } x"
+CORRECTION = r"\int p_\theta\,dx = 1 \text{ throughout: the likelihood rises near the data and falls elsewhere}"
+EXPECTED = "refuted"
+REFERENCE = "Hyvärinen (2005), section 3.1; LeCun et al. (2006), section 2"
+LEADING = "change of log p at x = 0"
+
+SETS, SIZE, BEFORE, RATE, STEPS = 200, 1_000, 0.25, 0.1, 200
+POINTS, OUTSIDE = (0.0, 1.0, 2.0, 3.0), (2.0, 3.0)
+MASS = "change of the total mass"
+FLOW, START, STEP_SIZE = "rise of log p along the flow from 2 until t = 1", 2.0, 0.0005
+
+
+def _change(x: float) -> str:
+    return f"change of log p at x = {x:g}"
+
+
+def predict() -> list[Prediction]:
+    """Closed forms."""
+    mean_a, mean_log_a = SIZE / (SIZE - 3), math.log(SIZE / 2) - float(digamma((SIZE - 1) / 2))
+    found = []
+    for x in POINTS:
+        value = (mean_log_a - math.log(BEFORE)) / 2 - mean_a * (x * x + 1 / SIZE) / 2 + BEFORE * x * x / 2
+        found.append(Prediction(_change(x), CORRECTED, {"x": x}, "nat", value, 1e-6))
+        if x in OUTSIDE:
+            found.append(Prediction(f"{_change(x)}, if it rises everywhere", AS_WRITTEN, {"x": x}, "nat", 0.0))
+    rise, of_steps = (START**2 * (1 - left) / 2 for left in (math.exp(-2), (1 - STEP_SIZE) ** (2 / STEP_SIZE)))
+    found.append(Prediction(FLOW, CORRECTED, {"t": 1.0}, "nat", rise, abs(rise - of_steps) + 1e-5))
+    return [*found, Prediction(MASS, IDENTITY, {}, "", 0.0, 1e-9)]
+
+
+def measure(master: int) -> dict[str, Measurement]:
+    """Models before and after, at a few points; the flow."""
+    before = {"mean": torch.zeros(SETS, 1, dtype=torch.float64), "matrix": torch.full((SETS, 1, 1), BEFORE, dtype=torch.float64)}
+    stream = generator(master, "claim", "likelihood-everywhere", "data")
+    network = Quadratic(1, generator("structure"))
+    after = _learn(network, before, torch.randn(SETS, SIZE, 1, generator=stream, dtype=torch.float64))
+
+    points = torch.tensor(POINTS, dtype=torch.float64)[:, None]
+    changes = _log_prob(network, after, points) - _log_prob(network, before, points)
+    found = {_change(x): mean(changes[:, i], "data sets") for i, x in enumerate(POINTS)}
+    found |= {f"{_change(x)}, if it rises everywhere": found[_change(x)] for x in OUTSIDE}
+
+    nodes = torch.linspace(-25, 25, 2_001, dtype=torch.float64)[:, None]
+    moved = _log_prob(network, after, nodes).exp() - _log_prob(network, before, nodes).exp()
+    found[MASS] = Measurement(float(torch.trapezoid(moved, nodes[:, 0]).abs().max()))
+
+    target, start = normal(0.0, 1.0), torch.tensor([[START]])
+    (end,) = langevin(target, start, STEP_SIZE, (1.0,), torch.Generator(), 0.0)
+    return found | {FLOW: Measurement(float(target.log_prob(end) - target.log_prob(start)))}
+
+
+def _learn(network: Quadratic, parameters: Parameters, data: Tensor) -> Parameters:
+    """Gradient descent on implicit score matching for every data set at once."""
+
+    def loss(parameters: Parameters, x: Tensor) -> Tensor:
+        return implicit(Bound(network, parameters, True), x, x[:, :0]).mean()
+
+    gradients = vmap(grad(loss))
+    for _ in range(STEPS):
+        step = gradients(parameters, data)
+        parameters = {k: v - RATE * step[k] for k, v in parameters.items()}
+    return parameters
+
+
+def _log_prob(network: Quadratic, parameters: Parameters, x: Tensor) -> Tensor:
+    """Normalised, (model, point): -E plus half the log of a/(2 pi)."""
+    unnormalised = vmap(lambda p: score_and_log_prob(Bound(network, p, True), x)[1])(parameters)
+    return unnormalised + 0.5 * (parameters["matrix"][:, 0] / (2 * math.pi)).log()

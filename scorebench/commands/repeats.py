@@ -1,0 +1,54 @@
+"""Claims over fresh master seeds: does a verdict hold, whatever the random numbers?"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from scorebench.core import registry
+
+
+class Repeat(NamedTuple):
+    """One claim tested once."""
+
+    claim: str
+    seed: int
+    verdict: str
+    disagreeing: list[str]
+    """Numbers that disagree though they should not: of a group that should hold, or a corrected one."""
+
+
+def repeats(claims: Sequence[str], seeds: Sequence[int], workers: int) -> Iterator[list[Repeat]]:
+    """Test every claim with every master seed, `workers` at a time; a list a claim, in order, as soon as it is complete."""
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        tasks: list[list[Future[Repeat]]] = [[pool.submit(_repeat, claim, seed) for seed in seeds] for claim in claims]
+        for of in tasks:
+            yield [task.result() for task in of]
+
+
+def told(of: Sequence[Repeat]) -> list[str]:
+    """A line for a claim, and one for each repeat whose verdict is not the registered one."""
+    expected = registry.entry("claim", of[0].claim).facts["EXPECTED"]
+    counts = ", ".join(f"{word} {n}/{len(of)}" for word, n in Counter(r.verdict for r in of).most_common())
+    others = [f"  seed {r.seed}: {r.verdict}; {', '.join(r.disagreeing)}" for r in of if r.verdict != expected]
+    return [f"{of[0].claim}: {counts} (registered: {expected})", *others]
+
+
+def holds(of: Sequence[Repeat]) -> bool:
+    """Whether all verdicts of a claim are the registered one."""
+    return {r.verdict for r in of} == {registry.entry("claim", of[0].claim).facts["EXPECTED"]}
+
+
+def _repeat(claim: str, seed: int) -> Repeat:
+    import torch
+
+    from scorebench.claims.base import CORRECTED, evaluate
+
+    torch.set_num_threads(1)
+    try:
+        found = evaluate(claim, seed)
+    except Exception as error:  # one more verdict: the others go on
+        return Repeat(claim, seed, "failed", [f"{type(error).__name__}: {error}"])
+    should = {CORRECTED} | {group for group, holds in found.conditions.items() if holds}
+    return Repeat(claim, seed, found.verdict, [q.name for q in found.quantities if q.group in should and not q.agrees])

@@ -1,0 +1,224 @@
+"""Names to objects: a file dropped in a kind's folder registers itself.
+
+A method is a file `scorebench/<folder>/<name>.py` that defines a function or a class called like the file (case and underscores aside).
+Its options are the keyword-only parameters of that function, or the fields of that class, annotated with types of `scorebench.options`;
+its facts are the upper-case literals of the module: LABEL, REFERENCE, NEEDS, ...; EXAMPLES are the specs that the contract tests run.
+Both are read from the syntax tree, so nothing is imported until it is used: a broken file stops nobody else, and planning needs no torch.
+"""
+
+import ast
+import hashlib
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from scorebench.core import options as option_types
+from scorebench.core.errors import InputError, unknown
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = {
+    "target": "targets",
+    "model": "models",
+    "loss": "losses",
+    "sampler": "samplers",
+    "metric": "metrics",
+    "claim": "claims",
+    "figure": "figures",
+}
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Option:
+    """One hyper-parameter: its annotation as written, its default (`REQUIRED` if none)."""
+
+    annotation: str
+    default: Any
+
+    @property
+    def allowed(self) -> str:
+        """What a message says is allowed."""
+        parts = [part.strip() for part in self.annotation.removeprefix("Literal[").removesuffix("]").replace(",", "|").split("|")]
+        return " or ".join(option_types.WORDS.get(part, part) for part in parts if part != "None")
+
+    def check(self, value: object) -> object:
+        """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
+        return TypeAdapter(_type(self.annotation)).validate_python(value, strict=True)
+
+
+def _type(annotation: str) -> Any:
+    return eval(annotation, vars(option_types) | {"tuple": tuple})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a method without importing it."""
+
+    kind: str
+    name: str
+    path: Path
+    doc: str = ""
+    options: dict[str, Option] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """The first line of the file's docstring."""
+        return self.doc.partition("\n")[0]
+
+    @property
+    def module(self) -> str:
+        """The module to import, for example `scorebench.samplers.mala`."""
+        return ".".join(("scorebench", *self.path.relative_to(ROOT).with_suffix("").parts))
+
+    @property
+    def file(self) -> str:
+        """Where it stands in the repository, for example `scorebench/samplers/mala.py`."""
+        return f"scorebench/{self.path.relative_to(ROOT)}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+def _paths(kind: str) -> dict[str, Path]:
+    """The file of each method by name: those of the kind's folder and the folders in it; not `base`, `lib/` and what starts with an underscore."""
+    files = (p for p in (ROOT / FOLDERS[kind]).rglob("*.py") if p.stem != "base" and not p.stem.startswith("_") and p.parent.name != "lib")
+    return {p.stem.replace("_", "-") if kind == "claim" else p.stem: p for p in sorted(files, key=lambda p: p.stem)}
+
+
+def names(kind: str) -> list[str]:
+    """The methods of a kind, sorted; claims have hyphens."""
+    return list(_paths(kind))
+
+
+@cache
+def entry(kind: str, name: str) -> Entry:
+    """The method's options and facts, read statically. Raises InputError for an unknown name."""
+    path = _paths(kind).get(name)
+    if path is None:
+        raise InputError(unknown(kind, name, names(kind)))
+    try:
+        tree = ast.parse(path.read_text())
+        definition = _definition(tree, name)
+        return Entry(
+            kind,
+            name,
+            path,
+            doc=ast.get_docstring(tree) or "",
+            options=_options(definition) if definition else {},
+            facts=_facts(tree),
+        )
+    except (SyntaxError, ValueError, TypeError, NameError) as error:
+        return Entry(kind, name, path, error=f"{type(error).__name__}: {error}")
+
+
+def _definition(tree: ast.Module, name: str) -> ast.FunctionDef | ast.ClassDef | None:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and _plain(node.name) == _plain(name):
+            return node
+    return None
+
+
+def _options(node: ast.FunctionDef | ast.ClassDef) -> dict[str, Option]:
+    if isinstance(node, ast.ClassDef):
+        init = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+        if init is None:
+            fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)]
+            # A sampler's step size and temperature are tensors: the two grid axes, not options.
+            return {ast.unparse(n.target): _option(n.annotation, n.value) for n in fields if ast.unparse(n.annotation) != "Tensor"}
+        node = init
+    arguments = node.args
+    pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {a.arg: _option(a.annotation, v) for a, v in pairs}
+
+
+def _option(annotation: ast.expr | None, default: ast.expr | None) -> Option:
+    text = ast.unparse(annotation) if annotation else "Real"
+    _type(text)  # a type that the options do not know is a mistake of the file, found here and not when a suite uses it
+    return Option(text, REQUIRED if default is None else ast.literal_eval(default))
+
+
+def _facts(tree: ast.Module) -> dict[str, Any]:
+    facts = {}
+    for node in tree.body:
+        name = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(name, ast.Name) and name.id.isupper() and node.value:
+            try:
+                facts[name.id] = ast.literal_eval(node.value)
+            except (ValueError, TypeError):
+                continue  # a constant that is computed is no fact for planning
+    return facts
+
+
+def module(kind: str, name: str) -> ModuleType:
+    """Import the method's file. Raises InputError if its options could not be read, for they could not have been checked."""
+    if error := entry(kind, name).error:
+        raise InputError(f"{kind} {name!r}: {error}")
+    return importlib.import_module(entry(kind, name).module)
+
+
+def method(kind: str, name: str) -> Any:
+    """The function or class called like the file."""
+    found = module(kind, name)
+    for key, value in vars(found).items():
+        if _plain(key) == _plain(name) and callable(value):
+            return value
+    raise InputError(f"{kind} {name!r}: {found.__file__} defines no function or class called like the file")
+
+
+def fingerprint(*modules: str) -> str:
+    """A hash of the static import closure, inside the package, of modules such as `scorebench.samplers.mala`.
+
+    A rule carries it as a parameter, so that its jobs run again when code that they use has changed, and only then: what a
+    stage imports by name at run time (its methods) is listed by the rule, and their siblings are in no closure.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(_closure(modules)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _closure(modules: Iterable[str]) -> set[Path]:
+    seen: set[Path] = set()
+    todo = [p for m in modules for p in _files(m)]
+    while todo:
+        path = todo.pop()
+        if path not in seen:
+            seen.add(path)
+            todo.extend(_imports(path))
+    return seen
+
+
+@cache
+def _files(name: str) -> tuple[Path, ...]:
+    """A module's file and what lies beside it under its name (a template), or a package's file; the root package only says what lies elsewhere."""
+    path = ROOT.joinpath(*name.split(".")[1:])
+    if path == ROOT:
+        return ()
+    return tuple(sorted(path.parent.glob(f"{path.name}.*"))) or tuple(path.glob("__init__.py"))
+
+
+@cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    if path.suffix != ".py":
+        return ()
+    try:
+        tree = ast.parse(path.read_text())
+    except SyntaxError:
+        return ()
+    found: list[Path] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scorebench"):
+            found += _files(str(node.module))
+            found += [p for a in node.names for p in _files(f"{node.module}.{a.name}")]
+        elif isinstance(node, ast.Import):
+            found += [p for a in node.names if a.name.startswith("scorebench") for p in _files(a.name)]
+    return tuple(found)

@@ -1,0 +1,134 @@
+"""One grammar, `name:key=value,key=value`, names a configured method everywhere: suites, command line, columns, file names."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from scorebench.core import registry
+from scorebench.core.errors import InputError, unknown
+
+GRID = ("step_size", "temperature")
+"""The two grid axes of a sampler: suites sweep them, so they are options only on the command line."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A method and its options, those at their defaults left out: equal configurations are equal specs."""
+
+    kind: str
+    name: str
+    given: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return self.name + (":" if self.given else "") + ",".join(f"{k}={_text(v)}" for k, v in self.given)
+
+    @property
+    def slug(self) -> str:
+        """The spec as part of a file name."""
+        return re.sub(r"[^A-Za-z0-9_.+-]", "_", str(self).replace(":", "-").replace(",", "-").replace("=", ""))
+
+    @property
+    def entry(self) -> registry.Entry:
+        """What is known of the method without importing it."""
+        return registry.entry(self.kind, self.name)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Every option, defaults filled in."""
+        return {k: o.default for k, o in self.entry.options.items() if o.default is not registry.REQUIRED} | dict(self.given)
+
+    @property
+    def label(self) -> str:
+        """The method's name for figures and tables, from its LABEL."""
+        return str(self.entry.facts.get("LABEL", self)).format(**self.options)
+
+    def without(self, *keys: str) -> "Spec":
+        """The spec with some options left out."""
+        return Spec(self.kind, self.name, tuple((k, v) for k, v in self.given if k not in keys))
+
+    def build(self, *args: object, **kwargs: object) -> Any:
+        """Import the method and call it with the spec's options: a target, a sampler, a model."""
+        return registry.method(self.kind, self.name)(*args, **self.options, **kwargs)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return "|".join(map(_text, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    # Of a float, the shortest text that reads back the same: two specs that differ are two files.
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _scalar(text: str) -> object:
+    if "|" in text:
+        return tuple(_scalar(part) for part in text.split("|"))
+    for convert in (int, float):
+        try:
+            return convert(text)
+        except ValueError:
+            continue
+    return yaml.safe_load(text) if text.lower() in ("true", "false", "null") else text
+
+
+def parse(kind: str, text: object, grid: bool = False) -> Spec:
+    """Read a spec and check its name and options; `grid` admits a sampler's step size and temperature.
+
+    Raises InputError with a line for each mistake.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{kind} {text!r} is not a name (allowed: name or name:key=value,key=value)")
+    name, colon, rest = text.partition(":")
+    entry = registry.entry(kind, name)
+    if entry.error:  # its options are unknown, so they are kept as they are: the jobs that import it fail, every other job goes on
+        pairs = (item.partition("=") for item in rest.split(",") if item)
+        return Spec(kind, name, tuple((k.strip(), _scalar(v.strip())) for k, _, v in pairs))
+    known = entry.options | ({k: registry.Option("Positive", registry.REQUIRED) for k in GRID} if grid else {})
+    given: dict[str, Any] = {}
+    lines = []
+    for item in rest.split(",") if colon else ():
+        key, equals, value = (part.strip() for part in item.partition("="))
+        where = f"{kind} {name!r}: option"
+        if not equals:
+            lines.append(f"{where} {item!r} is not of the form key=value")
+        elif key in given:
+            lines.append(f"{where} {key!r} is given twice")
+        elif key not in known:
+            lines.append(unknown(where, key, known))
+        else:
+            try:
+                given[key] = known[key].check(_scalar(value))
+            except ValidationError as error:
+                given[key] = None
+                reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                lines.append(f"{where} {key}={value}: {reason} (allowed: {known[key].allowed})")
+    missing = [k for k, o in entry.options.items() if o.default is registry.REQUIRED and k not in given]
+    lines += [f"{kind} {name!r}: option {k!r} is missing (allowed: {known[k].allowed})" for k in missing]
+    if lines:
+        raise InputError(*lines)
+    return Spec(kind, name, tuple((k, given[k]) for k in known if k in given and given[k] != known[k].default))
+
+
+def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Spec]:
+    """Read several specs; all mistakes at once, a spec named twice among them."""
+    specs: list[Spec] = []
+    lines: list[str] = []
+    for text in texts:
+        try:
+            spec = parse(kind, text, grid)
+        except InputError as error:
+            lines += error.lines
+            continue
+        if spec in specs:
+            lines.append(f"{kind} {text!r} is given twice")
+        specs.append(spec)
+    if lines:
+        raise InputError(*lines)
+    return specs
+
+
+__all__ = ["GRID", "Spec", "parse", "parse_all"]

@@ -1,0 +1,87 @@
+"""Reading and writing under results/: atomic (a file is whole or absent) and checked when read (zip and gzip carry a CRC)."""
+
+import gzip
+import io
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scorebench.core.errors import InputError
+
+if TYPE_CHECKING:  # most stages read and write arrays alone, and start faster without
+    import pandas as pd
+
+META = "__meta__"
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file in one move: no reader ever sees half of it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write JSON; NaN and infinities, which JSON lacks, become null."""
+    write_bytes(path, (json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
+    """Write named arrays (tensors, too) with a JSON-able `meta` as one npz."""
+    buffer = io.BytesIO()
+    plain = {k: np.asarray(v.detach().cpu() if hasattr(v, "detach") else v) for k, v in arrays.items()}
+    np.savez(buffer, allow_pickle=False, **plain, **{META: np.array(json.dumps(_finite(dict(meta))))})
+    write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `write_arrays` wrote. Raises InputError if a byte of it has changed."""
+    content = Path(path).read_bytes()
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {k: file[k] for k in file.files}
+        return arrays, json.loads(str(arrays.pop(META)))
+    # RuntimeError: one bit of a zip's flags says that it is encrypted.
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
+
+
+def write_rows(path: str | Path, rows: "pd.DataFrame") -> None:
+    """Write a table as gzipped CSV: the same rows give the same bytes."""
+    write_bytes(path, gzip.compress(rows.to_csv(index=False).encode(), compresslevel=1, mtime=0))
+
+
+def read_rows(path: str | Path) -> "pd.DataFrame":
+    """Read what `write_rows` wrote. Raises InputError if a byte of it has changed."""
+    import pandas as pd
+
+    content = Path(path).read_bytes()
+    try:
+        return pd.read_csv(io.BytesIO(gzip.decompress(content)), keep_default_na=False, na_values=[""])
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
