@@ -18,8 +18,9 @@ from latex2mathml.converter import convert
 from scipy import stats
 
 from scorebench.claims import base
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, agrees, evaluate, of_means, verdict
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, agrees, evaluate, verdict
 from scorebench.claims.discretisation import step_size_bias, wiener_increment
+from scorebench.claims.lib.estimates import of_means
 from scorebench.claims.lib.slips import SLIPS
 from scorebench.commands import repeats
 from scorebench.core import registry

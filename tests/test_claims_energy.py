@@ -55,7 +55,7 @@ def test_broken_score_free_of_z(monkeypatch, name, broken):
 
 
 def half_mean(values, units="chains"):
-    from scorebench.claims.base import mean
+    from scorebench.claims.lib.estimates import mean
 
     return mean(values / 2, units)
 

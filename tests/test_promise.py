@@ -16,11 +16,12 @@ from conftest import examples, fits, over, stream
 
 from scorebench.core import registry
 from scorebench.core.spec import Spec, parse
+from scorebench.engine.attempt import deadline
+from scorebench.engine.loop import Outcome, grid, run
 from scorebench.engine.sources import trained
 from scorebench.engine.training import fit
 from scorebench.models.base import stack
-from scorebench.samplers.base import Density, Outcome, exact_density, grid, run
-from scorebench.stages.base import deadline
+from scorebench.samplers.base import Density, exact_density
 from scorebench.stages.sample import sample
 from scorebench.suite.config import Training, load
 from scorebench.suite.plan import Plan

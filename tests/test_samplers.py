@@ -18,8 +18,9 @@ from conftest import Lattice, assert_mean, examples, over, stream
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
+from scorebench.engine.loop import grid, run
 from scorebench.samplers import base, mala
-from scorebench.samplers.base import Density, exact_density, grid, run
+from scorebench.samplers.base import Density, exact_density
 from scorebench.samplers.ula import theory
 from scorebench.targets.base import Target
 

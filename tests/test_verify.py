@@ -15,10 +15,10 @@ import torch
 
 from scorebench.core.errors import InputError
 from scorebench.engine import training
+from scorebench.engine.attempt import deadline
 from scorebench.engine.sources import trained
 from scorebench.report import verify
 from scorebench.stages import sample as sampling
-from scorebench.stages.base import deadline
 from scorebench.stages.measure import Bench, metrics_of
 from scorebench.suite.config import as_suite
 from scorebench.suite.plan import Plan

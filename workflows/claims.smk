@@ -5,7 +5,7 @@ for claims in PLAN.batches("claim"):
         name:
             f"claim_{claims[0].replace('-', '_')}"
         output:
-            [f"{OUT}/claims/{claim}.json" for claim in claims],
+            [f"{OUT}/{path}" for claim in claims for path in PLAN.files_of_claim(claim)],
             timing=[f"{OUT}/timings/claim/{claim}.json" for claim in claims],
         log:
             f"{OUT}/logs/claim/{claims[0]}.log",

@@ -10,6 +10,9 @@ A claim is a file `scorebench/claims/<id>.py` (the id is public with hyphens) th
     predict() -> list[Prediction]               closed form or quadrature, never the code under test
     measure(master) -> dict[str, Measurement]   the experiment, by the project's own targets, models, losses and samplers
 
+    picture(master) -> dict[str, array]         where a figure shows the experiment: all that it draws beside the numbers (paths, fields, densities,
+                                   predicted curves), saved to claims/<id>.npz; what is shared with `measure` is computed once (functools.cache)
+
 and imports those by name, so that a change in one of them runs the claim again. A quantity's group is
 
     as-written    a number that follows from the statement (in a qualified claim the names of its CONDITIONS stand in its place)
@@ -36,14 +39,11 @@ hundred times too large has a standard error a hundred times too large) the expe
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-import torch
 from scipy.special import stdtrit
-from torch import Tensor
-from torch.func import grad_and_value
 
 from scorebench.core import registry
 
@@ -113,32 +113,6 @@ class ClaimResult:
     def as_json(self) -> dict[str, Any]:
         """The result as plain dictionaries."""
         return asdict(self)
-
-
-def of_means(columns: Tensor, function: Callable[[Tensor], Tensor], units: str = "chains") -> Measurement:
-    """A smooth function of means over independent units, columns (n, k), by the delta method (van der Vaart 1998, theorem 3.1).
-
-    f(mean) has standard error sd(columns . grad f(mean))/sqrt n. Its bias, of order 1/n, is left: of order 1/sqrt n standard errors.
-    """
-    columns = columns.detach().cpu().double()
-    gradient, value = grad_and_value(function)(columns.mean(0))
-    return Measurement(float(value), float((columns @ gradient).std()) / math.sqrt(len(columns)), len(columns), units)
-
-
-def mean(x: Tensor, units: str = "chains") -> Measurement:
-    """The mean of independent numbers (n,)."""
-    return of_means(x[:, None], lambda m: m[0], units)
-
-
-def variance(x: Tensor, units: str = "chains") -> Measurement:
-    """The variance of independent numbers (n,); no law is assumed for its standard error."""
-    return of_means(moments(x), lambda m: m[1] - m[0] ** 2, units)
-
-
-def moments(x: Tensor) -> Tensor:
-    """Columns x and x^2 of numbers (n,)."""
-    x = x.cpu().double()
-    return torch.stack([x, x.square()], -1)
 
 
 def agrees(p: Prediction, m: Measurement) -> bool:

@@ -10,8 +10,8 @@ import pandas as pd
 from scorebench import stages
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.engine.attempt import deadline, preload
 from scorebench.report import statistics
-from scorebench.stages.base import deadline, preload
 from scorebench.stages.measure import Bench, metrics_of
 from scorebench.stages.sample import sample
 from scorebench.stages.tables import ALPHA

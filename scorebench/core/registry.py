@@ -66,6 +66,8 @@ class Entry:
     doc: str = ""
     options: dict[str, Option] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    functions: frozenset[str] = frozenset()
+    """What the file defines at its top: a claim's `picture`, where it has one."""
     error: str | None = None
 
     @property
@@ -115,6 +117,7 @@ def entry(kind: str, name: str) -> Entry:
             doc=ast.get_docstring(tree) or "",
             options=_options(definition) if definition else {},
             facts=_facts(tree),
+            functions=frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef)),
         )
     except (SyntaxError, ValueError, TypeError, NameError) as error:
         return Entry(kind, name, path, error=f"{type(error).__name__}: {error}")

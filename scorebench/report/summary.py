@@ -11,7 +11,7 @@ import pandas as pd
 
 from scorebench.core.errors import InputError
 from scorebench.core.spec import parse
-from scorebench.stages.base import OK
+from scorebench.engine.attempt import OK
 from scorebench.stages.tables import ALPHA, claims_shown, markdown
 from scorebench.store import artifacts
 from scorebench.store.results import Results

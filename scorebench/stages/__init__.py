@@ -4,7 +4,8 @@ import importlib
 from pathlib import Path
 
 from scorebench.core.errors import InputError, unknown
-from scorebench.stages.base import OK, record
+from scorebench.engine.attempt import OK
+from scorebench.stages.base import record
 from scorebench.suite.plan import Plan
 
 STAGES = ("train", "sample", "measure", "claim", "tables", "figure", "page")

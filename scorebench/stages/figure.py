@@ -7,8 +7,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.core import registry
+from scorebench.engine.attempt import OK, attempt, deadline
 from scorebench.figures.base import style
-from scorebench.stages.base import OK, attempt, deadline
 from scorebench.store import artifacts
 from scorebench.store.results import Results
 from scorebench.suite.plan import Plan

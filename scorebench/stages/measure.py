@@ -13,9 +13,10 @@ from torch import Tensor
 
 from scorebench.core import registry, rng
 from scorebench.core.spec import Spec, parse_all
+from scorebench.engine.attempt import DIVERGED, OK, attempt, deadline, not_applicable, preload
 from scorebench.engine.sources import Source, read
 from scorebench.metrics.base import Estimate, Points, Run
-from scorebench.stages.base import DIVERGED, OK, attempt, deadline, not_applicable, preload, record
+from scorebench.stages.base import record
 from scorebench.store import artifacts
 from scorebench.suite.plan import Measure, Plan
 from scorebench.targets.base import Target

@@ -9,10 +9,12 @@ import torch
 
 from scorebench.core import rng
 from scorebench.core.spec import Spec
+from scorebench.engine.attempt import OK, attempt, deadline, not_applicable, preload
+from scorebench.engine.loop import Outcome, grid
+from scorebench.engine.loop import run as run_sampler
 from scorebench.engine.sources import read
-from scorebench.samplers.base import Density, Outcome, exact_density, grid
-from scorebench.samplers.base import run as run_sampler
-from scorebench.stages.base import OK, attempt, deadline, not_applicable, preload, record
+from scorebench.samplers.base import Density, exact_density
+from scorebench.stages.base import record
 from scorebench.store import artifacts
 from scorebench.suite.config import Sampling
 from scorebench.suite.plan import Plan, Sample

@@ -15,8 +15,8 @@ import pandas as pd
 
 from scorebench.core import registry
 from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.engine.attempt import OK
 from scorebench.report import decomposition, statistics
-from scorebench.stages.base import OK
 from scorebench.store import artifacts
 from scorebench.store.provenance import manifest, timings
 from scorebench.store.results import WHOLE

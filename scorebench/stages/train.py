@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.training import Fitted, fit, sweep
 from scorebench.report import statistics
-from scorebench.stages.base import attempt, deadline, preload, record
+from scorebench.stages.base import record
 from scorebench.store import artifacts
 from scorebench.suite.plan import Plan
 

@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from scorebench.core.errors import InputError, unknown
+from scorebench.core.errors import InputError, NotApplicable, unknown
+from scorebench.store import artifacts
 from scorebench.suite.config import as_suite
 from scorebench.suite.plan import Plan
 
@@ -61,6 +63,16 @@ class Results:
         if not path.exists():
             raise InputError(f"{path} does not exist; run the suite with the claim {name!r}")
         return json.loads(path.read_text())
+
+    def picture(self, claim: str) -> dict[str, np.ndarray]:
+        """What a claim's `picture` saved. Raises NotApplicable if it could not."""
+        path = self.folder / "claims" / f"{claim}.npz"
+        if not path.exists():
+            raise InputError(f"{path} does not exist; run the suite with the claim {claim!r}")
+        arrays, meta = artifacts.read_arrays(path)
+        if not arrays:
+            raise NotApplicable(f"the claim {claim!r} has no picture: {meta['status']}")
+        return arrays
 
     def _checked(self, name: str) -> Path:
         path = self.folder / name

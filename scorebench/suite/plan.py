@@ -120,8 +120,13 @@ class Plan:
     def files_of_figure(self, figure: str) -> list[str]:
         """What a figure is drawn from, in the suite's folder: claims alone if it needs nothing else, so that it need not wait for the tables."""
         needs = registry.entry("figure", figure).facts.get("NEEDS", {})
-        claims = [f"claims/{claim}.json" for claim in self.claims_of_figure(figure)]
+        claims = [path for claim in self.claims_of_figure(figure) for path in self.files_of_claim(claim)]
         return claims if set(needs) == {"claim"} else [*claims, "metrics.csv", "manifest.json"]
+
+    def files_of_claim(self, claim: str) -> list[str]:
+        """What a claim leaves, in the suite's folder: its numbers, and the arrays of its picture where it has one."""
+        pictured = "picture" in registry.entry("claim", claim).functions
+        return [f"claims/{claim}.json"] + ([f"claims/{claim}.npz"] if pictured else [])
 
     def measure(self, job: str) -> Measure:
         """The measuring job with this id."""

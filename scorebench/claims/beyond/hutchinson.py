@@ -28,7 +28,8 @@ from itertools import product
 import numpy as np
 import torch
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, variance
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.core.rng import generator
 from scorebench.losses.sliced import draws, sliced
 from scorebench.losses.sliced_vr import sliced_vr

@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
 from scorebench.engine.training import fit

@@ -35,9 +35,11 @@ import torch
 from scipy.stats import chi2, norm
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, of_means
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import of_means
 from scorebench.core.rng import generator
-from scorebench.samplers.base import exact_density, grid
+from scorebench.engine.loop import grid
+from scorebench.samplers.base import exact_density
 from scorebench.samplers.mala import MALA
 from scorebench.targets.gaussian import gaussian
 

@@ -31,7 +31,8 @@ from scipy.integrate import quad
 from scipy.special import i0e, i1e
 from torch import Tensor, nn
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, of_means
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.core.rng import generator
 from scorebench.losses.implicit import implicit
 from scorebench.models.base import Bound

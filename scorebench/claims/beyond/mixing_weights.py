@@ -25,12 +25,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, of_means
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.claims.lib.langevin import euler_kernel, langevin
 from scorebench.claims.lib.spectral import potential_of
 from scorebench.core.rng import generator
+from scorebench.engine.loop import run
 from scorebench.samplers.annealed import GRADIENTS, Annealed
-from scorebench.samplers.base import Density, exact_density, run
+from scorebench.samplers.base import Density, exact_density
 from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 

@@ -23,14 +23,16 @@ Reference: Song and Ermon (2019), sections 3 and 4, algorithm 1.
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.claims.beyond import manifold, mixing_weights
+from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
+from scorebench.engine.loop import run
 from scorebench.engine.sources import trained
 from scorebench.engine.training import fit
 from scorebench.samplers.annealed import GRADIENTS, Annealed
-from scorebench.samplers.base import Density, exact_density, run
+from scorebench.samplers.base import Density, exact_density
 from scorebench.samplers.ula import ULA
 from scorebench.suite.config import Training
 from scorebench.targets.base import Target

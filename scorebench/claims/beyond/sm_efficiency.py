@@ -32,7 +32,8 @@ from scipy.integrate import quad
 from torch import Tensor, nn
 from torch.func import jvp
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, of_means
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import of_means
 from scorebench.claims.lib.langevin import on_line
 from scorebench.core.rng import generator
 from scorebench.losses.implicit import implicit

@@ -35,7 +35,8 @@ import torch
 from scipy.special import gamma
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction, mean, variance
+from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import euler_kernel, normal
 from scorebench.core.rng import generator
 from scorebench.samplers.base import Density

@@ -27,7 +27,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, of_means
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import of_means
 from scorebench.core.rng import generator
 from scorebench.samplers.base import Density
 from scorebench.samplers.ula import ULA

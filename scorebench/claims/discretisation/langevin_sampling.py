@@ -30,7 +30,8 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, of_means
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import of_means
 from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, langevin, normal, on_line
 from scorebench.claims.lib.spectral import potential_of
 from scorebench.core.rng import generator

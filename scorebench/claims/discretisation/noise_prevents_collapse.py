@@ -25,8 +25,9 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import eigs
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, variance
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import euler_kernel, langevin, on_line
 from scorebench.claims.lib.spectral import potential_of, spectrum
 from scorebench.core.rng import generator

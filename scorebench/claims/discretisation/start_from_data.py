@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import euler_kernel, langevin, on_line
 from scorebench.claims.lib.spectral import potential_of
 from scorebench.core.rng import generator

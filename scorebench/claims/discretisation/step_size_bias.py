@@ -30,9 +30,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, moments, of_means, variance
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, moments, of_means, variance
 from scorebench.core.rng import generator
-from scorebench.samplers.base import exact_density, grid, run
+from scorebench.engine.loop import grid, run
+from scorebench.samplers.base import exact_density
 from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.targets.gaussian import gaussian
 

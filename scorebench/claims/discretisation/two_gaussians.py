@@ -26,7 +26,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, moments, of_means, variance
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, moments, of_means, variance
 from scorebench.claims.lib.langevin import langevin, normal
 from scorebench.core.rng import generator
 

@@ -22,9 +22,11 @@ Reference: Higham (2001), section 2, condition 2.
 
 import torch
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, variance
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib.estimates import variance
 from scorebench.core.rng import generator
-from scorebench.samplers.base import exact_density, run
+from scorebench.engine.loop import run
+from scorebench.samplers.base import exact_density
 from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.targets.gaussian import gaussian
 

@@ -25,11 +25,13 @@ import numpy as np
 import torch
 from scipy.integrate import quad
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, of_means, variance
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.estimates import mean, of_means, variance
 from scorebench.claims.lib.langevin import langevin, normal
 from scorebench.core.rng import generator
-from scorebench.samplers.base import exact_density, run
+from scorebench.engine.loop import run
+from scorebench.samplers.base import exact_density
 from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.targets.double_well import double_well
 

@@ -23,8 +23,9 @@ import math
 import numpy as np
 from scipy.stats import norm
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import langevin, normal, ou_euler_law, ou_law
 from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian

@@ -20,7 +20,8 @@ from itertools import product
 
 import torch
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, variance
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import langevin, normal, ou_euler_law, ou_law
 from scorebench.core.rng import generator
 from scorebench.samplers.base import Density

@@ -24,8 +24,9 @@ import numpy as np
 from scipy.sparse.linalg import eigs
 from scipy.stats import norm
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, langevin, normal, ou_euler_law, ou_law
 from scorebench.claims.lib.spectral import spectrum
 from scorebench.core.rng import generator

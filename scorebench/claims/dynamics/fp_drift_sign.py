@@ -23,8 +23,9 @@ from itertools import product
 import numpy as np
 from scipy.stats import norm
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean, variance
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import langevin, linear, normal
 from scorebench.core.rng import generator
 

@@ -32,7 +32,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import euler_maruyama
 from scorebench.core.rng import generator
 

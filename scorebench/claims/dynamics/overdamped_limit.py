@@ -26,7 +26,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, variance
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import euler_maruyama, langevin, linear, normal
 from scorebench.core.rng import generator
 

@@ -27,10 +27,12 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean, of_means
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.claims.lib.langevin import on_line
 from scorebench.core.rng import generator
-from scorebench.samplers.base import exact_density, run
+from scorebench.engine.loop import run
+from scorebench.samplers.base import exact_density
 from scorebench.samplers.mala import GRADIENTS, MALA
 
 LABEL = "Langevin dynamics with any σ samples p"

@@ -22,7 +22,8 @@ import math
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, moments, of_means, variance
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import moments, of_means, variance
 from scorebench.claims.lib.langevin import langevin
 from scorebench.core.rng import generator
 from scorebench.samplers.base import Density

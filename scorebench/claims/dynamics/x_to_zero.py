@@ -16,7 +16,8 @@ equation's is the tolerance, below .0093. A variance has a standard error of .32
 Reference: Pavliotis (2014), section 3.4; Uhlenbeck and Ornstein (1930).
 """
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean, variance
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import langevin, normal, ou_euler_law, ou_law
 from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian

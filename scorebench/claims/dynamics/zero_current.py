@@ -33,8 +33,9 @@ from scipy.integrate import dblquad
 from scipy.stats import norm
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import euler_maruyama, langevin
 from scorebench.core.rng import generator
 from scorebench.samplers.base import Density

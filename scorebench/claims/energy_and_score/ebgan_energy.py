@@ -29,7 +29,8 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction, mean
+from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import on_line
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse

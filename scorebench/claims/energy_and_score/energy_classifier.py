@@ -18,7 +18,8 @@ Reference: LeCun et al. (2006), sections 1.1 and 2.2; Grathwohl et al. (2020), s
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.joint import held_out
 
 LABEL = "The right label has the lowest energy"

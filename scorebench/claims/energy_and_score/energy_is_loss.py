@@ -24,7 +24,8 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.joint import held_out, loss_of
 from scorebench.claims.lib.langevin import normal
 from scorebench.core.rng import generator

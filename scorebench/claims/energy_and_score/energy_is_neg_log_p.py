@@ -25,8 +25,9 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, of_means
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib.ais import Energy
+from scorebench.claims.lib.estimates import of_means
 from scorebench.core.rng import generator
 from scorebench.models.base import Bound, score_and_log_prob
 from scorebench.models.quadratic import Quadratic

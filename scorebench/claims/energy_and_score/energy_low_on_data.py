@@ -18,7 +18,8 @@ import torch
 from scipy.stats import norm
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import normal
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse

@@ -27,7 +27,8 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, moments, of_means
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, moments, of_means
 from scorebench.claims.lib.langevin import normal, on_line
 from scorebench.core.rng import generator
 from scorebench.targets.base import Target

@@ -24,7 +24,8 @@ Reference: Hyvarinen (2005), eq. 2, for the Fisher divergence; Kullback and Leib
 import numpy as np
 import torch
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
 from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target

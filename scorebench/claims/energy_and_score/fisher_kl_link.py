@@ -34,8 +34,9 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean, of_means
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.claims.lib.langevin import gaussian_density, normal, on_line, ou_law
 from scorebench.claims.lib.spectral import potential_of, spectrum
 from scorebench.core.rng import generator

@@ -29,7 +29,8 @@ from scipy.special import digamma
 from torch import Tensor
 from torch.func import grad, vmap
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import langevin, normal
 from scorebench.core.rng import generator
 from scorebench.losses.implicit import implicit

@@ -27,10 +27,12 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import normal
 from scorebench.core.rng import generator
-from scorebench.samplers.base import Density, run
+from scorebench.engine.loop import run
+from scorebench.samplers.base import Density
 from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.targets.double_well import double_well
 

@@ -23,7 +23,8 @@ import math
 from scipy.special import gammaln
 from scipy.stats import chi2
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian
 

@@ -25,7 +25,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
 from scorebench.models.base import Bound, score
 from scorebench.models.mlp_energy import MLPEnergy

@@ -35,7 +35,8 @@ from scipy.integrate import quad
 from torch import Tensor, nn
 from torch.func import grad, hessian, vmap
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import normal, on_line
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse

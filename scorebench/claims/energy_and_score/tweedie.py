@@ -25,7 +25,8 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, of_means
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.claims.lib.langevin import on_line
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse

@@ -26,7 +26,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, mean, of_means
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.claims.lib.langevin import normal
 from scorebench.core.rng import generator
 from scorebench.losses.denoising import denoising

@@ -22,7 +22,8 @@ import math
 import numpy as np
 import torch
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction, mean, variance
+from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import euler_kernel, langevin
 from scorebench.claims.lib.spectral import potential_of, spectrum
 from scorebench.core.rng import generator

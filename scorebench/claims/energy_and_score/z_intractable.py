@@ -27,8 +27,9 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from scorebench.claims.base import CORRECTED, Measurement, Prediction, moments, of_means
+from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.claims.lib.ais import log_mean, log_weights
+from scorebench.claims.lib.estimates import moments, of_means
 from scorebench.core.rng import generator
 from scorebench.targets._mixture import normal
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import Measurement, of_means
+from scorebench.claims.base import Measurement
+from scorebench.claims.lib.estimates import of_means
 from scorebench.samplers.base import Density
 from scorebench.samplers.mala import MALA
 from scorebench.targets.base import Target

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.samplers.base import Density, exact_density, run
+from scorebench.engine.loop import run
+from scorebench.samplers.base import Density, exact_density
 from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target

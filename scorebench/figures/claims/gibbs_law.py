@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from scorebench.claims.dynamics.boltzmann_steady_state import TEMPERATURES, WELL_CHAINS, WELL_RUNS, WELL_START, gibbs, square_of
 from scorebench.claims.lib.langevin import normal
 from scorebench.core import rng
+from scorebench.engine.loop import run
 from scorebench.figures.base import COLOURS, MARKERS, numbers, told
-from scorebench.samplers.base import exact_density, run
+from scorebench.samplers.base import exact_density
 from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.store.results import Results
 from scorebench.targets.double_well import double_well

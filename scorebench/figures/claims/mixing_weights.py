@@ -21,9 +21,10 @@ from scorebench.claims.beyond.mixing_weights import (
 )
 from scorebench.claims.lib.langevin import langevin
 from scorebench.core import rng
+from scorebench.engine.loop import run
 from scorebench.figures.base import COLOURS, numbers
 from scorebench.samplers.annealed import GRADIENTS, Annealed
-from scorebench.samplers.base import Density, exact_density, run
+from scorebench.samplers.base import Density, exact_density
 from scorebench.store.results import Results
 
 LABEL = "Weights of far modes, plain and annealed"

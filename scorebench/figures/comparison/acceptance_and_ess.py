@@ -4,8 +4,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.core.spec import parse
+from scorebench.engine.loop import TRACE_CHAINS, TRACE_DRAWS
 from scorebench.figures.base import COLOURS, across_seeds, error_bars, mark_lost, some
-from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS
 from scorebench.store.results import Results
 
 LABEL = "Acceptance and effective sample size"

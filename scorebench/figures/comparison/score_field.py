@@ -6,10 +6,11 @@ from matplotlib.figure import Figure
 
 from scorebench.core import rng
 from scorebench.core.errors import NotApplicable
+from scorebench.engine.loop import grid
+from scorebench.engine.loop import run as run_sampler
 from scorebench.engine.sources import read
 from scorebench.figures.base import COLOURS
-from scorebench.samplers.base import Density, exact_density, grid
-from scorebench.samplers.base import run as run_sampler
+from scorebench.samplers.base import Density, exact_density
 from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.store.results import Results
 

@@ -1,0 +1,62 @@
+"""The net under a method's code: what it raises, or the time that it takes, becomes the status of its rows."""
+
+import contextlib
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from scorebench.core import registry
+from scorebench.core.errors import NotApplicable
+from scorebench.core.spec import Spec
+
+OK, DIVERGED, TIMEOUT = "ok", "diverged", "timeout"
+
+
+class OutOfTime(Exception):
+    """The job's time is up."""
+
+
+def attempt(function: Callable[[], Any], deadline: float) -> tuple[Any, str]:
+    """Call a method's code: (result, "ok"), or (None, status) if it raised or ran past the deadline (`time.monotonic`).
+
+    A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log.
+    """
+
+    def out_of_time(*_: object) -> None:
+        raise OutOfTime
+
+    previous = signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-3))
+    try:
+        return function(), OK
+    except OutOfTime:
+        return None, TIMEOUT
+    except NotApplicable as error:
+        return None, not_applicable(str(error))
+    except Exception as error:
+        traceback.print_exc(file=sys.stderr)
+        reason = " ".join(str(error).split())[:160]
+        return None, f"failed: {type(error).__name__}: {reason}"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def preload(*specs: Spec) -> None:
+    """Import methods before the clock starts; one that fails to import fails again, with a status, where it is used."""
+    for spec in specs:
+        with contextlib.suppress(Exception):
+            registry.module(spec.kind, spec.name)
+
+
+def deadline(minutes: float) -> float:
+    """When a job that starts now must end."""
+    return time.monotonic() + 60 * minutes
+
+
+def not_applicable(reason: str) -> str:
+    """The status of a row that cannot be had."""
+    return f"not_applicable: {reason}"

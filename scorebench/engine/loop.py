@@ -1,0 +1,105 @@
+"""The one loop that runs every sampler over a grid of step sizes and temperatures, all seeds at once.
+
+Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.samplers.base import Density
+
+
+class Outcome(NamedTuple):
+    """What one run leaves behind."""
+
+    samples: Tensor  # (budget, seed, grid, chain, d), each chain's state at each snapshot
+    steps: tuple[int, ...]  # at each snapshot
+    gradients: tuple[int, ...]  # evaluations a chain up to each snapshot
+    trace: Tensor  # (seed, grid, trace chain, draw, d), thinned
+    acceptance: Tensor  # (seed, grid), mean over steps and chains
+    acceptance_sd: Tensor  # (seed, grid), across chains of the chain's own mean
+
+
+TRACE_CHAINS, TRACE_DRAWS = 8, 200
+
+
+class _Counted:
+    """Counts what a density is asked for: the budget is what was spent, not what was promised."""
+
+    def __init__(self) -> None:
+        self.gradients = 0
+
+    def wrap(self, density: Density) -> Density:
+        """The density, counted, at every noise level."""
+        at = density.perturbed
+        return Density(
+            self._counting(density.score),
+            self._counting(density.score_and_log_prob),
+            density.tempered,
+            at and (lambda sigma: self.wrap(at(sigma))),
+            density.prior,
+        )
+
+    def _counting(self, function: Callable[[Tensor], Any] | None) -> Callable[[Tensor], Any] | None:
+        def call(x: Tensor) -> Any:
+            self.gradients += 1
+            return function(x)
+
+        return call if function else None
+
+
+def run(
+    sampler: Any, density: Density, start: Tensor, budgets: Sequence[int], generators: list[torch.Generator], gradients_per_step: int
+) -> Outcome:
+    """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
+
+    Independent samplers (no gradients) run for the length of a trace and have one snapshot.
+    """
+    seeds, chains, dim = start.shape
+    cells = len(sampler.step_size)
+    x = start[:, None].expand(seeds, cells, chains, dim).contiguous()
+    independent = gradients_per_step == 0
+    snapshots = [TRACE_DRAWS] if independent else [b // gradients_per_step for b in budgets]
+    last = snapshots[-1]
+    thin = max(last // TRACE_DRAWS, 1)
+    traced = [last - i * thin for i in range(min(TRACE_DRAWS, last))][::-1]
+
+    counted = _Counted()
+    visible = counted.wrap(density)
+    with torch.no_grad():
+        state = sampler.init(x, visible)
+        shown = getattr(sampler, "output", lambda state, density: state.x)
+        kept, gradients, trace = [], [], []
+        accepted = x.new_zeros(seeds, cells, chains)
+        for step in range(1, last + 1):
+            draws = torch.stack([sampler.draws(density, (chains, dim), g) for g in generators])
+            state, info = sampler.step(state, visible, draws)
+            accepted += info.acceptance
+            if step in snapshots:
+                so_far = counted.gradients
+                kept.append(shown(state, visible))
+                gradients.append(counted.gradients)
+                counted.gradients = so_far  # what it took to show an earlier snapshot is no part of a later one
+            if step >= traced[0] and (step - traced[0]) % thin == 0:
+                trace.append(state.x[:, :, :TRACE_CHAINS])
+    by_chain = accepted / last  # (seed, cell, chain)
+    acceptance = by_chain.mean(-1)
+    # Not `std`: on a single cell it takes another path than on many, and rounds otherwise.
+    deviation = ((by_chain - acceptance[..., None]).square().sum(-1) / max(chains - 1, 1)).sqrt()
+    return Outcome(
+        torch.stack(kept),
+        tuple(0 if independent else s for s in snapshots),
+        tuple(gradients),
+        torch.stack(trace, -2),
+        acceptance,
+        deviation,
+    )
+
+
+def grid(step_sizes: Sequence[float], temperatures: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Every pair of a step size and a temperature, both (grid, 1), so that they broadcast with log p (seed, grid, chain)."""
+    pairs = torch.cartesian_prod(torch.tensor(step_sizes, dtype=torch.float32), torch.tensor(temperatures, dtype=torch.float32))
+    return pairs[:, :1], pairs[:, 1:]
