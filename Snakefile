@@ -7,8 +7,10 @@ import sys
 import time
 
 import snakemake_logger_plugin_scorebench as progress
-from scorebench.suite.config import load
+from scorebench.suite.reading import load
 from scorebench.core.errors import InputError
+from scorebench.suite.estimate import minutes
+from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.plan import Plan
 
 if not workflow.configfiles:
@@ -40,11 +42,10 @@ onstart:
     os.makedirs(OUT, exist_ok=True)
     shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
-    of = {job: str(job.params.get("jobs", "")).split()[1::2] or [job.wildcards_dict.get("job", "")] for job in jobs}
-    progress.MINUTES.update({job.jobid: PLAN.minutes(job.rule.name.partition("_")[0], *of[job]) for job in jobs})
-    minutes = sum(progress.MINUTES.values()) / workflow.cores
+    progress.MINUTES.update({job.jobid: minutes(PLAN, *named(job)) for job in jobs})
+    total = sum(progress.MINUTES.values()) / workflow.cores
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
-    print(f"{PLAN.suite.name}: {count}, about {minutes:.1f} min on {workflow.cores} cores", file=sys.stderr)
+    print(f"{PLAN.suite.name}: {count}, about {total:.1f} min on {workflow.cores} cores", file=sys.stderr)
 
 
 onsuccess:
@@ -56,22 +57,21 @@ onerror:
     print(f"scorebench: a stage failed; its log is named above, all logs are under {OUT}/logs", file=sys.stderr)
 
 
-TABLE_NAMES = ("losses", "samplers", "decomposition", "learning_rates", "claims")
-TABLES = [f"{OUT}/tables/{name}.{ext}" for name in TABLE_NAMES for ext in ("csv", "md", "tex")]
-CLAIMS = [f"{OUT}/claims/{job}.json" for job in PLAN.jobs("claim")]
-FIGURES = [f"{OUT}/figures/{job}.{ext}" for job in PLAN.jobs("figure") for ext in ("png", "pdf")]
+def paths(files):
+    """Files of the suite's folder, from here."""
+    return [f"{OUT}/{file}" for file in files]
+
+
+def named(job):
+    """A job's stage and the ids of what it does."""
+    stage = job.rule.name.partition("_")[0]
+    return stage, *(job.params.get("names") or [job.wildcards_dict.get("job", "")])
 
 
 # All that a reader may look for: what is deleted of it is made again.
 rule all:
     input:
-        f"{OUT}/index.html",
-        f"{OUT}/metrics.csv",
-        f"{OUT}/timings.csv",
-        f"{OUT}/manifest.json",
-        TABLES,
-        CLAIMS,
-        FIGURES,
+        [path for stage in ("claim", "tables", "figure", "page") for job in PLAN.jobs(stage) for path in paths(PLAN.outputs(stage, job))],
     localrule: True
 
 

@@ -3,14 +3,14 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
-from scorebench.suite.config import load
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 compare = typer.Typer(no_args_is_help=True, help="Compare methods by hand, with the workflow's own loop and metrics.")
@@ -61,6 +61,12 @@ def _described(e: registry.Entry) -> dict[str, object]:
     return {"kind": e.kind, "name": e.name, "summary": e.summary, "options": options, **facts, "error": e.error}
 
 
+def _show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
+    from scorebench.commands.show import show
+
+    show(result, kind, settings)
+
+
 @compare.command("samplers")
 def compare_samplers(
     target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
@@ -78,7 +84,7 @@ def compare_samplers(
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        comparison.show(
+        _show(
             result,
             "sampler",
             f"{target}, T = {temperature:g}: {steps} gradients a chain, {chains} chains and {seeds} seeds, from the target's prior (controls: from itself)",
@@ -106,7 +112,7 @@ def compare_losses(
         print(json.dumps(result, indent=1, ensure_ascii=False))
     else:
         tried = ", ".join(f"{r:g}" for r in rates)
-        comparison.show(
+        _show(
             result,
             "loss",
             f"{model} on {target}: {steps} steps of {batch} from {size} draws, {seeds} seeds; learning rates {tried} tried for each",
@@ -140,7 +146,7 @@ def claims(
 
 @app.command()
 def stage(
-    name: Annotated[str, typer.Argument(help="train, sample, measure, claim, tables, figure or page.")],
+    name: Annotated[str, typer.Argument(help="train, sample, measure, sensitivity, claim, tables, figure or page.")],
     suite: SuiteFile,
     job: Annotated[
         list[str] | None, typer.Option(help="The job's id: the path of its output under the stage's folder. May be repeated.")
@@ -186,6 +192,6 @@ def readme(
     folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")], file: Path = Path("README.md")
 ) -> None:
     """Rewrite the parts of the README that come from a run's outputs."""
-    from scorebench.report.summary import write_readme
+    from scorebench.report.readme import write_readme
 
     write_readme(folder, file)

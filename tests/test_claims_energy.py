@@ -15,7 +15,7 @@ from scorebench.claims.energy_and_score import boltzmann_form, fisher_divergence
 from scorebench.claims.lib.ais import log_z
 from scorebench.claims.lib.langevin import on_line
 from scorebench.models.base import Bound, score
-from scorebench.targets._mixture import mixture, normal
+from scorebench.targets.lib.mixture import mixture, normal
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import pytest
 from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.spec import parse, parse_all
-from scorebench.suite.config import load
+from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
 
 GOOD = """

@@ -15,7 +15,8 @@ from scorebench.figures.base import style
 from scorebench.stages.measure import COLUMNS
 from scorebench.store import artifacts
 from scorebench.store.results import Results
-from scorebench.suite.config import Suite, load
+from scorebench.suite.config import Suite
+from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
 
 TABLES = ("losses", "samplers", "decomposition", "learning_rates")

@@ -19,7 +19,7 @@ from scorebench.core.spec import Spec, parse
 from scorebench.engine import training
 from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
-from scorebench.targets._mixture import mixture
+from scorebench.targets.lib.mixture import mixture
 from scorebench.targets.base import Target
 
 GAUSSIAN = "gaussian:dim=2,variance=0.7,condition=3"

@@ -23,7 +23,8 @@ from scorebench.engine.training import fit
 from scorebench.models.base import stack
 from scorebench.samplers.base import Density, exact_density
 from scorebench.stages.sample import sample
-from scorebench.suite.config import Training, load
+from scorebench.suite.config import Training
+from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
 from scorebench.targets.base import Target
 

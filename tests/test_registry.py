@@ -13,7 +13,7 @@ import scorebench
 from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.spec import parse, parse_all
-from scorebench.suite.config import load
+from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
 
 PACKAGE = Path(scorebench.__file__).parent
@@ -107,7 +107,7 @@ def test_planning_imports_nothing_heavy(suite):
     program = f"""
 import sys
 import scorebench.cli
-from scorebench.suite.config import load
+from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
 plan = Plan(load({str(suite)!r}))
 for stage in ("train", "sample", "measure", "tables", "page"):

@@ -19,7 +19,7 @@ from scorebench.stages import tables
 from scorebench.stages.measure import COLUMNS
 from scorebench.stages.page import _claim, mathml
 from scorebench.store.results import Results
-from scorebench.suite.config import load as load_suite
+from scorebench.suite.reading import load as load_suite
 
 SEEDS = 10
 

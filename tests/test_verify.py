@@ -20,7 +20,7 @@ from scorebench.engine.sources import trained
 from scorebench.report import verify
 from scorebench.stages import sample as sampling
 from scorebench.stages.measure import Bench, metrics_of
-from scorebench.suite.config import as_suite
+from scorebench.suite.reading import as_suite
 from scorebench.suite.plan import Plan
 
 SUITE = {

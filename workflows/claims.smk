@@ -5,7 +5,7 @@ for claims in PLAN.batches("claim"):
         name:
             f"claim_{claims[0].replace('-', '_')}"
         output:
-            [f"{OUT}/{path}" for claim in claims for path in PLAN.files_of_claim(claim)],
+            [path for claim in claims for path in paths(PLAN.outputs("claim", claim))],
             timing=[f"{OUT}/timings/claim/{claim}.json" for claim in claims],
         log:
             f"{OUT}/logs/claim/{claims[0]}.log",
@@ -18,7 +18,8 @@ for claims in PLAN.batches("claim"):
             mem_mb=2000,
             runtime=10,
         params:
+            names=list(claims),
             jobs=" ".join(f"--job {claim}" for claim in claims),
-            rests_on=[PLAN.fingerprint("claim", claim) for claim in claims],
+            rests_on=[fingerprint(PLAN, "claim", claim) for claim in claims],
         shell:
             "python -m scorebench stage claim {params.jobs} > {log} 2>&1"

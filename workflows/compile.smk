@@ -1,13 +1,9 @@
 rule tables:
     input:
-        [f"{OUT}/train/{job}.npz" for job in PLAN.jobs("train")],
-        [f"{OUT}/measure/{job}.csv.gz" for job in PLAN.jobs("measure")],
-        CLAIMS,
+        paths(PLAN.inputs("tables")),
     output:
-        TABLES,
-        f"{OUT}/metrics.csv",
-        f"{OUT}/timings.csv",
-        f"{OUT}/manifest.json",
+        paths(PLAN.outputs("tables")),
+        timing=f"{OUT}/timings/tables/tables.json",
     log:
         f"{OUT}/logs/tables.log",
     benchmark:
@@ -19,7 +15,7 @@ rule tables:
         mem_mb=2000,
         runtime=10,
     params:
-        rests_on=PLAN.fingerprint("tables"),
+        rests_on=fingerprint(PLAN, "tables"),
     shell:
         "python -m scorebench stage tables > {log} 2>&1"
 
@@ -31,9 +27,10 @@ for figures in PLAN.batches("figure"):
         name:
             f"figure_{figures[0]}"
         input:
-            sorted({f"{OUT}/{path}" for figure in figures for path in PLAN.files_of_figure(figure)}),
+            sorted({path for figure in figures for path in paths(PLAN.inputs("figure", figure))}),
         output:
-            [f"{OUT}/figures/{figure}.{ext}" for figure in figures for ext in ("png", "pdf")],
+            [path for figure in figures for path in paths(PLAN.outputs("figure", figure))],
+            timing=[f"{OUT}/timings/figure/{figure}.json" for figure in figures],
         log:
             f"{OUT}/logs/figure/{figures[0]}.log",
         benchmark:
@@ -45,20 +42,19 @@ for figures in PLAN.batches("figure"):
             mem_mb=2000,
             runtime=10 * len(figures),
         params:
+            names=list(figures),
             jobs=" ".join(f"--job {figure}" for figure in figures),
-            rests_on=[PLAN.fingerprint("figure", figure) for figure in figures],
+            rests_on=[fingerprint(PLAN, "figure", figure) for figure in figures],
         shell:
             "python -m scorebench stage figure {params.jobs} > {log} 2>&1"
 
 
 rule page:
     input:
-        TABLES,
-        f"{OUT}/metrics.csv",
-        CLAIMS,
-        FIGURES,
+        paths(PLAN.inputs("page")),
     output:
-        f"{OUT}/index.html",
+        paths(PLAN.outputs("page")),
+        timing=f"{OUT}/timings/page/page.json",
     log:
         f"{OUT}/logs/page.log",
     benchmark:
@@ -70,6 +66,6 @@ rule page:
         mem_mb=2000,
         runtime=10,
     params:
-        rests_on=PLAN.fingerprint("page"),
+        rests_on=fingerprint(PLAN, "page"),
     shell:
         "python -m scorebench stage page > {log} 2>&1"

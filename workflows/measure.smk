@@ -1,9 +1,9 @@
 rule measure:
     input:
-        lambda wildcards: [f"{OUT}/train/{t.id}.npz" for t in PLAN.measure(wildcards.job).sources],
-        lambda wildcards: [f"{OUT}/sample/{s.id}.npz" for s in PLAN.measure(wildcards.job).samples],
+        lambda wildcards: paths(PLAN.inputs("measure", wildcards.job)),
     output:
         f"{OUT}/measure/{{job}}.csv.gz",
+        f"{OUT}/measure/{{job}}.npz",
         timing=f"{OUT}/timings/measure/{{job}}.json",
     log:
         f"{OUT}/logs/measure/{{job}}.log",
@@ -15,8 +15,28 @@ rule measure:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=lambda wildcards: 5 + int(3 * PLAN.minutes("measure", wildcards.job)),
+        runtime=lambda wildcards: 5 + int(3 * minutes(PLAN, "measure", wildcards.job)),
     params:
-        rests_on=lambda wildcards: PLAN.fingerprint("measure", wildcards.job),
+        rests_on=lambda wildcards: fingerprint(PLAN, "measure", wildcards.job),
     shell:
         "python -m scorebench stage measure --job {wildcards.job} > {log} 2>&1"
+
+
+rule sensitivity:
+    output:
+        f"{OUT}/sensitivity/{{job}}.csv.gz",
+        timing=f"{OUT}/timings/sensitivity/{{job}}.json",
+    log:
+        f"{OUT}/logs/sensitivity/{{job}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/sensitivity/{{job}}.tsv"
+    conda:
+        "environment.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        rests_on=lambda wildcards: fingerprint(PLAN, "sensitivity", wildcards.job),
+    shell:
+        "python -m scorebench stage sensitivity --job {wildcards.job} > {log} 2>&1"

@@ -1,6 +1,6 @@
 rule sample:
     input:
-        lambda wildcards: [f"{OUT}/train/{t.id}.npz" for t in PLAN.samples[wildcards.job].sources],
+        lambda wildcards: paths(PLAN.inputs("sample", wildcards.job)),
     output:
         f"{OUT}/sample/{{job}}.npz",
         timing=f"{OUT}/timings/sample/{{job}}.json",
@@ -14,8 +14,8 @@ rule sample:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=lambda wildcards: 5 + int(3 * PLAN.minutes("sample", wildcards.job)),
+        runtime=lambda wildcards: 5 + int(3 * minutes(PLAN, "sample", wildcards.job)),
     params:
-        rests_on=lambda wildcards: PLAN.fingerprint("sample", wildcards.job),
+        rests_on=lambda wildcards: fingerprint(PLAN, "sample", wildcards.job),
     shell:
         "python -m scorebench stage sample --job {wildcards.job} > {log} 2>&1"

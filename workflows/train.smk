@@ -13,8 +13,8 @@ rule train:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=lambda wildcards: 5 + int(3 * PLAN.minutes("train", wildcards.job)),
+        runtime=lambda wildcards: 5 + int(3 * minutes(PLAN, "train", wildcards.job)),
     params:
-        rests_on=lambda wildcards: PLAN.fingerprint("train", wildcards.job),
+        rests_on=lambda wildcards: fingerprint(PLAN, "train", wildcards.job),
     shell:
         "python -m scorebench stage train --job {wildcards.job} > {log} 2>&1"

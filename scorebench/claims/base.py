@@ -40,15 +40,14 @@ hundred times too large has a standard error a hundred times too large) the expe
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 from scipy.special import stdtrit
 
 from scorebench.core import registry
+from scorebench.core.schema import ClaimResult, Quantity, Verdict
 
 AS_WRITTEN, CORRECTED, IDENTITY = "as-written", "corrected", "identity"
-VERDICTS = ("reproduced", "refuted", "qualified", "underpowered", "unexplained")
 ALPHA, BUDGET = 1e-4, 1_000
 LEAST_UNITS, LEAST_CHAINS, LARGEST_ERROR = 100, 1_000, 0.008
 
@@ -76,43 +75,18 @@ class Measurement(NamedTuple):
     """What was counted: of chains it takes LEAST_CHAINS, of anything else LEAST_UNITS."""
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """A prediction beside its measurement, as written to JSON."""
+class Claim(Protocol):
+    """What a claim's file defines, beside its facts."""
 
-    name: str
-    group: str
-    setting: Mapping[str, float | str]
-    unit: str
-    predicted: float
-    measured: float
-    standard_error: float
-    n: int | None
-    tolerance: float
-    agrees: bool
+    LEADING: str
 
+    @staticmethod
+    def predict() -> list[Prediction]:
+        """Closed form or quadrature, never the code under test."""
 
-@dataclass(frozen=True)
-class ClaimResult:
-    """A claim with its numbers and its verdict, as written to JSON."""
-
-    id: str
-    label: str
-    source: str
-    statement: str
-    correction: str
-    reference: str
-    expected: str
-    leading: str
-    conditions: dict[str, bool]
-    seed: int
-    """The master seed: figures that show the experiment itself repeat it by this."""
-    verdict: str
-    quantities: tuple[Quantity, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The result as plain dictionaries."""
-        return asdict(self)
+    @staticmethod
+    def measure(master: int) -> dict[str, Measurement]:
+        """The experiment, from a master seed."""
 
 
 def agrees(p: Prediction, m: Measurement) -> bool:
@@ -130,25 +104,26 @@ def allowed(standard_error: float, n: int | None, tolerance: float) -> float:
 
 def verdict(
     predictions: Iterable[Prediction], measurements: Mapping[str, Measurement], leading: str, conditions: Mapping[str, bool] | None = None
-) -> str:
+) -> Verdict:
     """The verdict, by the rules above. Raises ValueError if predictions, measurements and groups do not fit together."""
     predictions, conditions = list(predictions), conditions or {}
     _check(predictions, measurements, leading, conditions)
     counted = [(p, measurements[p.name]) for p in predictions if p.group != IDENTITY]
     if not all(_done(m) and (p.name != leading or _resolved(p, m)) for p, m in counted):
-        return "underpowered"
+        return Verdict.UNDERPOWERED
 
-    found: dict[str, set[bool]] = {}
+    answers: dict[str, set[bool]] = {}  # group -> which of "agrees" and "disagrees" occur
     for p, m in counted:
-        found.setdefault(p.group, set()).add(agrees(p, m))
-    corrected = found.pop(CORRECTED, set())
+        answers.setdefault(p.group, set()).add(agrees(p, m))
+    corrected = answers.pop(CORRECTED, set())
     if False in corrected:
-        return "unexplained"
-    if all(answers == {True} for answers in found.values()):
-        return "reproduced"
+        return Verdict.UNEXPLAINED
+    if all(group == {True} for group in answers.values()):
+        return Verdict.REPRODUCED
     if not conditions:
-        return "refuted" if corrected else "unexplained"
-    return "qualified" if all(found[group] == {holds} for group, holds in conditions.items()) else "unexplained"
+        return Verdict.REFUTED if corrected else Verdict.UNEXPLAINED
+    as_stated = all(answers[group] == {holds} for group, holds in conditions.items())
+    return Verdict.QUALIFIED if as_stated else Verdict.UNEXPLAINED
 
 
 def _done(m: Measurement) -> bool:
@@ -192,8 +167,8 @@ def evaluate(claim: str, master: int) -> ClaimResult:
     return result(claim, master, word, rows)
 
 
-def result(claim: str, master: int, verdict: str, quantities: Iterable[Quantity] = ()) -> ClaimResult:
-    """A result with the claim's facts, which are read without importing its file: a claim that fails is still told."""
+def result(claim: str, master: int, verdict: Verdict, quantities: Iterable[Quantity] = (), reason: str = "") -> ClaimResult:
+    """A result with the claim's facts, which are read without importing its file: a claim that fails is still reported."""
     facts = registry.entry("claim", claim).facts
     return ClaimResult(
         id=claim,
@@ -207,5 +182,6 @@ def result(claim: str, master: int, verdict: str, quantities: Iterable[Quantity]
         conditions=facts.get("CONDITIONS", {}),
         seed=master,
         verdict=verdict,
+        reason=reason,
         quantities=tuple(quantities),
     )

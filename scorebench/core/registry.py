@@ -7,9 +7,7 @@ Both are read from the syntax tree, so nothing is imported until it is used: a b
 """
 
 import ast
-import hashlib
 import importlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -170,58 +168,8 @@ def module(kind: str, name: str) -> ModuleType:
 
 def method(kind: str, name: str) -> Any:
     """The function or class called like the file."""
-    found = module(kind, name)
-    for key, value in vars(found).items():
+    imported = module(kind, name)
+    for key, value in vars(imported).items():
         if _plain(key) == _plain(name) and callable(value):
             return value
-    raise InputError(f"{kind} {name!r}: {found.__file__} defines no function or class called like the file")
-
-
-def fingerprint(*modules: str) -> str:
-    """A hash of the static import closure, inside the package, of modules such as `scorebench.samplers.mala`.
-
-    A rule carries it as a parameter, so that its jobs run again when code that they use has changed, and only then: what a
-    stage imports by name at run time (its methods) is listed by the rule, and their siblings are in no closure.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(_closure(modules)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _closure(modules: Iterable[str]) -> set[Path]:
-    seen: set[Path] = set()
-    todo = [p for m in modules for p in _files(m)]
-    while todo:
-        path = todo.pop()
-        if path not in seen:
-            seen.add(path)
-            todo.extend(_imports(path))
-    return seen
-
-
-@cache
-def _files(name: str) -> tuple[Path, ...]:
-    """A module's file and what lies beside it under its name (a template), or a package's file; the root package only says what lies elsewhere."""
-    path = ROOT.joinpath(*name.split(".")[1:])
-    if path == ROOT:
-        return ()
-    return tuple(sorted(path.parent.glob(f"{path.name}.*"))) or tuple(path.glob("__init__.py"))
-
-
-@cache
-def _imports(path: Path) -> tuple[Path, ...]:
-    if path.suffix != ".py":
-        return ()
-    try:
-        tree = ast.parse(path.read_text())
-    except SyntaxError:
-        return ()
-    found: list[Path] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("scorebench"):
-            found += _files(str(node.module))
-            found += [p for a in node.names for p in _files(f"{node.module}.{a.name}")]
-        elif isinstance(node, ast.Import):
-            found += [p for a in node.names if a.name.startswith("scorebench") for p in _files(a.name)]
-    return tuple(found)
+    raise InputError(f"{kind} {name!r}: {imported.__file__} defines no function or class called like the file")

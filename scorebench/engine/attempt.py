@@ -6,21 +6,22 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
+from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import Spec
 
-OK, DIVERGED, TIMEOUT = "ok", "diverged", "timeout"
+Result = TypeVar("Result")
 
 
 class OutOfTime(Exception):
     """The job's time is up."""
 
 
-def attempt(function: Callable[[], Any], deadline: float) -> tuple[Any, str]:
-    """Call a method's code: (result, "ok"), or (None, status) if it raised or ran past the deadline (`time.monotonic`).
+def attempt(function: Callable[[], Result], deadline: float) -> tuple[Result | None, Ended]:
+    """Call a method's code: its result, OK; or None and the status if it raised or ran past the deadline (`time.monotonic`).
 
     A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log.
     """
@@ -33,13 +34,12 @@ def attempt(function: Callable[[], Any], deadline: float) -> tuple[Any, str]:
     try:
         return function(), OK
     except OutOfTime:
-        return None, TIMEOUT
+        return None, Ended(Status.TIMEOUT)
     except NotApplicable as error:
-        return None, not_applicable(str(error))
+        return None, Ended(Status.NOT_APPLICABLE, str(error))
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        reason = " ".join(str(error).split())[:160]
-        return None, f"failed: {type(error).__name__}: {reason}"
+        return None, Ended(Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
@@ -55,8 +55,3 @@ def preload(*specs: Spec) -> None:
 def deadline(minutes: float) -> float:
     """When a job that starts now must end."""
     return time.monotonic() + 60 * minutes
-
-
-def not_applicable(reason: str) -> str:
-    """The status of a row that cannot be had."""
-    return f"not_applicable: {reason}"

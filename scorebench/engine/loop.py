@@ -3,13 +3,14 @@
 Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain).
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-from scorebench.samplers.base import Density
+from scorebench.samplers.base import Density, Sampler, Shows
 
 
 class Outcome(NamedTuple):
@@ -24,6 +25,7 @@ class Outcome(NamedTuple):
 
 
 TRACE_CHAINS, TRACE_DRAWS = 8, 200
+Result = TypeVar("Result")
 
 
 class _Counted:
@@ -35,24 +37,28 @@ class _Counted:
     def wrap(self, density: Density) -> Density:
         """The density, counted, at every noise level."""
         at = density.perturbed
-        return Density(
-            self._counting(density.score),
-            self._counting(density.score_and_log_prob),
-            density.tempered,
-            at and (lambda sigma: self.wrap(at(sigma))),
-            density.prior,
+        return replace(
+            density,
+            score=self._counting(density.score),
+            score_and_log_prob=self._counting(density.score_and_log_prob),
+            perturbed=lambda sigma: self.wrap(at(sigma)),
         )
 
-    def _counting(self, function: Callable[[Tensor], Any] | None) -> Callable[[Tensor], Any] | None:
-        def call(x: Tensor) -> Any:
+    def _counting(self, function: Callable[[Tensor], Result]) -> Callable[[Tensor], Result]:
+        def call(x: Tensor) -> Result:
             self.gradients += 1
             return function(x)
 
-        return call if function else None
+        return call
 
 
 def run(
-    sampler: Any, density: Density, start: Tensor, budgets: Sequence[int], generators: list[torch.Generator], gradients_per_step: int
+    sampler: Sampler[Any],
+    density: Density,
+    start: Tensor,
+    budgets: Sequence[int],
+    generators: list[torch.Generator],
+    gradients_per_step: int,
 ) -> Outcome:
     """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
 
@@ -71,7 +77,6 @@ def run(
     visible = counted.wrap(density)
     with torch.no_grad():
         state = sampler.init(x, visible)
-        shown = getattr(sampler, "output", lambda state, density: state.x)
         kept, gradients, trace = [], [], []
         accepted = x.new_zeros(seeds, cells, chains)
         for step in range(1, last + 1):
@@ -80,7 +85,7 @@ def run(
             accepted += info.acceptance
             if step in snapshots:
                 so_far = counted.gradients
-                kept.append(shown(state, visible))
+                kept.append(sampler.output(state, visible) if isinstance(sampler, Shows) else state.x)
                 gradients.append(counted.gradients)
                 counted.gradients = so_far  # what it took to show an earlier snapshot is no part of a later one
             if step >= traced[0] and (step - traced[0]) % thin == 0:
@@ -99,7 +104,7 @@ def run(
     )
 
 
-def grid(step_sizes: Sequence[float], temperatures: Sequence[float]) -> tuple[Tensor, Tensor]:
-    """Every pair of a step size and a temperature, both (grid, 1), so that they broadcast with log p (seed, grid, chain)."""
-    pairs = torch.cartesian_prod(torch.tensor(step_sizes, dtype=torch.float32), torch.tensor(temperatures, dtype=torch.float32))
+def grid(cells: Iterable[tuple[float, float]]) -> tuple[Tensor, Tensor]:
+    """Step sizes and temperatures of the cells, both (grid, 1), so that they broadcast with log p (seed, grid, chain)."""
+    pairs = torch.tensor(list(cells), dtype=torch.float32)
     return pairs[:, :1], pairs[:, 1:]

@@ -1,45 +1,44 @@
 """Trained sources as they are read back: what samplers and metrics see of a stack of trained models."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from scorebench.core import rng
+from scorebench.core.schema import OK, Ended
 from scorebench.core.spec import Spec
 from scorebench.models.base import over_stack, score, score_and_divergence, score_and_log_prob
 from scorebench.samplers.base import Density
-from scorebench.store import artifacts
-from scorebench.suite.plan import Train
-from scorebench.targets.base import Target
+from scorebench.store.trained import Checkpoint, Training
+from scorebench.suite.jobs import Train
+from scorebench.targets.base import Absent, Target
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One loss (at one noise level) of a training job after some number of steps; every seed."""
+    """The exact score (no model, loss or steps), or one loss at one noise level of a training job after some number of steps; every seed."""
 
-    model: Spec
-    loss: Spec
-    steps: int
-    status: str
+    model: Spec | None
+    loss: Spec | None
+    steps: int | None
+    ended: Ended
     density: Density
-    divergence: Callable[[Tensor], Tensor] | None = None
+    divergence: Callable[[Tensor], Tensor] = Absent("divergence")
 
 
-def read(path: Path, train: Train, target: Target) -> Iterator[Source]:
-    """Every loss and checkpoint in a training job's file; the last checkpoint is the one that is sampled."""
-    arrays, meta = artifacts.read_arrays(path)
-    for i, steps in enumerate(meta["steps"]):
+def sources(training: Training, checkpoints: Sequence[Checkpoint], train: Train, target: Target) -> Iterator[Source]:
+    """Every loss and checkpoint of a training job; the last checkpoint is the one that is sampled."""
+    for number, steps in enumerate(training.steps):
         for level, loss in enumerate(train.losses):
-            if meta["status"] != "ok":
-                yield Source(train.model, loss, steps, meta["status"], Density())
-                continue
-            parameters = {k.split("/", 1)[1]: torch.as_tensor(v[level]) for k, v in arrays.items() if k.startswith(f"{i}/")}
-            yield trained(train.model, loss, steps, parameters, target)
+            if training.ended == OK:
+                parameters = {name: torch.as_tensor(array[level]) for name, array in checkpoints[number].items()}
+                yield trained(train.model, loss, steps, parameters, target)
+            else:
+                yield Source(train.model, loss, steps, training.ended, Density())
 
 
 def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], target: Target) -> Source:
@@ -61,9 +60,13 @@ def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], 
             s, log_p = both(x)
             return s.view_as(x), log_p.view(x.shape[:-1])
 
-        noised = cache(density) if "noise_levels" in gives else None
-        return Density(lambda x: field(x).view_as(x), score_and_density if energy else None, perturbed=noised, prior=target.prior)
+        there = Density(lambda x: field(x).view_as(x))
+        if energy:
+            there = replace(there, score_and_log_prob=score_and_density)
+        if "noise_levels" in gives:
+            there = replace(there, perturbed=cache(density))
+        return replace(there, prior=target.prior.sample) if target.prior else there
 
-    lowest = loss.options["sigmas"][-1] if "noise_levels" in gives else None
+    lowest = loss.options[loss.entry.facts["LADDER"]][-1] if "noise_levels" in gives else None
     with_divergence = over_seeds(score_and_divergence, lowest)
-    return Source(model, loss, steps, "ok", density(lowest), lambda x: with_divergence(x)[1].view(x.shape[:-1]))
+    return Source(model, loss, steps, OK, density(lowest), lambda x: with_divergence(x)[1].view(x.shape[:-1]))

@@ -18,6 +18,7 @@ EQUATION = r"\tfrac12\,E_p E_\epsilon\,|\sigma\, s(x+\sigma\epsilon)+\epsilon|^2
 REFERENCE = "Vincent (2011), eqs. 9-11"
 EXAMPLES = ("denoising:sigma=0.3", "denoising:sigma=1")
 NEEDS: set[str] = set()
+LEVELS = "sigma"
 
 
 def draws(x: Tensor, target: Target, generator: torch.Generator) -> Tensor:
@@ -30,6 +31,6 @@ def denoising(model: Bound, x: Tensor, draws: Tensor, *, sigma: Positive) -> Ten
     return 0.5 * (sigma * score(model, x + sigma * draws) + draws).square().sum(-1)
 
 
-def fixed_point(target: Target, *, sigma: float) -> Target | None:
+def fixed_point(target: Target, *, sigma: float) -> Target:
     """The density that the loss learns."""
     return target.perturbed(sigma)

@@ -17,6 +17,7 @@ EQUATION = r"\frac{1}{2L}\sum_{i=1}^{L}E_p E_\epsilon\,|\sigma_i\, s(x+\sigma_i\
 REFERENCE = "Song and Ermon (2019), eqs. 5-6"
 EXAMPLES = ("denoising_ladder:sigmas=2|1|0.5",)
 NEEDS = {"model.noise_levels"}
+LADDER = "sigmas"
 
 
 def draws(x: Tensor, target: Target, generator: torch.Generator, *, sigmas: tuple[float, ...]) -> Tensor:
@@ -33,6 +34,6 @@ def denoising_ladder(model: Bound, x: Tensor, draws: Tensor, *, sigmas: Falling)
     return 0.5 * (sigma[..., None] * score(model.at(sigma), noised) + eps).square().sum(-1)
 
 
-def fixed_point(target: Target, *, sigmas: tuple[float, ...]) -> Target | None:
+def fixed_point(target: Target, *, sigmas: tuple[float, ...]) -> Target:
     """The density that the model learns at the lowest level."""
     return target.perturbed(sigmas[-1])

@@ -8,7 +8,7 @@ from scorebench.targets.base import Target
 LABEL = "acceptance"
 REFERENCE = "Roberts and Rosenthal (1998)"
 ABOUT = "sampler"
-NEEDS = {"acceptance"}
+NEEDS = {"run.acceptance"}
 DIRECTION = "none"
 FLOOR = False
 LOG = False

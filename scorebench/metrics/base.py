@@ -1,9 +1,9 @@
 """What a metric sees and what it returns.
 
-A metric is a function `(run, target, reference, *, options) -> Estimate`. Its file says
+A metric is a function (`Metric`), which raises NotApplicable where it cannot be had. Its file says
 
     ABOUT       "source" (a trained model, once) or "sampler" (every cell of the grid)
-    NEEDS       the members of `Run` that it reads, and of the target, as "target.score"
+    NEEDS       what it reads, as "run.samples", "source.score" or "target.score"; score and divergence of a run are its source's
     DIRECTION   "lower", "higher" or "none": which way is better
     FLOOR       whether "the same metric between two exact draws of that size" means something
     LOG         whether it is a divergence, summarised across seeds on a log scale
@@ -14,12 +14,12 @@ Leading axes of a run are (seed, cell). For a sampler `reference` holds as many 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from scorebench.targets.base import Target
+from scorebench.targets.base import NOTHING, Absent, Target
 
 
 class Estimate(NamedTuple):
@@ -30,20 +30,27 @@ class Estimate(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What there is to measure: members that a run lacks are None."""
+    """What there is to measure; what a run lacks is NOTHING or `Absent`."""
 
-    samples: Tensor | None = None  # (seed, cell, n, d)
-    trace: Tensor | None = None  # (seed, cell, trace chain, draw, d)
-    acceptance: Tensor | None = None  # (seed, cell)
-    acceptance_sd: Tensor | None = None  # (seed, cell), across chains
+    samples: Tensor = NOTHING  # (seed, cell, n, d)
+    trace: Tensor = NOTHING  # (seed, cell, trace chain, draw, d)
+    acceptance: Tensor = NOTHING  # (seed, cell)
+    acceptance_sd: Tensor = NOTHING  # (seed, cell), across chains
     chains: int = 0
-    score: Callable[[Tensor], Tensor] | None = None  # of the source, (seed, cell, n, d) -> same
-    divergence: Callable[[Tensor], Tensor] | None = None  # tr grad s, (seed, cell, n, d) -> (seed, cell, n)
+    score: Callable[[Tensor], Tensor] = Absent("score")  # of the source, (seed, cell, n, d) -> same
+    divergence: Callable[[Tensor], Tensor] = Absent("divergence")  # tr grad s, (seed, cell, n, d) -> (seed, cell, n)
     learnt: Target | None = None  # the density that the source's loss learns
 
 
 Points = Callable[[Target], Tensor]
 """Exact draws of a density for each seed, (seed, 5000, d)."""
+
+
+class Metric(Protocol):
+    """What a metric's file defines."""
+
+    def __call__(self, run: Run, target: Target, reference: Any, **options: Any) -> Estimate:
+        """`reference`: exact draws (seed, n, d) for a sampler, `Points` for a source."""
 
 
 def mean_over_points(values: Tensor) -> Estimate:

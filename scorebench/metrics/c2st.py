@@ -20,7 +20,7 @@ from scorebench.targets.base import Target
 LABEL = "C2ST accuracy"
 REFERENCE = "Lopez-Paz and Oquab (2017), section 3"
 ABOUT = "sampler"
-NEEDS = {"samples"}
+NEEDS = {"run.samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False

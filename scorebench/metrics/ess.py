@@ -6,14 +6,14 @@ Of 8 chains x 200 thinned draws: independent draws give 1,600.
 import numpy as np
 from torch import Tensor
 
-from scorebench.metrics._trace import worst_case
 from scorebench.metrics.base import Estimate, Run
+from scorebench.metrics.lib.trace import worst_case
 from scorebench.targets.base import Target
 
 LABEL = "effective sample size"
 REFERENCE = "Vehtari et al. (2021), section 4.1"
 ABOUT = "sampler"
-NEEDS = {"trace"}
+NEEDS = {"run.trace"}
 DIRECTION = "higher"
 FLOOR = False
 LOG = True

@@ -14,7 +14,7 @@ from scorebench.targets.base import Target
 LABEL = "Fisher divergence under the sampler's law"
 REFERENCE = "Luo (2022), eq. 157, under the sampler's law"
 ABOUT = "sampler"
-NEEDS = {"samples", "score", "target.score"}
+NEEDS = {"run.samples", "source.score", "target.score"}
 DIRECTION = "lower"
 FLOOR = False
 LOG = True

@@ -10,7 +10,7 @@ from scorebench.targets.base import Target
 LABEL = "Hyvärinen score"
 REFERENCE = "Parry, Dawid and Lauritzen (2012), section 2"
 ABOUT = "source"
-NEEDS = {"score", "divergence"}
+NEEDS = {"source.score", "source.divergence"}
 DIRECTION = "lower"
 FLOOR = False
 LOG = False

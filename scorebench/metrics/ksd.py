@@ -22,7 +22,7 @@ from scorebench.targets.base import Target
 LABEL = "KSD² (h = {fraction} rms)"
 REFERENCE = "Gorham and Mackey (2017), section 3.1"
 ABOUT = "sampler"
-NEEDS = {"samples", "target.score"}
+NEEDS = {"run.samples", "target.score"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False

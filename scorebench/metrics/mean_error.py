@@ -12,7 +12,7 @@ from scorebench.targets.base import Target
 LABEL = "error of the mean"
 REFERENCE = "relative moment error"
 ABOUT = "sampler"
-NEEDS = {"samples"}
+NEEDS = {"run.samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False

@@ -17,7 +17,7 @@ LABEL = "MMD² (h = {fraction} rms)"
 REFERENCE = "Gretton et al. (2012), eq. 3"
 EXAMPLES = ("mmd", "mmd:fraction=0.2")
 ABOUT = "sampler"
-NEEDS = {"samples"}
+NEEDS = {"run.samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False

@@ -12,7 +12,7 @@ from scorebench.targets.base import Target, nearest
 LABEL = "mode-weight error"
 REFERENCE = "total variation of mode shares; after Song and Ermon (2019), figure 3"
 ABOUT = "sampler"
-NEEDS = {"samples", "target.modes"}
+NEEDS = {"run.samples", "target.modes"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False

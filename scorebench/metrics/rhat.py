@@ -6,14 +6,14 @@ It can only reject: all chains in one wrong mode give 1.
 import numpy as np
 from torch import Tensor
 
-from scorebench.metrics._trace import worst_case
 from scorebench.metrics.base import Estimate, Run
+from scorebench.metrics.lib.trace import worst_case
 from scorebench.targets.base import Target
 
 LABEL = "split R-hat"
 REFERENCE = "Vehtari et al. (2021), section 4"
 ABOUT = "sampler"
-NEEDS = {"trace"}
+NEEDS = {"run.trace"}
 DIRECTION = "lower"
 FLOOR = False
 LOG = False

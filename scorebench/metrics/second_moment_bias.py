@@ -12,7 +12,7 @@ from scorebench.targets.base import Target
 LABEL = "second-moment bias"
 REFERENCE = "relative moment error"
 ABOUT = "sampler"
-NEEDS = {"samples"}
+NEEDS = {"run.samples"}
 DIRECTION = "none"
 FLOOR = True
 LOG = False

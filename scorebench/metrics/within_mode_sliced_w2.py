@@ -12,12 +12,12 @@ from torch import Tensor
 
 from scorebench.core import rng
 from scorebench.metrics.base import Estimate, Run, jackknife
-from scorebench.targets.base import Target, nearest
+from scorebench.targets.base import Target, has, nearest
 
 LABEL = "within-mode sliced W₂"
 REFERENCE = "Bonneel et al. (2015), eq. 8, stratified"
 ABOUT = "sampler"
-NEEDS = {"samples"}
+NEEDS = {"run.samples"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
@@ -28,8 +28,8 @@ DIRECTIONS, LEVELS, FEWEST = 32, 32, 4
 
 def within_mode_sliced_w2(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell); block jackknife over the chains."""
-    centres = target.modes if target.modes is not None else torch.zeros(1, target.dim)
-    weights = target.mode_weights.value if target.modes is not None else torch.ones(1)
+    split = has(target, "modes")
+    centres, weights = (target.modes, target.mode_weights.value) if split else (torch.zeros(1, target.dim), torch.ones(1))
     directions = torch.randn(target.dim, DIRECTIONS, generator=rng.generator("slices", target.dim))
     directions /= directions.norm(dim=0)
     exact, available = _quantiles(reference[:, None], centres, directions)

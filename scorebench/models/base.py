@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, grad_and_value, jvp, vmap
+from torch.func import functional_call, grad, grad_and_value, jvp, stack_module_state, vmap
 
 Parameters = dict[str, Tensor]
 
@@ -72,8 +72,8 @@ def score_and_divergence(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
 def stack(build: Callable[[torch.Generator], nn.Module], generators: list[torch.Generator]) -> tuple[nn.Module, Parameters]:
     """One module for its structure, and the parameters of one module a generator, stacked on a leading axis."""
     modules = [build(g) for g in generators]
-    stacked = {k: torch.stack([dict(m.named_parameters())[k].detach() for m in modules]) for k, _ in modules[0].named_parameters()}
-    return modules[0], stacked
+    parameters, _ = stack_module_state(modules)
+    return modules[0], {name: tensor.detach() for name, tensor in parameters.items()}
 
 
 class Dense(nn.Linear):

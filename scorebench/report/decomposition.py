@@ -11,41 +11,34 @@ the target than the law is.
 
 import pandas as pd
 
-from scorebench.core.spec import Spec, parse
+from scorebench.core.schema import DECOMPOSITION
+from scorebench.core.spec import Spec
 from scorebench.report import statistics
+from scorebench.report.choosing import is_control, is_ok, lower_is_better
 
 KEYS = ["target", "model", "loss", "sampler", "step_size"]
-PARTS = ("loss", "sampler", "total", "sampler_exact")
+PARTS = {"loss": "the loss's part", "sampler": "the sampler adds", "total": "together", "sampler_exact": "sampler on the exact score"}
+"""The parts, as they are headed."""
 
 
 def decompose(chosen: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     """From the rows at the chosen steps, T = 1: each part's mean with its interval, a row each."""
-    lower = [str(m) for m in metrics if m.entry.facts.get("FLOOR") and m.entry.facts.get("DIRECTION") == "lower"]
-    ok = chosen[(chosen["status"] == "ok") & (chosen["temperature"] == 1) & chosen["metric"].isin(lower)]
-    control = ok["sampler"].map(lambda s: parse("sampler", s).entry.facts.get("START") == "target")
-    trained = ok[~control & ok["model"].notna() & (ok["gradient_evaluations"] > 0)]
+    lower = [str(metric) for metric in metrics if metric.entry.facts.get("FLOOR") and lower_is_better(metric)]
+    ok = chosen[is_ok(chosen) & (chosen["temperature"] == 1) & chosen["metric"].isin(lower)]
+    control = ok["sampler"].map(is_control).astype(bool)
+    trained = ok[~control & (ok["model"] != "") & (ok["gradient_evaluations"] > 0)]
     own = ok.loc[control, ["target", "model", "loss", "metric", "seed", "value"]]
     paired = trained.merge(own, on=["target", "model", "loss", "metric", "seed"], suffixes=("", "_own"))
-    on_exact = {key: of["value"] for key, of in ok[ok["model"].isna()].groupby(["target", "sampler", "metric"])}
-    found = []
-    for key, of in paired.groupby([*KEYS, "metric"], sort=False):
-        who = dict(zip([*KEYS, "metric"], key, strict=True))
-        alone = on_exact.get((who["target"], who["sampler"], who["metric"]), pd.Series(dtype=float))
-        values = (of["value_own"], of["value"] - of["value_own"], of["value"], alone)
-        for part, x in zip(PARTS, values, strict=True):
-            found.append(who | {"part": part} | statistics.t_interval(x.to_numpy(float))._asdict() | {"seeds": len(x)})
-    return pd.DataFrame(found, columns=[*KEYS, "metric", "part", "mean", "low", "high", "seeds"])
+    on_exact = {key: group["value"] for key, group in ok[ok["model"] == ""].groupby(["target", "sampler", "metric"])}
+    rows = []
+    for values, group in paired.groupby([*KEYS, "metric"], sort=False):
+        key = dict(zip([*KEYS, "metric"], values, strict=True))
+        exact = on_exact.get((key["target"], key["sampler"], key["metric"]), pd.Series(dtype=float))
+        for part, x in zip(PARTS, (group["value_own"], group["value"] - group["value_own"], group["value"], exact), strict=True):
+            rows.append(key | {"part": part} | statistics.t_interval(x.to_numpy(float))._asdict() | {"seeds": len(x)})
+    return DECOMPOSITION.frame(rows)
 
 
-def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a source and sampler, a column a part, by the first metric on each target: the one that chose the step."""
-    first = table[table["metric"] == table.groupby("target")["metric"].transform("first")]
-    cells = first.assign(cell=[_cell(*row) for row in first[["mean", "low", "high"]].to_numpy()])
-    heads = {"loss": "the loss's part", "sampler": "the sampler adds", "total": "together", "sampler_exact": "sampler on the exact score"}
-    found = cells.pivot(index=[*KEYS, "metric"], columns="part", values="cell").reindex(columns=list(PARTS)).rename(columns=heads)
-    order = cells.drop_duplicates([*KEYS, "metric"])[[*KEYS, "metric"]]
-    return order.merge(found.reset_index(), on=[*KEYS, "metric"], how="left")
-
-
-def _cell(mean: float, low: float, high: float) -> str:
-    return "" if pd.isna(mean) else f"{mean:.3g}" + ("" if pd.isna(low) else f" [{low:.3g}, {high:.3g}]")
+def by_first_metric(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the first metric on each target: the one that chose the step."""
+    return table[table["metric"] == table.groupby("target")["metric"].transform("first")]

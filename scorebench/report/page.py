@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 import re
 from collections import Counter
 from itertools import groupby
@@ -16,10 +17,14 @@ from PIL import Image
 
 from scorebench.claims.lib.slips import SLIPS
 from scorebench.core import registry
+from scorebench.core.schema import ClaimResult
 from scorebench.core.spec import parse
-from scorebench.report import decomposition, summary
-from scorebench.stages.tables import counts, telling_number, wide
-from scorebench.store import artifacts
+from scorebench.report import render
+from scorebench.report.decomposition import KEYS
+from scorebench.report.recommendations import recommendations
+from scorebench.report.render import Cell
+from scorebench.report.tables import counts, telling_number
+from scorebench.report.troubles import divergences, troubles
 from scorebench.store.results import Results
 from scorebench.suite.plan import Plan
 
@@ -39,58 +44,54 @@ TABLES = (
 )
 
 
-def run(plan: Plan, folder: Path) -> None:
-    """Write index.html."""
-    results = Results(folder)
+def page(plan: Plan, folder: Path) -> str:
+    """The page as HTML."""
+    results = Results(folder, plan)
     template = Path(__file__).with_name("page.html.j2").read_text()
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = lambda x: "" if x is None else f"{x:.4g}"
-    page = environment.from_string(template).render(
+    environment.filters["number"] = lambda x: "" if math.isnan(x) else f"{x:.4g}"
+    claims = results.claims
+    by_target = groupby(recommendations(results), lambda r: (r.target, r.spec))
+    return environment.from_string(template).render(
         suite=plan.suite.name,
-        recommendations=_by_target(summary.recommendations(results)),
-        claims=[_claim(c, plan.figure_of_claim) for c in results.claims],
-        verdicts=Counter(c["verdict"] for c in results.claims).most_common(),
-        as_expected=sum(c["verdict"] == c["expected"] for c in results.claims),
-        slips=[s._asdict() | {"printed": mathml(s.printed), "meant": mathml(s.meant)} for s in SLIPS],
-        figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.jobs("figure")],
-        tables=[_table(results, *t) for t in TABLES] + [_decomposition(results)],
+        recommendations=[{"label": label, "spec": spec, "rows": list(rows)} for (label, spec), rows in by_target],
+        claims=[_claim(claim, plan.figure_of_claim) for claim in claims],
+        verdicts=Counter(claim.verdict for claim in claims).most_common(),
+        as_expected=sum(claim.verdict == claim.expected for claim in claims),
+        slips=[slip._asdict() | {"printed": mathml(slip.printed), "meant": mathml(slip.meant)} for slip in SLIPS],
+        figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.suite.figures],
+        tables=[_table(results, *table) for table in TABLES] + [_decomposition(results)],
         methods=_methods(plan),
-        divergences=summary.divergences(results),
-        troubles=summary.troubles(results),
+        divergences=divergences(results),
+        troubles=troubles(results),
         manifest=results.manifest,
     )
-    artifacts.write_bytes(folder / "index.html", page.encode())
 
 
 def mathml(latex: str) -> str:
     """LaTeX as MathML. Raises ValueError where the converter would print a command as text, which it does without a word."""
-    found = latex2mathml.converter.convert(latex, display="block")
-    text = html.unescape(re.sub(r"<[^>]*>", "", found))
+    converted = latex2mathml.converter.convert(latex, display="block")
+    text = html.unescape(re.sub(r"<[^>]*>", "", converted))
     if "\\" in text or "&" in text:
         raise ValueError(f"LaTeX that does not convert to MathML: {latex}")
-    return found
+    return converted
 
 
-def _claim(claim: dict[str, Any], figures: dict[str, str]) -> dict[str, Any]:
+def _claim(claim: ClaimResult, figures: dict[str, str]) -> dict[str, Any]:
     numbers = counts(claim)
     telling = telling_number(claim)
-    return claim | {
+    entry = registry.entry("claim", claim.id)
+    return claim.as_json() | {
         "as_written": f"{numbers['stated_agree']} of {numbers['stated']}" if numbers["stated"] else "",
         "corrected": f"{numbers['corrected_agree']} of {numbers['corrected']}" if numbers["corrected"] else "",
         "telling": telling,
-        "statement_mathml": mathml(claim["statement"]),
-        "correction_mathml": mathml(claim["correction"]) if claim["correction"] else "",
-        "derivation": registry.entry("claim", claim["id"]).doc,
-        "file": registry.entry("claim", claim["id"]).file,
-        "figure": figures.get(claim["id"], ""),
-        "evidence": telling if telling and not telling["agrees"] else None,
+        "statement_mathml": mathml(claim.statement),
+        "correction_mathml": mathml(claim.correction) if claim.correction else "",
+        "derivation": entry.doc,
+        "file": entry.file,
+        "figure": figures.get(claim.id, ""),
+        "evidence": telling if telling and not telling.agrees else None,
     }
-
-
-def _by_target(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {"label": of[0]["target"], "spec": spec, "rows": of} for spec, of in ((k, list(g)) for k, g in groupby(rows, lambda r: r["spec"]))
-    ]
 
 
 def _methods(plan: Plan) -> list[dict[str, Any]]:
@@ -99,15 +100,17 @@ def _methods(plan: Plan) -> list[dict[str, Any]]:
         "Losses": {loss.name: loss for t in plan.trains.values() for loss in t.losses},
         "Samplers": {s.sampler.name: s.sampler for s in plan.samples.values()},
     }
-    found = []
-    for title, specs in used.items():
-        facts = [(name, spec.entry.facts) for name, spec in specs.items() if "EQUATION" in spec.entry.facts]
-        shown = [
-            {"name": name, "label": name.replace("_", " "), "mathml": mathml(f["EQUATION"]), "reference": f["REFERENCE"]}
-            for name, f in facts
-        ]
-        found.append({"title": title, "methods": shown})
-    return found
+    return [
+        {
+            "title": title,
+            "methods": [
+                {"name": name, "label": name.replace("_", " "), "mathml": mathml(facts["EQUATION"]), "reference": facts["REFERENCE"]}
+                for name, facts in ((name, spec.entry.facts) for name, spec in specs.items())
+                if "EQUATION" in facts
+            ],
+        }
+        for title, specs in used.items()
+    ]
 
 
 def _figure(name: str, folder: Path) -> dict[str, Any]:
@@ -121,36 +124,41 @@ def _figure(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _table(results: Results, name: str, title: str, caption: str) -> dict[str, Any]:
-    table, keys = wide(name, results.table(name))
-    source = table.pop("model").str.cat(table.pop("loss"), " · ").replace(" · ", "exact score")
+    table = render.wide(name, results.table(name))
+    source = [" · ".join(pair) if any(pair) else "exact score" for pair in zip(table.pop("model"), table.pop("loss"), strict=True)]
     table.insert(1, "source", source)
     columns = [{"temperature": "T", "step_size": "step"}.get(c, c) for c in table.columns[1:]]
-    return {"name": name, "title": title, "caption": caption, "columns": columns, "key_columns": keys - 2, "groups": _groups(table)}
+    keys = len(render.KEYS[name]) - 2
+    return {"name": name, "title": title, "caption": caption, "columns": columns, "key_columns": keys, "groups": _groups(table)}
 
 
 def _decomposition(results: Results) -> dict[str, Any]:
-    table = decomposition.wide(results.table("decomposition"))
+    table = render.decomposition(results.table("decomposition"))
     return {
         "name": "decomposition",
         "title": "Error decomposed",
         "caption": "The trained source's own error (MALA with small steps from exact draws: the loss's part), what the sampler adds to it, paired "
         "seed by seed, both together, and the same sampler on the exact score; at the best step, with 95 % intervals.",
         "columns": [{"step_size": "step"}.get(c, c) for c in table.columns[1:]],
-        "key_columns": len(decomposition.KEYS),
+        "key_columns": len(KEYS),
         "groups": _groups(table),
     }
 
 
 def _groups(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [
-        {"label": parse("target", str(t)).label, "spec": t, "rows": [[_parts(str(c)) for c in row] for row in of.iloc[:, 1:].to_numpy()]}
-        for t, of in table.groupby("target", sort=False)
+        {
+            "label": parse("target", str(target)).label,
+            "spec": target,
+            "rows": [[_shown(value) for value in row] for row in rows.iloc[:, 1:].to_numpy()],
+        }
+        for target, rows in table.groupby("target", sort=False)
     ]
 
 
-def _parts(cell: str) -> dict[str, Any]:
-    """A cell as its mean, and its interval and the rest, which stand below."""
-    best = cell.endswith(" *")
-    value, bracket, rest = cell.removesuffix(" *").partition(" [")
-    rest = (bracket.strip() + rest).replace(", ", ",\N{NO-BREAK SPACE}")  # an interval is not broken, the floor may go below it
-    return {"value": value + (" ★" if best else ""), "rest": rest, "best": best}
+def _shown(value: str | Cell) -> dict[str, Any]:
+    """A key, or a mean with its interval and the rest, which stand below."""
+    if isinstance(value, str):
+        return {"value": value, "rest": "", "best": False}
+    rest = "; ".join(value.rest).replace(", ", ",\N{NO-BREAK SPACE}")  # an interval is not broken, the floor may go below it
+    return {"value": value.value + (" ★" if value.best else ""), "rest": rest, "best": value.best}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 
@@ -39,24 +39,15 @@ def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: f
     return Interval(*(float(np.exp(v)) for v in ends)) if log else Interval(*ends)
 
 
-def lowest(found: Mapping[str, Mapping[float, Sequence[float | None]]]) -> list[float]:
-    """For each loss, of its learning rates with a value a seed, the one with the lowest mean; one that is not finite on every seed comes last."""
-
-    def mean(values: Sequence[float | None]) -> float:
-        x = np.array([np.nan if v is None else v for v in values], float)
-        return float(x.mean()) if np.isfinite(x).all() else np.inf
-
-    return [min(of, key=lambda rate: mean(of[rate])) for of in found.values()]
-
-
 def paired_p(better: np.ndarray, worse: np.ndarray, log: bool = False) -> float:
     """Two-sided p value of the paired t test across seeds; 1 where it cannot be had (fewer than two pairs, or no spread)."""
+    from scipy.stats import ttest_rel
+
     a, b = (np.log(v) if log else v for v in (np.asarray(better, float), np.asarray(worse, float)))
-    gap = (a - b)[np.isfinite(a - b)]
-    if len(gap) < 2 or gap.std() == 0:
+    pairs = np.isfinite(a - b)
+    if pairs.sum() < 2 or np.ptp((a - b)[pairs]) == 0:
         return 1.0
-    t = gap.mean() / (gap.std(ddof=1) / len(gap) ** 0.5)
-    return float(2 * stdtr(len(gap) - 1, -abs(t)))
+    return float(ttest_rel(a[pairs], b[pairs]).pvalue)
 
 
 def leader(groups: Mapping[Any, np.ndarray], log: bool = False) -> tuple[Any, dict[Any, float]]:

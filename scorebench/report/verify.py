@@ -1,188 +1,61 @@
-r"""Does a fresh run agree with the committed reference? Cell by cell, within the stated errors, and as a whole.
-
-A cell is a metric of a source, or of a source, sampler, step size and temperature after the whole budget; its values are those of the seeds, on a log
-scale for divergences. Two runs have independent seeds (or the same, which can only bring them nearer). With n1 and n2 values, a cell
-
-    agrees    if |t| <= the 99.9 % quantile of Student's law at n1 + n2 - 2 degrees of freedom, t the pooled two-sample statistic;
-
-where seeds diverged or failed in either run, the share of seeds that are ok is a cell, too. By chance one cell in a thousand disagrees, and cells
-are far from independent (they share random numbers), so that a count says little by itself. The run as a whole
-
-    fails     if   some cell has a p value below ALPHA/2 over the number of cells (Bonferroni),
-              or   the sum over cells of the log likelihood ratio, sum_cells N log(1 + t^2/(N - 2)), is so large that fewer than ALPHA/2 of the
-                   relabellings of the seeds, within each target, give a larger one: a permutation test, exact for exchangeable seeds under
-                   any dependence between cells (Fisher 1935; Pesarin 2001);
-              or   a claim's verdict has changed, or one of its numbers is off by more than the agreement rule of claims allows for two runs.
-
-The first sees one cell that is far off, the second a small shift of many. The learning rate of a source is chosen once for all its seeds: where two runs
-chose differently their seeds are not exchangeable, and such a source and what was sampled from it is told, not compared. Values are kept to six
-digits: a cell whose values, of both runs together, spread by less than 1e-5 of their size agrees, so that no smaller shift is seen.
-"""
+"""A fresh run beside the committed reference: its cells (`report.agreement`), and the numbers and verdicts of its claims."""
 
 import json
+import math
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from scorebench.claims.base import ALPHA as CLAIM_ALPHA
 from scorebench.claims.base import BUDGET
-from scorebench.core.errors import InputError
-from scorebench.core.spec import parse
+from scorebench.core import schema
+from scorebench.core.schema import ClaimResult, Quantity
+from scorebench.report.agreement import ALPHA, CELL, cells, chosen_alike, compare, matrix
 from scorebench.store import artifacts
 from scorebench.store.provenance import timings
 from scorebench.store.results import Results
 
-ALPHA, CELL_LEVEL, PERMUTATIONS, MOST = 1e-3, 1e-3, 9_999, 1e4
-"""False alarms of a whole comparison of cells; of one cell; relabellings; the largest t^2 that is counted (a cell without spread has no other)."""
-CELL = ["target", "model", "loss", "train_steps", "sampler", "step_size", "temperature", "metric"]
+STAGES = ("claim", "figure", "measure", "page", "sample", "sensitivity", "tables", "train")
 
 
-def cells(rows: pd.DataFrame) -> pd.DataFrame:
-    """The values that are compared: after the whole budget, a row a cell and seed, six digits, NaN where the seed is not ok."""
-    kept = rows[~rows["status"].str.startswith("not_applicable")]
-    longest = kept.groupby(["target", "model", "loss", "sampler"], dropna=False)["steps"].transform("max")
-    kept = kept[kept["steps"].isna() | (kept["steps"] == longest)]
-    values = kept["value"].where(kept["status"] == "ok").map(lambda v: float(f"{v:.6g}"))
-    return kept[[*CELL, "seed"]].assign(value=values).reset_index(drop=True)
-
-
-def chosen_alike(
-    reference: pd.DataFrame, fresh: pd.DataFrame, rates: pd.DataFrame, fresh_rates: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Both frames of `cells` without the sources whose learning rates differ between two tables of learning rates, and how many these are."""
-    key = ["target", "model", "loss"]
-    chosen = [t[t["chosen"].astype(bool)].set_index(key)["learning_rate"] for t in (rates, fresh_rates)]
-    both = pd.concat(chosen, axis=1, join="inner").to_numpy()
-    other = pd.concat(chosen, axis=1, join="inner").index[both[:, 0] != both[:, 1]]
-    kept = (frame[~pd.MultiIndex.from_frame(frame[key]).isin(other)] for frame in (reference, fresh))
-    return next(kept), next(kept), len(other)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A fresh run beside the reference."""
-
-    cells: pd.DataFrame
-    """A row a cell that both have: its key, both means, t, p, agrees."""
-    p_cells: float
-    """The smallest p value times the number of cells."""
-    p_all: float
-    """Of the permutation test."""
-
-    @property
-    def passes(self) -> bool:
-        """Whether the runs agree as a whole."""
-        return bool(min(self.p_cells, self.p_all) >= ALPHA / 2)
-
-
-def compare(reference: pd.DataFrame, fresh: pd.DataFrame) -> Comparison:
-    """Compare two frames of `cells`. Raises InputError if they have no cell in common."""
-    a, b = (_matrix(frame) for frame in (reference, fresh))
-    shared = a.index.intersection(b.index, sort=False)
-    if shared.empty:
-        raise InputError("the run and the reference have no cell in common: they are of different suites")
-    generator = np.random.default_rng(0)
-    found, total, larger = [], 0.0, np.zeros(PERMUTATIONS)
-    for _, names in shared.to_frame(index=False).groupby("target", sort=False):
-        at = pd.MultiIndex.from_frame(names)
-        mine, yours = (frame.loc[at].dropna(axis=1, how="all").to_numpy(float) for frame in (a, b))
-        labels = np.arange(mine.shape[1] + yours.shape[1]) < mine.shape[1]
-        values = np.concatenate([mine, yours], 1)
-        lost = ~np.isfinite(values).all(1)
-        values = np.concatenate([values, np.isfinite(values[lost])])
-        names = pd.concat([names, names[lost].assign(metric=names["metric"][lost] + " is ok")])
-        relabelled = np.array([generator.permutation(labels) for _ in range(PERMUTATIONS)])
-        dof = np.maximum(np.isfinite(values).sum(1) - 2, 1)
-        squares = _squares(values, labels[None])[:, 0]
-        total += _ratio(squares, dof).sum()
-        for part in np.array_split(np.arange(PERMUTATIONS), 100):
-            larger[part] += _ratio(_squares(values, relabelled[part]), dof[:, None]).sum(0)
-        means = {who: _mean(values[:, side]) for who, side in (("reference", labels), ("fresh", ~labels))}
-        found.append(names.assign(**means, t=np.sqrt(squares), p=2 * stats.t.sf(np.sqrt(squares), dof)))
-    table = pd.concat(found, ignore_index=True)
-    table["agrees"] = table["p"] >= CELL_LEVEL
-    # A relabelling that is the labelling itself, or its mirror, must count as such whatever the rounding.
-    p_all = (1 + (larger >= total * (1 - 1e-9)).sum()) / (1 + PERMUTATIONS)
-    return Comparison(table, min(float(table["p"].min()) * len(table), 1.0), float(p_all))
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    there = np.isfinite(values)
-    return np.where(there, values, 0.0).sum(1) / np.where(there.any(1), there.sum(1), np.nan)
-
-
-def _matrix(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row a cell, a column a seed; divergences as logarithms; NaN where a seed is lost."""
-    log = frame["metric"].map({m: bool(parse("metric", m).entry.facts.get("LOG")) for m in frame["metric"].unique()})
-    values = np.where(log, np.log(frame["value"].where(frame["value"] > 0)), frame["value"])
-    numbers = {c: frame[c].astype(float).map("{:g}".format) for c in ("train_steps", "step_size", "temperature")}
-    texts = {c: frame[c].fillna("").astype(str) for c in ("target", "model", "loss", "sampler", "metric")}
-    return frame.assign(value=values, **numbers, **texts).set_index([*CELL, "seed"])["value"].unstack("seed")
-
-
-def _squares(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """t^2 of each cell (row of values, NaN where a seed is lost) under each labelling (row of labels), (cell, labelling)."""
-    there = np.isfinite(values)
-    centred = np.where(there, values - np.nanmean(np.where(there.any(1, keepdims=True), values, 0.0), 1, keepdims=True), 0.0)
-    first = labels.T.astype(float)
-    n, n1 = there.sum(1)[:, None], there.astype(float) @ first
-    n2 = n - n1
-    s1 = centred @ first
-    between = np.divide(s1**2 * n, n1 * n2, out=np.zeros_like(s1), where=(n1 > 0) & (n2 > 0))
-    everything = (centred**2).sum(1)[:, None]
-    within = np.maximum(everything - between, 0.0)
-    tiny = 1e-10 * (np.where(there, values, 0.0) ** 2).sum(1)[:, None]  # a relative spread of 1e-5: values are kept to six digits
-    t2 = between * np.maximum(n - 2, 1) / np.maximum(within, between / MOST + 1e-300)
-    return np.where((n1 >= 2) & (n2 >= 2) & (everything > tiny), np.minimum(t2, MOST), 0.0)
-
-
-def _ratio(squares: np.ndarray, dof: np.ndarray) -> np.ndarray:
-    return (dof + 2) * np.log1p(squares / np.maximum(dof, 1))
-
-
-def claims(reference: list[dict[str, Any]], fresh: list[dict[str, Any]]) -> tuple[int, int, list[str]]:
+def claims(reference: Sequence[ClaimResult], fresh: Sequence[ClaimResult]) -> tuple[int, int, list[str]]:
     """How many of how many numbers that both have agree, and what does not: a verdict that changed, a number that moved."""
     agree = total = 0
-    old = {c["id"]: c["verdict"] for c in reference}
-    lines = [f"claim {c['id']}: {c['verdict']}, was {old[c['id']]}" for c in fresh if c["verdict"] != old.get(c["id"], c["verdict"])]
+    old = {claim.id: claim.verdict for claim in reference}
+    changed = [claim for claim in fresh if claim.verdict != old.get(claim.id, claim.verdict)]
+    lines = [f"claim {claim.id}: {claim.verdict}, was {old[claim.id]}" for claim in changed]
     before, after = _numbers(reference), _numbers(fresh)
-    for claim, name in (k for k in after if k in before):
+    for claim, name in (key for key in after if key in before):
         total += 1
         p, q = before[claim, name], after[claim, name]
         if _close(p, q):
             agree += 1
         else:
-            lines.append(f"claim {claim}, {name}: {q['measured']}, was {p['measured']}")
+            lines.append(f"claim {claim}, {name}: {q.measured}, was {p.measured}")
     return agree, total, lines
 
 
-def _numbers(claims: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(c["id"], q["name"]): q for c in claims for q in c["quantities"]}
+def _numbers(claims: Sequence[ClaimResult]) -> dict[tuple[str, str], Quantity]:
+    return {(claim.id, quantity.name): quantity for claim in claims for quantity in claim.quantities}
 
 
-def alone(old: Iterable[Any], new: Iterable[Any], what: str) -> list[str]:
+def missing(old: Iterable[object], new: Iterable[object], what: str) -> list[str]:
     """Lines that say how many things only a run or only the reference has: they are not compared."""
     old, new = set(old), set(new)
     counts = ((len(new - old), "the run have no reference"), (len(old - new), "the reference are not in the run"))
     return [f"not compared: {n:,} {what} of {where}" for n, where in counts if n]
 
 
-def _close(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    if a["measured"] is None or b["measured"] is None:
-        return a["measured"] == b["measured"]
-    n = min((q["n"] for q in (a, b) if q["n"]), default=None)
+def _close(a: Quantity, b: Quantity) -> bool:
+    if math.isnan(a.measured) or math.isnan(b.measured):
+        return math.isnan(a.measured) and math.isnan(b.measured)
+    n = min((q.n for q in (a, b) if q.n), default=None)
     t = -float(stats.t.ppf(CLAIM_ALPHA / BUDGET / 2, n - 1)) if n else 0.0
-    error = t * float(np.hypot(a["standard_error"], b["standard_error"])) + a["tolerance"] + b["tolerance"]
-    return abs(a["measured"] - b["measured"]) <= error + 1e-9 * abs(a["measured"])
-
-
-# --- on disk --------------------------------------------------------------------------------------------------------------------------
+    error = t * math.hypot(a.standard_error, b.standard_error) + a.tolerance + b.tolerance
+    return abs(a.measured - b.measured) <= error + 1e-9 * abs(a.measured)
 
 
 def write_reference(folder: Path) -> Path:
@@ -190,12 +63,13 @@ def write_reference(folder: Path) -> Path:
     from PIL import Image
 
     results, out = Results(folder), _reference(folder)
-    artifacts.write_rows(out / "cells.csv.gz", cells(results.metrics))
+    artifacts.write_gzip(out / "cells.csv.gz", schema.CELLS.to_csv(cells(results.metrics)))
     for path in [*(folder / "tables").glob("*.csv"), *(folder / "claims").glob("*.json"), folder / "manifest.json"]:
         target = out / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    timings(folder)[["stage", "job", "seconds"]].drop_duplicates().to_csv(out / "timings.csv", index=False, float_format="%.1f")
+    took = timings(folder, results.plan, STAGES)[["stage", "job", "seconds"]].drop_duplicates()
+    took.to_csv(out / "timings.csv", index=False, float_format="%.1f")
     for path in (folder / "figures").glob("*.png"):
         with Image.open(path) as image:
             small = image.convert("RGB").resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS).quantize(64)
@@ -211,34 +85,38 @@ def _reference(folder: Path) -> Path:
 def show(folder: Path) -> bool:
     """Print how a run compares with the committed reference; True if it agrees, or if there is none."""
     results, reference = Results(folder), _reference(folder)
-    if not (reference / "cells.csv.gz").exists():
+    stored = reference / "cells.csv.gz"
+    if not stored.exists():
         print(f"verify: there is no reference for the suite {folder.name!r}: nothing to compare")
         return True
-    old = artifacts.read_rows(reference / "cells.csv.gz")
+    rates = reference / "tables" / "learning_rates.csv"
     old, new, other = chosen_alike(
-        old, cells(results.metrics), pd.read_csv(reference / "tables" / "learning_rates.csv"), results.table("learning_rates")
+        schema.CELLS.from_csv(artifacts.read_gzip(stored), stored),
+        cells(results.metrics),
+        schema.LEARNING_RATES.from_csv(rates.read_bytes(), rates),
+        results.table("learning_rates"),
     )
-    found = compare(old, new)
-    was = [json.loads(p.read_text()) for p in sorted((reference / "claims").glob("*.json"))]
+    comparison = compare(old, new)
+    was = [schema.claim_result(json.loads(path.read_text()), path) for path in sorted((reference / "claims").glob("*.json"))]
     agree, total, lines = claims(was, results.claims)
-    off = found.cells[~found.cells["agrees"]].sort_values("p")
-    means = found.cells[["reference", "fresh"]].fillna(np.inf)  # where every seed diverged there is none
+    off = comparison.cells[~comparison.cells["agrees"]].sort_values("p")
+    means = comparison.cells[["reference", "fresh"]].fillna(np.inf)  # where every seed diverged there is none
     same = int((means["reference"] == means["fresh"]).sum())
     print(
-        f"verify: {found.cells['agrees'].sum():,} of {len(found.cells):,} cells agree with the reference (by chance one in 1,000 would not; "
-        f"{same:,} are the same to six digits); {agree:,} of {total:,} numbers of claims agree"
+        f"verify: {comparison.cells['agrees'].sum():,} of {len(comparison.cells):,} cells agree with the reference (by chance one in 1,000 would "
+        f"not; {same:,} are the same to six digits); {agree:,} of {total:,} numbers of claims agree"
     )
     aside = [f"not compared: {other} sources that chose another learning rate, and what was sampled from them"] if other else []
-    aside += alone(_matrix(old).index, _matrix(new).index, "cells")
-    aside += alone(_numbers(was), _numbers(results.claims), "numbers of claims")
+    aside += missing(matrix(old).index, matrix(new).index, "cells")
+    aside += missing(_numbers(was), _numbers(results.claims), "numbers of claims")
     print("\n".join(f"  {line}" for line in aside), end="\n" if aside else "")
     for _, row in off.head(10).iterrows():
-        where = ", ".join(row[k] for k in CELL if row[k] not in ("", "nan"))
+        where = ", ".join(row[column] for column in CELL if row[column])
         print(f"  {where}: {row['fresh']:.4g}, was {row['reference']:.4g} (p = {row['p']:.1g})")
     print("\n".join(f"  {line}" for line in lines[:10]), end="\n" if lines else "")
-    passes = found.passes and not lines
-    said = (
-        f"p = {found.p_all:.2g} for all shifts together, p = {found.p_cells:.2g} for the largest; it fails where one is below {ALPHA / 2:g}"
+    passes = comparison.passes and not lines
+    p_values = f"p = {comparison.p_all:.2g} for all shifts together, p = {comparison.p_cells:.2g} for the largest"
+    print(
+        f"verify: {'PASS' if passes else 'FAIL'}{', on what both have' if aside else ''}: {p_values}; it fails where one is below {ALPHA / 2:g}"
     )
-    print(f"verify: {'PASS' if passes else 'FAIL'}{', on what both have' if aside else ''}: {said}")
     return passes

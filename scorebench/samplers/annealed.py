@@ -20,7 +20,7 @@ LABEL = "annealed Langevin"
 EXAMPLES = ("annealed", "annealed:sigmas=2|1|0.5,steps=10", "annealed:denoise=true")
 EQUATION = r"x'=x+c_i\,s(x,\sigma_i)+\sqrt{2c_iT}\,\epsilon,\quad c_i=c\,\sigma_i^2/\sigma_L^2"
 REFERENCE = "Song and Ermon (2019), algorithm 1"
-NEEDS = {"perturbed"}
+NEEDS = {"source.perturbed"}
 GRADIENTS = 1
 EXACT = False
 

@@ -1,55 +1,92 @@
 """What a sampler is, and what it sees of a source.
 
-Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain). A sampler is a frozen
-dataclass of hyper-parameters with
+Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain). A sampler's file defines a frozen
+dataclass of hyper-parameters (`Sampler`), and says
 
-    GRADIENTS, NEEDS, EXACT        facts of its file: gradients a step (0: independent draws), members of the density that it calls,
-                                   whether a step of any size leaves p^(1/T) invariant; START = "target" for one that starts from exact
-                                   draws of the target, and not from its prior as all others do
-    draws(density, shape, generator)   the randomness of one step of one seed, shape (chain, d); shared by the grid's cells
-    init(x, density) -> State          what is carried
-    step(state, density, draws) -> (State, Info)   pure
-    output(state, density) -> x        where what a snapshot shows is not State.x
-
-State and Info are NamedTuples; State.x is the position, Info.acceptance the probability of acceptance (1 where nothing is rejected).
+    GRADIENTS, EXACT   gradients a step (0: independent draws); whether a step of any size leaves p^(1/T) invariant
+    NEEDS              members of the density that it calls, as "source.score"
+    START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import torch
 from torch import Tensor
 
-from scorebench.targets.base import Target
+from scorebench.targets.base import Absent, Target, has
 
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """What a sampler sees of a source, an exact target or a trained model. Members that a source lacks are None.
+    """What a sampler sees of a source, an exact target or a trained model. What a source lacks is `Absent`.
 
     Every function takes positions (seed, grid, chain, d).
     """
 
-    score: Callable[[Tensor], Tensor] | None = None
-    score_and_log_prob: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
-    tempered: Callable[[float], Target | None] | None = None
+    score: Callable[[Tensor], Tensor] = Absent("score")
+    score_and_log_prob: Callable[[Tensor], tuple[Tensor, Tensor]] = Absent("log density")
+    tempered: Callable[[float], Target] = Absent("exact draws")
     """Exact relatives; only an exact target has them, and only the control `exact` asks."""
-    perturbed: "Callable[[float], Density] | None" = None
+    perturbed: "Callable[[float], Density]" = Absent("noise levels")
     """The source at a noise level, p * N(0, sigma^2 I)."""
-    prior: Target | None = None
+    prior: Callable[[int, torch.Generator], Tensor] = Absent("prior")
+    """Draws of where every sampler starts, (n, d)."""
 
 
 def exact_density(target: Target) -> Density:
     """The density of an exact target."""
-    score, log_prob = target.score, target.log_prob
-    both = None if score is None or log_prob is None else lambda x: (score(x), log_prob(x))
-    noised = target.perturbed(1.0) is not None
-    perturbed = cache(lambda sigma: exact_density(target.perturbed(sigma))) if noised else None
-    return Density(score, both, target.tempered, perturbed, target.prior)
+    density = Density(target.score, tempered=target.tempered)
+    if has(target, "score") and has(target, "log_prob"):
+        density = replace(density, score_and_log_prob=lambda x: (target.score(x), target.log_prob(x)))
+    if has(target, "perturbed"):
+        density = replace(density, perturbed=cache(lambda sigma: exact_density(target.perturbed(sigma))))
+    return replace(density, prior=target.prior.sample) if target.prior else density
 
 
 class Info(NamedTuple):
     """What a step reports."""
 
     acceptance: Tensor | float = 1.0  # probability, (seed, grid, chain)
+
+
+class State(Protocol):
+    """What a sampler carries from step to step: a NamedTuple."""
+
+    @property
+    def x(self) -> Tensor:
+        """The position, (seed, grid, chain, d)."""
+
+
+S = TypeVar("S", bound=State)
+
+
+class Sampler(Protocol[S]):
+    """A sampler with its hyper-parameters: a frozen dataclass."""
+
+    @property
+    def step_size(self) -> Tensor:
+        """C of x + c s(x) + sqrt(2 c T) eps, (grid, 1)."""
+
+    @property
+    def temperature(self) -> Tensor:
+        """T, (grid, 1)."""
+
+    def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """The randomness of one step of one seed, for `shape` (chain, d); shared by the grid's cells."""
+
+    def init(self, x: Tensor, density: Density) -> S:
+        """The state at the start."""
+
+    def step(self, state: S, density: Density, draws: Tensor) -> tuple[S, Info]:
+        """The next state, without side effects."""
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A sampler whose snapshots show something other than State.x."""
+
+    def output(self, state: Any, density: Density) -> Tensor:
+        """What a snapshot shows, (seed, grid, chain, d)."""

@@ -7,12 +7,11 @@ import torch
 from torch import Tensor
 
 from scorebench.core import rng
-from scorebench.core.errors import NotApplicable
 from scorebench.samplers.base import Density, Info
 
 LABEL = "exact draws"
 REFERENCE = "control"
-NEEDS = {"tempered"}
+NEEDS = {"source.tempered"}
 GRADIENTS = 0
 EXACT = True
 
@@ -33,8 +32,6 @@ class Exact:
     def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
         """A draw a chain for each cell, (grid, chain, d)."""
         laws = [density.tempered(float(t)) for t in self.temperature]
-        if None in laws:
-            raise NotApplicable("the target has no exact draws at every temperature")
         # Rejection takes as many numbers as it needs: a stream a temperature, or a cell would depend on its company.
         name = int(torch.randint(2**62, (), generator=generator, device=generator.device))
         streams = [rng.generator(name, float(t)) for t in self.temperature]

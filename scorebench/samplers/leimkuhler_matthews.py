@@ -17,7 +17,7 @@ from scorebench.samplers.ula import ULA
 LABEL = "Leimkuhler-Matthews"
 EQUATION = r"x'=x+c\,s(x)+\sqrt{2cT}\,\tfrac12(\epsilon_k+\epsilon_{k+1})"
 REFERENCE = "Leimkuhler and Matthews (2013), Rational construction of stochastic numerical methods for molecular sampling"
-NEEDS = {"score"}
+NEEDS = {"source.score"}
 GRADIENTS = 1
 EXACT = False
 

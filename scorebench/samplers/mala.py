@@ -15,7 +15,7 @@ from scorebench.samplers.base import Density, Info
 LABEL = "MALA"
 EQUATION = r"y=x+c\,s(x)+\sqrt{2cT}\,\epsilon,\quad\text{accepted with probability}\quad\min\left(1,\frac{p(y)^{1/T}\,q(x|y)}{p(x)^{1/T}\,q(y|x)}\right)"
 REFERENCE = "Roberts and Tweedie (1996), section 1.4"
-NEEDS = {"score", "log_prob"}
+NEEDS = {"source.score", "source.log_prob"}
 GRADIENTS = 1
 EXACT = True
 

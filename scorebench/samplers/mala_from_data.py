@@ -10,7 +10,7 @@ from scorebench.samplers.mala import MALA
 
 LABEL = "MALA from exact draws"
 REFERENCE = "control"
-NEEDS = {"score", "log_prob"}
+NEEDS = {"source.score", "source.log_prob"}
 GRADIENTS = 1
 EXACT = True
 START = "target"

@@ -10,7 +10,7 @@ from scorebench.samplers.base import Density, Info
 
 LABEL = "prior draws"
 REFERENCE = "control"
-NEEDS = {"prior"}
+NEEDS = {"source.prior"}
 GRADIENTS = 0
 EXACT = False
 
@@ -30,7 +30,7 @@ class Prior:
 
     def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
         """A draw a chain, (chain, d)."""
-        return density.prior.sample(shape[0], generator)
+        return density.prior(shape[0], generator)
 
     def init(self, x: Tensor, density: Density) -> State:
         """Start at x."""

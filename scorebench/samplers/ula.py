@@ -17,7 +17,7 @@ from scorebench.samplers.base import Density, Info
 LABEL = "ULA"
 EQUATION = r"x'=x+c\,s(x)+\sqrt{2cT}\,\epsilon"
 REFERENCE = "Roberts and Tweedie (1996), eq. 5"
-NEEDS = {"score"}
+NEEDS = {"source.score"}
 GRADIENTS = 1
 EXACT = False
 

@@ -20,7 +20,7 @@ LABEL = "underdamped, {splitting}"
 EXAMPLES = ("underdamped", "underdamped:splitting=ABOBA", "underdamped:splitting=OBABO,friction=2", "underdamped:splitting=OABAO")
 EQUATION = r"dx=v\,dt,\quad dv=s(x)\,dt-\gamma v\,dt+\sqrt{2\gamma T}\,dW"
 REFERENCE = "Leimkuhler and Matthews (2013), Rational construction of stochastic numerical methods for molecular sampling"
-NEEDS = {"score"}
+NEEDS = {"source.score"}
 GRADIENTS = 1
 EXACT = False
 

@@ -1,24 +1,62 @@
-"""The record of what a job cost, by a clock that leaves imports out."""
+"""The record of a job: what it cost, by a clock that leaves imports out, and what it rested on in fact.
+
+Which files of the package the process had imported at the end of the job, and which other files of it and of the suite's folder it opened: what the
+job's fingerprint and its rule's inputs must name (`suite.fingerprint`, `suite.plan`).
+"""
 
 import contextlib
+import os
 import platform
 import resource
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scorebench.core import registry
 from scorebench.store import artifacts
+from scorebench.suite.plan import timing
+
+_opened: set[str] | None = None
+
+
+def _watch(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open" and _opened is not None and isinstance(arguments[0], str | bytes | os.PathLike) and "r" in str(arguments[1] or "r"):
+        _opened.add(os.path.abspath(os.fsdecode(arguments[0])))
+
+
+sys.addaudithook(_watch)
 
 
 @contextlib.contextmanager
-def record(path: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
-    """Time a job's compute, imports excluded, and write it with the peak memory as JSON; the body may add to the record."""
+def record(folder: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
+    """Time a job's compute and write it, with the peak memory and what was read, as JSON; the body may add to the record."""
+    global _opened
     entry: dict[str, Any] = {"stage": stage, "job": job}
     started, clock = time.time(), time.perf_counter()
-    yield entry
+    _opened = set()
+    try:
+        yield entry
+        entry["reads"] = sorted(_under(folder))
+        entry["code"] = sorted({*_imported(), *_under(registry.ROOT)})
+    finally:
+        _opened = None
     entry["seconds"] = time.perf_counter() - clock
     entry["started"], entry["ended"] = started, time.time()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     entry["peak_memory_mb"] = peak / (1024 if platform.system() == "Linux" else 1024**2)
-    artifacts.write_json(path, entry)
+    artifacts.write_json(folder / timing(stage, job), entry)
+
+
+def _under(folder: Path) -> Iterator[str]:
+    """Of the files that were opened to be read, those in a folder, relative to it; compiled ones are told by their modules."""
+    for path in map(Path, _opened or ()):
+        if path.is_relative_to(folder.absolute()) and path.suffix != ".pyc":
+            yield path.relative_to(folder.absolute()).as_posix()
+
+
+def _imported() -> Iterator[str]:
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "scorebench" and getattr(module, "__file__", None):
+            yield Path(str(module.__file__)).relative_to(registry.ROOT).as_posix()

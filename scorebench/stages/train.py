@@ -1,43 +1,29 @@
 """Train one model on one target with one loss, at all its noise levels and all seeds."""
 
 from pathlib import Path
-from typing import Any
 
 from scorebench.engine.attempt import attempt, deadline, preload
-from scorebench.engine.training import Fitted, fit, sweep
-from scorebench.report import statistics
-from scorebench.stages.base import record
-from scorebench.store import artifacts
+from scorebench.engine.sweep import train
+from scorebench.stages.record import record
+from scorebench.store import trained
 from scorebench.suite.plan import Plan
 
 
-def run(plan: Plan, job: str, out: Path, timing: Path) -> None:
-    """Write the parameters of every checkpoint, each (level, seed, ...), and the sweep of the learning rate, under `out`."""
-    suite, t = plan.suite, plan.trains[job]
-    preload(t.target, t.model, t.loss)
-
-    training, name = t.experiment.training, str(t.target)
-
-    def train() -> tuple[Fitted, dict[str, dict[float, list[float]]]]:
-        target = t.target.build()
-        found = sweep(target, t.model, t.losses, training, suite.seed, name) if training.sweep else {}
-        rates = statistics.lowest(found) if found else [training.learning_rate] * len(t.losses)
-        fitted = fit(target, t.model, t.losses, rates, training, training.steps, suite.seed, range(t.experiment.seeds), name)
-        each = fitted.seconds_per_step / (t.experiment.seeds * len(t.losses))
-        entry["sources"] = [{"model": str(t.model), "loss": str(loss), "seconds_per_gradient": each} for loss in t.losses]
-        return fitted, found
-
-    with record(timing, "train", job) as entry:
-        entry["gradient_steps"] = training.steps[-1] * t.experiment.seeds * len(t.losses)
-        done, status = attempt(train, deadline(suite.job_minutes))
-        fitted, found = done or (None, {})
-        arrays = {f"{i}/{k}": v for i, p in enumerate(fitted.parameters) for k, v in p.items()} if fitted else {}
-        meta: dict[str, Any] = {
-            "model": str(t.model),
-            "losses": [str(s) for s in t.losses],
-            "steps": training.steps,
-            "status": status,
-            "sweep": found,
-        }
-        artifacts.write_arrays(out, arrays, meta)
-        entry["status"] = status
+def run(plan: Plan, job: str, folder: Path) -> None:
+    """Write the parameters of every checkpoint, each (level, seed, ...), and the sweep of the learning rate."""
+    its = plan.trains[job]
+    training = its.experiment.training
+    preload(its.target, its.model, its.loss)
+    with record(folder, "train", job) as entry:
+        entry["gradient_steps"] = training.steps[-1] * its.experiment.seeds * len(its.losses)
+        done, ended = attempt(lambda: train(its, plan.suite.seed), deadline(plan.suite.job_minutes))
+        entry["status"] = str(ended)
+        losses = tuple(map(str, its.losses))
+        outcome = trained.Training(losses, training.steps, *ended)
+        if done is None:
+            trained.write(folder / f"train/{job}.npz", outcome, [])
+        else:
+            fitted, rates, values = done
+            each = fitted.seconds_per_step / (its.experiment.seeds * len(losses))
+            entry["sources"] = [{"model": str(its.model), "loss": loss, "seconds_per_gradient": each} for loss in losses]
+            trained.write(folder / f"train/{job}.npz", trained.Training(losses, training.steps, *ended, rates, values), fitted.parameters)

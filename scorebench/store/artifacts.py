@@ -9,14 +9,11 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scorebench.core.errors import InputError
-
-if TYPE_CHECKING:  # most stages read and write arrays alone, and start faster without
-    import pandas as pd
 
 META = "__meta__"
 
@@ -71,17 +68,14 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
 
 
-def write_rows(path: str | Path, rows: "pd.DataFrame") -> None:
-    """Write a table as gzipped CSV: the same rows give the same bytes."""
-    write_bytes(path, gzip.compress(rows.to_csv(index=False).encode(), compresslevel=1, mtime=0))
+def write_gzip(path: str | Path, content: bytes) -> None:
+    """Write bytes gzipped: the same content gives the same file."""
+    write_bytes(path, gzip.compress(content, compresslevel=1, mtime=0))
 
 
-def read_rows(path: str | Path) -> "pd.DataFrame":
-    """Read what `write_rows` wrote. Raises InputError if a byte of it has changed."""
-    import pandas as pd
-
-    content = Path(path).read_bytes()
+def read_gzip(path: str | Path) -> bytes:
+    """Read what `write_gzip` wrote. Raises InputError if a byte of it has changed."""
     try:
-        return pd.read_csv(io.BytesIO(gzip.decompress(content)), keep_default_na=False, na_values=[""])
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+        return gzip.decompress(Path(path).read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and run again") from None

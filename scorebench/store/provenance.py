@@ -5,26 +5,29 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from scorebench.suite.plan import Plan
+from scorebench.core.schema import TIMINGS
+from scorebench.suite.plan import Plan, timing
 
+BEFORE_TABLES = ("claim", "measure", "sample", "sensitivity", "train")
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
 
 
-def timings(folder: Path) -> pd.DataFrame:
-    """What each job took: a row a job, or a source of it."""
-    found = []
-    for path in sorted((folder / "timings").rglob("*.json")):
-        entry = json.loads(path.read_text())
-        common = {k: entry.get(k) for k in ("stage", "job", "seconds", "peak_memory_mb")}
-        for source in entry.get("sources") or [{}]:
-            found.append(common | {k: source.get(k) for k in ("model", "loss", "seconds_per_gradient")})
-    return pd.DataFrame(found)
+def timings(folder: Path, plan: Plan, stages: Sequence[str] = BEFORE_TABLES) -> pd.DataFrame:
+    """What each job of some stages took: a row a job, or a source of it. A job that has not run has none."""
+    rows = []
+    for path in (folder / timing(stage, job) for stage in stages for job in sorted(plan.jobs(stage))):
+        if path.exists():
+            entry = json.loads(path.read_text())
+            common = {name: entry.get(name) for name in ("stage", "job", "seconds", "peak_memory_mb")}
+            rows += [common | source for source in entry.get("sources") or [{}]]
+    return TIMINGS.frame(rows)
 
 
 def manifest(plan: Plan) -> dict[str, Any]:

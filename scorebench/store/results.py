@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scorebench.core import schema
 from scorebench.core.errors import InputError, NotApplicable, unknown
-from scorebench.store import artifacts
-from scorebench.suite.config import as_suite
+from scorebench.core.schema import ClaimResult
+from scorebench.core.spec import Spec
+from scorebench.store import artifacts, samples
+from scorebench.store.samples import Arrays, SourceRun
 from scorebench.suite.plan import Plan
-
-TEXT = ("suite", "target", "model", "loss", "sampler", "metric", "status")
-WHOLE = ("train_size", "train_steps", "steps", "gradient_evaluations", "chains", "seed")
+from scorebench.suite.reading import as_suite
 
 
 @dataclass(frozen=True)
 class Results:
-    """The folder of one suite's run."""
+    """The folder of one suite's run; its plan is that of the manifest where none is given."""
 
     folder: Path
+    given: Plan | None = None
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -40,58 +42,66 @@ class Results:
     @cached_property
     def plan(self) -> Plan:
         """The jobs of the suite as it was run."""
-        return Plan(as_suite(self.manifest["suite"]))
+        return self.given or Plan(as_suite(self.manifest["suite"]))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """metrics.csv, one value a row."""
-        frame = pd.read_csv(self._checked("metrics.csv"), keep_default_na=False, na_values={c: [""] for c in _NUMBERS})
-        return frame.astype({c: "Int64" for c in WHOLE} | {c: "str" for c in TEXT})
+        return schema.METRICS.from_csv(self._checked("metrics.csv"), self.folder / "metrics.csv")
+
+    @cached_property
+    def timings(self) -> pd.DataFrame:
+        """timings.csv, a job or a source of it a row."""
+        return schema.TIMINGS.from_csv(self._checked("timings.csv"), self.folder / "timings.csv")
 
     def table(self, name: str) -> pd.DataFrame:
         """tables/<name>.csv."""
-        return pd.read_csv(self._checked(f"tables/{name}.csv"))
+        return schema.TABLES[name].from_csv(self._checked(f"tables/{name}.csv"), self.folder / f"tables/{name}.csv")
 
     @cached_property
-    def claims(self) -> list[dict[str, Any]]:
+    def claims(self) -> list[ClaimResult]:
         """The claims' results, in the suite's order."""
-        return [self.claim(c) for c in self.plan.jobs("claim")]
+        return [self.claim(claim) for claim in self.plan.suite.claims]
 
-    def claim(self, name: str) -> dict[str, Any]:
+    def claim(self, name: str) -> ClaimResult:
         """One claim's result. Raises InputError if the run has none."""
-        path = self.folder / "claims" / f"{name}.json"
-        if not path.exists():
-            raise InputError(f"{path} does not exist; run the suite with the claim {name!r}")
-        return json.loads(path.read_text())
+        path = self._there(f"claims/{name}.json")
+        return schema.claim_result(json.loads(path.read_text()), path)
 
     def picture(self, claim: str) -> dict[str, np.ndarray]:
         """What a claim's `picture` saved. Raises NotApplicable if it could not."""
-        path = self.folder / "claims" / f"{claim}.npz"
-        if not path.exists():
-            raise InputError(f"{path} does not exist; run the suite with the claim {claim!r}")
-        arrays, meta = artifacts.read_arrays(path)
+        arrays, meta = artifacts.read_arrays(self._there(f"claims/{claim}.npz"))
         if not arrays:
             raise NotApplicable(f"the claim {claim!r} has no picture: {meta['status']}")
         return arrays
 
-    def _checked(self, name: str) -> Path:
+    def maps(self, target: Spec) -> dict[str, np.ndarray]:
+        """A target and its sources on a grid (`engine.maps`). Raises NotApplicable where there is none."""
+        arrays, _ = artifacts.read_arrays(self._there(f"measure/{target.slug}.npz"))
+        if not arrays:
+            raise NotApplicable(f"{target} is no target in the plane with a known density")
+        return arrays
+
+    def samples(self, target: Spec, sampler: Spec) -> list[tuple[SourceRun, Arrays]]:
+        """What a sampler made of every source of a target."""
+        return list(samples.read(self._there(f"sample/{target.slug}/{sampler.slug}.npz")))
+
+    def _there(self, name: str) -> Path:
         path = self.folder / name
-        expected = self.manifest["sha256"].get(name)
         if not path.exists():
             raise InputError(f"{path} does not exist; run the suite again")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
-            raise InputError(f"{path} is damaged or edited: it is not the file that the run wrote; run the suite again")
         return path
 
-
-_NUMBERS = "train_size train_steps sigma step_size temperature steps gradient_evaluations chains seed value standard_error".split() + (
-    "floor_mean floor_sd floor_q95 z".split()
-)
+    def _checked(self, name: str) -> bytes:
+        content = self._there(name).read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.manifest["sha256"].get(name):
+            raise InputError(f"{self.folder / name} is damaged or edited: it is not the file that the run wrote; run the suite again")
+        return content
 
 
 def load(path: str | Path) -> pd.DataFrame:
     """All of a run, one value a row: see the columns in the README. `path` is a suite's folder, for example results/article.
 
-    Raises InputError if the folder holds no run, or if metrics.csv is not the file that the run wrote.
+    A status stands with its reason, as in metrics.csv. Raises InputError if the folder holds no run, or if metrics.csv is not the file that the run wrote.
     """
-    return Results(Path(path)).metrics
+    return schema.joined(Results(Path(path)).metrics)

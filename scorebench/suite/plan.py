@@ -1,100 +1,61 @@
-"""A suite as jobs: what depends on what, which code and settings each job rests on, and how long it should take. Imports no torch."""
+"""A suite as jobs and files: what depends on what, and where everything lies under the suite's folder. Imports no torch."""
 
-import csv
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 from scorebench.core import registry
+from scorebench.core.schema import TABLES
 from scorebench.core.spec import Spec, parse, parse_all
-from scorebench.suite.config import Experiment, Sampling, Suite
+from scorebench.suite.config import Suite
+from scorebench.suite.jobs import Measure, Sample, Train, jobs_of
 
-
-@dataclass(frozen=True)
-class Train:
-    """One model on one target with one loss, at all its noise levels and all seeds."""
-
-    experiment: Experiment
-    target: Spec
-    model: Spec
-    losses: tuple[Spec, ...]
-
-    @property
-    def loss(self) -> Spec:
-        """The loss without its noise level."""
-        return self.losses[0].without("sigma")
-
-    @property
-    def levels(self) -> list[float | None]:
-        """The noise level of each member of `losses`."""
-        return [loss.options.get("sigma") for loss in self.losses]
-
-    @property
-    def id(self) -> str:
-        """The job as a path."""
-        return f"{self.target.slug}/{self.model.slug}/{self.loss.slug}"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One sampler on one target: all sources, the whole grid."""
-
-    experiment: Experiment
-    target: Spec
-    sampler: Spec
-    exact: tuple[Sampling, ...]
-    trained: tuple[Sampling, ...]
-    sources: tuple[Train, ...]
-
-    @property
-    def id(self) -> str:
-        """The job as a path."""
-        return f"{self.target.slug}/{self.sampler.slug}"
-
-    @property
-    def runs(self) -> list[tuple[Sampling, Train | None, tuple[Spec, ...]]]:
-        """What is sampled in which block: the exact score (None), then the losses of each training job."""
-        exact: list[tuple[Sampling, Train | None, tuple[Spec, ...]]] = [(block, None, ()) for block in self.exact]
-        return exact + [(b, t, losses) for b in self.trained for t in self.sources if (losses := _sampled(b, t))]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One target: its sources and all that was sampled from them."""
-
-    experiment: Experiment
-    target: Spec
-    sources: tuple[Train, ...]
-    samples: tuple[Sample, ...]
-
-    @property
-    def id(self) -> str:
-        """The job as a path."""
-        return self.target.slug
+CLAIMS_A_JOB, FIGURES_A_JOB = 3, 5
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Every job of a suite."""
+    """Every job of a suite, by its stage and its id; a stage that runs once has one job without an id."""
 
     suite: Suite
 
     @cached_property
-    def measures(self) -> list[Measure]:
-        """One a target, with the jobs it needs."""
-        return [_experiment(e) for e in self.suite.experiments]
+    def measures(self) -> dict[str, Measure]:
+        """Measuring jobs by id, one a target."""
+        return {measure.id: measure for measure in map(jobs_of, self.suite.experiments)}
 
     @cached_property
     def trains(self) -> dict[str, Train]:
         """Training jobs by id."""
-        return {t.id: t for m in self.measures for t in m.sources}
+        return {train.id: train for measure in self.measures.values() for train in measure.sources}
 
     @cached_property
     def samples(self) -> dict[str, Sample]:
         """Sampling jobs by id."""
-        return {s.id: s for m in self.measures for s in m.samples}
+        return {sample.id: sample for measure in self.measures.values() for sample in measure.samples}
+
+    @cached_property
+    def methods(self) -> list[Spec]:
+        """Every method that the suite names."""
+        methods = [measure.target for measure in self.measures.values()] + parse_all("metric", self.suite.metrics)
+        methods += [spec for train in self.trains.values() for spec in (train.model, *train.losses)]
+        methods += [sample.sampler for sample in self.samples.values()]
+        return list(dict.fromkeys([*methods, *parse_all("claim", self.suite.claims), *parse_all("figure", self.suite.figures)]))
+
+    def jobs(self, stage: str) -> list[str]:
+        """The ids of a stage's jobs."""
+        sensitivity = [parse("target", self.suite.sensitivity.target).slug] if self.suite.sensitivity else []
+        by_stage = {
+            "train": list(self.trains),
+            "sample": list(self.samples),
+            "measure": list(self.measures),
+            "sensitivity": sensitivity,
+            "claim": list(self.suite.claims),
+            "figure": list(self.suite.figures),
+        }
+        return by_stage.get(stage, [""])
 
     def batches(self, stage: str) -> list[tuple[str, ...]]:
         """The claims, or figures, that one process does one after the other, since it starts no faster than it does one; its log bears the name of
@@ -102,151 +63,76 @@ class Plan:
         """
         if stage == "claim":
             return _batches(self.suite.claims, CLAIMS_A_JOB)
-        quick = [f for f in self.suite.figures if "metrics.csv" not in self.files_of_figure(f)]
-        return [(f,) for f in quick] + _batches([f for f in self.suite.figures if f not in quick], FIGURES_A_JOB)
+        waiting = [figure for figure in self.suite.figures if "manifest.json" in self.inputs("figure", figure)]
+        return [(figure,) for figure in self.suite.figures if figure not in waiting] + _batches(waiting, FIGURES_A_JOB)
 
     def claims_of_figure(self, figure: str) -> tuple[str, ...]:
         """The claims whose numbers a figure shows."""
-        wanted = registry.entry("figure", figure).facts.get("NEEDS", {}).get("claim", ())
-        if wanted == "":
-            return self.suite.claims
-        return (wanted,) if isinstance(wanted, str) else wanted
+        wanted = _facts("figure", figure).get("USES", {}).get("claim", ())
+        return self.suite.claims if "" in wanted else wanted
 
     @cached_property
     def figure_of_claim(self) -> dict[str, str]:
         """The first of the suite's figures that shows a claim's numbers."""
-        return {claim: name for name in reversed(self.suite.figures) for claim in self.claims_of_figure(name)}
+        return {claim: figure for figure in reversed(self.suite.figures) for claim in self.claims_of_figure(figure)}
 
-    def files_of_figure(self, figure: str) -> list[str]:
-        """What a figure is drawn from, in the suite's folder: claims alone if it needs nothing else, so that it need not wait for the tables."""
-        needs = registry.entry("figure", figure).facts.get("NEEDS", {})
-        claims = [path for claim in self.claims_of_figure(figure) for path in self.files_of_claim(claim)]
-        return claims if set(needs) == {"claim"} else [*claims, "metrics.csv", "manifest.json"]
-
-    def files_of_claim(self, claim: str) -> list[str]:
-        """What a claim leaves, in the suite's folder: its numbers, and the arrays of its picture where it has one."""
-        pictured = "picture" in registry.entry("claim", claim).functions
-        return [f"claims/{claim}.json"] + ([f"claims/{claim}.npz"] if pictured else [])
-
-    def measure(self, job: str) -> Measure:
-        """The measuring job with this id."""
-        return next(m for m in self.measures if m.id == job)
-
-    def jobs(self, stage: str) -> list[str]:
-        """The ids of a stage's jobs; a stage that runs once has one job without a name."""
-        named = {
-            "train": list(self.trains),
-            "sample": list(self.samples),
-            "measure": [m.id for m in self.measures],
-            "claim": list(self.suite.claims),
-            "figure": list(self.suite.figures),
-        }
-        return named.get(stage, [""])
-
-    def fingerprint(self, stage: str, job: str = "") -> str:
-        """What a job's result rests on, other than its input files: the settings it reads and the code it runs."""
-        suite = self.suite
-        shared = [suite.seed, suite.device, suite.job_minutes]
-        if stage == "train":
-            t = self.trains[job]
-            settings = [*shared, t.target, t.model, t.losses, t.experiment.training, t.experiment.seeds]
-            methods = [t.target, t.model, t.loss]
-        elif stage == "sample":
-            s = self.samples[job]
-            blocks = [b.model_copy(update={"samplers": ()}) for b, _, _ in s.runs]  # another sampler beside it changes nothing
-            settings = [*shared, s.target, s.sampler, blocks, s.experiment.seeds, [losses for _, _, losses in s.runs]]
-            methods = [s.target, s.sampler, *(x.model for x in s.sources)]
-        elif stage == "measure":
-            m = self.measure(job)
-            metrics = parse_all("metric", suite.metrics)
-            settings = [*shared, suite.name, m.experiment, metrics, suite.snapshots]
-            methods = [m.target, *metrics, *(x.model for x in m.sources), *(x.loss for x in m.sources)]
-        elif stage in ("claim", "figure"):
-            settings, methods = [*shared, suite.name], [parse(stage, job)]
-        else:
-            settings, methods = [suite.model_dump_json()], []
-        code = registry.fingerprint(f"scorebench.stages.{stage}", *(m.entry.module for m in methods))
-        return hashlib.sha256(repr((settings, code)).encode()).hexdigest()[:16]
-
-    def minutes(self, stage: str, *jobs: str) -> float:
-        """An estimate for one process on one core, start-up included: what the reference run took, else by rates measured on an ordinary core."""
-        return (START_SECONDS + sum(self._seconds(stage, job) for job in jobs or ("",))) / 60
-
-    @cached_property
-    def _measured(self) -> dict[tuple[str, str], float]:
-        path = Path("results", "reference", self.suite.name, "timings.csv")
-        rows = csv.DictReader(path.read_text().splitlines()) if path.exists() else ()
-        return {(r["stage"], r["job"]): float(r["seconds"]) for r in rows}
-
-    def _seconds(self, stage: str, job: str) -> float:
-        if (stage, job) in self._measured:
-            return self._measured[stage, job]
-        if stage == "train":
-            t = self.trains[job]
-            training = t.experiment.training
-            runs = training.steps[-1] * t.experiment.seeds
-            if training.sweep:
-                runs += training.sweep.steps * training.sweep.seeds * len(training.sweep.learning_rates)
-            return TRAIN_SECONDS * _size(t) * runs * training.batch * len(t.losses)
+    def inputs(self, stage: str, job: str = "") -> list[str]:
+        """The files, in the suite's folder, that a job reads."""
         if stage == "sample":
-            s = self.samples[job]
-            if s.sampler.entry.facts.get("GRADIENTS") == 0:
-                return 1.0
-            return sum(_rate(train) * max(len(losses), 1) * _particle_steps(block, s) for block, train, losses in s.runs)
+            return [f"train/{train.id}.npz" for train in self.samples[job].sources]
         if stage == "measure":
-            return sum(CELL_SECONDS * _cells(s) for s in self.measure(job).samples)
-        return {"claim": 5.0, "figure": 3.0}.get(stage, 1.0)
+            measure = self.measures[job]
+            return [f"train/{train.id}.npz" for train in measure.sources] + [f"sample/{sample.id}.npz" for sample in measure.samples]
+        if stage == "tables":
+            trained = [f"train/{train}.npz" for train in self.trains]
+            rows = [f"{name}/{id}.csv.gz" for name in ("measure", "sensitivity") for id in self.jobs(name)]
+            clocks = [timing(name, id) for name in ("train", "sample", "measure", "sensitivity", "claim") for id in self.jobs(name)]
+            return [*trained, *rows, *self._claims(), *clocks]
+        if stage == "figure":
+            patterns = _facts("figure", job).get("READS", ())
+            files = [file for name in ("train", "sample", "measure", "tables") for id in self.jobs(name) for file in self.outputs(name, id)]
+            read = [file for file in files if any(fnmatchcase(file, pattern) for pattern in patterns)]
+            claims = [file for claim in self.claims_of_figure(job) for file in self.outputs("claim", claim)]
+            checked = set(read) & set(self.outputs("tables"))
+            return [*claims, *read, *(["manifest.json"] if checked else [])]
+        if stage == "page":
+            figures = [file for figure in self.suite.figures for file in (f"figures/{figure}.png", timing("figure", figure))]
+            return ["manifest.json", "metrics.csv", *(f"tables/{name}.csv" for name in TABLES), *self._claims(), *figures]
+        return []
+
+    def outputs(self, stage: str, job: str = "") -> list[str]:
+        """The files, in the suite's folder, that a job writes, but for the record of what it cost."""
+        if stage in ("train", "sample"):
+            return [f"{stage}/{job}.npz"]
+        if stage == "measure":
+            return [f"measure/{job}.csv.gz", f"measure/{job}.npz"]
+        if stage == "sensitivity":
+            return [f"sensitivity/{job}.csv.gz"]
+        if stage == "claim":
+            pictured = "picture" in registry.entry("claim", job).functions
+            return [f"claims/{job}.json"] + ([f"claims/{job}.npz"] if pictured else [])
+        if stage == "tables":
+            return [f"tables/{name}.{ending}" for name in TABLES for ending in ("csv", "md", "tex")] + [
+                "metrics.csv",
+                "timings.csv",
+                "manifest.json",
+            ]
+        if stage == "figure":
+            return [f"figures/{job}.{ending}" for ending in ("png", "pdf")]
+        return ["index.html"]
+
+    def _claims(self) -> list[str]:
+        return [f"claims/{claim}.json" for claim in self.suite.claims]
 
 
-CLAIMS_A_JOB, FIGURES_A_JOB = 3, 5
-START_SECONDS = 3.0
-# Seconds for a row and step at width 64, depth 2 (64 x 64 products dominate), and for a cell and seed.
-TRAIN_SECONDS, SCORE_SECONDS, EXACT_SECONDS, CELL_SECONDS = 6e-6, 1e-6, 8e-8, 7e-3
+def timing(stage: str, job: str) -> str:
+    """Where a job's record of what it cost lies, in the suite's folder."""
+    return f"timings/{stage}/{job or stage}.json"
+
+
+def _facts(kind: str, name: str) -> dict[str, Any]:
+    return registry.entry(kind, name).facts
 
 
 def _batches(names: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return [tuple(names[i : i + size]) for i in range(0, len(names), size)]
-
-
-def _size(t: Train) -> float:
-    return (t.model.options.get("width", 16) / 64) ** 1.5
-
-
-def _particle_steps(plan: Sampling, s: Sample) -> float:
-    return len(plan.step_sizes) * len(plan.temperatures) * plan.chains * plan.budgets[-1] * s.experiment.seeds
-
-
-def _rate(t: Train | None) -> float:
-    return SCORE_SECONDS * _size(t) if t else EXACT_SECONDS
-
-
-def _cells(s: Sample) -> float:
-    return sum(
-        len(b.step_sizes) * len(b.temperatures) * len(b.budgets) * s.experiment.seeds * max(len(losses), 1) for b, _, losses in s.runs
-    )
-
-
-def _experiment(e: Experiment) -> Measure:
-    target = parse("target", e.target)
-    sources = tuple(_trains(e, target))
-    named = {n: None for block in (*e.exact, *e.trained) for n in block.samplers}
-    samples = []
-    for sampler in parse_all("sampler", named):
-        exact, trained = (tuple(b for b in of if sampler in parse_all("sampler", b.samplers)) for of in (e.exact, e.trained))
-        samples.append(Sample(e, target, sampler, exact, trained, tuple(t for t in sources if any(_sampled(b, t) for b in trained))))
-    return Measure(e, target, sources, tuple(samples))
-
-
-def _sampled(block: Sampling, train: Train) -> tuple[Spec, ...]:
-    """The losses of a training job that a block samples."""
-    wanted = train.losses if block.losses is None else parse_all("loss", block.losses)
-    return tuple(loss for loss in train.losses if loss in wanted)
-
-
-def _trains(e: Experiment, target: Spec) -> Iterable[Train]:
-    for model_text, loss_texts in e.sources.items():
-        groups: dict[Spec, list[Spec]] = {}
-        for loss in parse_all("loss", loss_texts):
-            groups.setdefault(loss.without("sigma"), []).append(loss)
-        for losses in groups.values():
-            yield Train(e, target, parse("model", model_text), tuple(losses))
+    return [tuple(names[first : first + size]) for first in range(0, len(names), size)]

@@ -1,14 +1,38 @@
-"""What a target is: something with exact draws and, where they are known, an exact log density, score and relatives."""
+"""What a target is: something with exact draws and, where they are known, an exact log density, score and relatives.
+
+A target's file defines a function of keyword-only options that returns one (`TargetFactory`), and says LABEL and REFERENCE.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import torch
 from torch import Tensor
 
 from scorebench.core import rng
+from scorebench.core.errors import NotApplicable
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A function that a target or a source does not have: called, it says so. Raises NotApplicable."""
+
+    what: str
+
+    def __call__(self, *_: object) -> NoReturn:  # noqa: D102
+        raise NotApplicable(f"there is no {self.what}")
+
+
+NOTHING = torch.empty(0)
+"""The tensor that a target or a run does not have."""
+
+
+def has(owner: object, member: str) -> bool:
+    """Whether a member is there: no `Absent`, not NOTHING, not None."""
+    value = getattr(owner, member)
+    return not (value is None or value is NOTHING or isinstance(value, Absent))
 
 
 class Truth(NamedTuple):
@@ -23,8 +47,7 @@ class Truth(NamedTuple):
 class Target:
     """A distribution on R^d, composed from functions so that density, score and draws agree (the contract tests check that they do).
 
-    Absent members are None: the target then has no known log density, no exact law at that temperature, and so on, and what
-    needs them is `not_applicable`.
+    What is not known of it is `Absent`, or NOTHING (see `has`), and what needs it is `not_applicable`.
     """
 
     dim: int
@@ -32,18 +55,18 @@ class Target:
     """Exact independent draws, (n, d); the one function that every target has."""
     prior: "Target | None" = None
     """Where every sampler starts, the same for all; None only on a target that is itself a prior or a relative of one."""
-    log_prob: Callable[[Tensor], Tensor] | None = None
+    log_prob: Callable[[Tensor], Tensor] = Absent("log density")
     """log p, (*, d) -> (*); normalised if `normalised`."""
-    score: Callable[[Tensor], Tensor] | None = None
+    score: Callable[[Tensor], Tensor] = Absent("score")
     """grad log p, (*, d) -> (*, d)."""
     normalised: bool = True
-    tempered: Callable[[float], "Target | None"] = lambda temperature: None
-    """The target p^(1/T) up to its constant: what a chain at temperature T is measured against."""
-    perturbed: Callable[[float], "Target | None"] = lambda sigma: None
+    tempered: Callable[[float], "Target"] = Absent("exact law at another temperature")
+    """The target p^(1/T) up to its constant: what a chain at temperature T is measured against. Raises NotApplicable where it is not known."""
+    perturbed: Callable[[float], "Target"] = Absent("exact law with noise")
     """p convolved with N(0, sigma^2 I): what denoising learns."""
     training_sample: Callable[[int, torch.Generator], Tensor] | None = None
     """Draws for training where they differ from `sample` (a finite data set's own part)."""
-    modes: Tensor | None = None
+    modes: Tensor = NOTHING
     """Centres, (k, d): a point belongs to the nearest."""
     truths: dict[str, Truth] = field(default_factory=dict)
 
@@ -59,13 +82,20 @@ class Target:
 
     @cached_property
     def mode_weights(self) -> Truth:
-        """The share of each mode's nearest-centre cell, from 100,000 exact draws, (k,)."""
-        if self.modes is None:
-            raise ValueError("this target has no modes")
+        """The share of each mode's nearest-centre cell, from 100,000 exact draws, (k,). Raises NotApplicable where there are no modes."""
+        if not has(self, "modes"):
+            raise NotApplicable("there are no modes")
         n = 100_000
         draws = self.sample(n, rng.generator("mode_weights", self.dim))
         share = torch.bincount(nearest(draws, self.modes), minlength=len(self.modes)).double() / n
         return Truth(share, (share * (1 - share) / n).sqrt(), f"{n} exact draws")
+
+
+class TargetFactory(Protocol):
+    """What a target's file defines."""
+
+    def __call__(self, **options: Any) -> Target:
+        """The target with these options."""
 
 
 def nearest(x: Tensor, centres: Tensor) -> Tensor:
@@ -73,6 +103,8 @@ def nearest(x: Tensor, centres: Tensor) -> Tensor:
     return (x @ centres.T - 0.5 * centres.square().sum(-1)).argmax(-1)
 
 
-def untempered(temperature: float, target: Target) -> Target | None:
+def untempered(temperature: float, target: Target) -> Target:
     """The `tempered` of a target whose law is known at T = 1 alone."""
-    return target if temperature == 1 else None
+    if temperature != 1:
+        raise NotApplicable(f"no exact law at temperature {temperature:g}")
+    return target

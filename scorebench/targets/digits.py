@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from scorebench.core.options import Positive
-from scorebench.targets._mixture import normal
 from scorebench.targets.base import Target, untempered
+from scorebench.targets.lib.mixture import normal
 
 LABEL = "digits"
 REFERENCE = "Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI; as shipped by scikit-learn"

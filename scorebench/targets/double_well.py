@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from scorebench.core.options import Count, Positive
-from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target, Truth
+from scorebench.targets.lib.mixture import mixture, normal
 
 LABEL = "double well, d = {dim}"
 REFERENCE = "Kramers (1940); quadrature"

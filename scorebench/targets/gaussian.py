@@ -3,8 +3,8 @@
 import torch
 
 from scorebench.core.options import Count, Positive
-from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture, normal
 
 LABEL = "Gaussian, d = {dim}, κ = {condition:g}"
 REFERENCE = "closed form"

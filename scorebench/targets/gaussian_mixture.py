@@ -5,8 +5,8 @@ import math
 import torch
 
 from scorebench.core.options import Count, Positive, Share
-from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture, normal
 
 LABEL = "{components} modes"
 REFERENCE = "two far modes as in Song and Ermon (2019), section 3.2.2; ring of 8 as in Metz et al. (2017), section 3.2"

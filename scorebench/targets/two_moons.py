@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from scorebench.core.options import Positive
-from scorebench.targets._mixture import mixture, normal
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture, normal
 
 LABEL = "two moons"
 REFERENCE = "scikit-learn's make_moons, with a density"

@@ -31,8 +31,8 @@ from scorebench.core.spec import parse
 from scorebench.engine.training import fit
 from scorebench.models.base import over_stack, score
 from scorebench.suite.config import Training
-from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Score matching errs where data is rare"
 SOURCE = "Song and Ermon (2019), figure 2, which the article's section leads to"

@@ -151,7 +151,7 @@ def measure(master: int) -> dict[str, Measurement]:
     for d, chains in CHAINS.items():
         target = gaussian(dim=d)
         density, stream = exact_density(target), generator(master, "claim", "mala-optimal", d)
-        samplers = [MALA(*grid([step_size(d, scale)], [1.0])) for scale in (*SCALES, *NEAR_BEST)]
+        samplers = [MALA(*grid([(step_size(d, scale), 1.0)])) for scale in (*SCALES, *NEAR_BEST)]
         x, draws, both = target.sample(chains, stream)[None, None], samplers[0].draws(density, (chains, d), stream)[None], []
         for sampler in samplers:  # one by one: at d = 400 all at once would take gigabytes
             state, info = sampler.step(sampler.init(x, density), density, draws)

@@ -36,8 +36,8 @@ from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.core.rng import generator
 from scorebench.losses.implicit import implicit
 from scorebench.models.base import Bound
-from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture
 
 LABEL = "On a thin support the score grows without bound"
 SOURCE = "Song and Ermon (2019), figure 1, which the article's section leads to"

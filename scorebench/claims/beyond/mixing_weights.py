@@ -33,8 +33,8 @@ from scorebench.core.rng import generator
 from scorebench.engine.loop import run
 from scorebench.samplers.annealed import GRADIENTS, Annealed
 from scorebench.samplers.base import Density, exact_density
-from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Langevin does not see weights of far modes; annealing does"
 SOURCE = "Song and Ermon (2019), figure 3, which the article's section leads to"

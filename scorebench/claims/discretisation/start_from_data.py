@@ -27,8 +27,8 @@ from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import euler_kernel, langevin, on_line
 from scorebench.claims.lib.spectral import potential_of
 from scorebench.core.rng import generator
-from scorebench.targets._mixture import normal
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import normal
 
 LABEL = "A chain that starts at data ends at p"
 SOURCE = "equation 158, x_0"

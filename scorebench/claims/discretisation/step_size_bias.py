@@ -90,7 +90,7 @@ def measure(master: int) -> dict[str, Measurement]:
     streams = [generator(master, "claim", "step-size-bias", use) for use in ("start", "sample")]
     start = target.sample(CHAINS, streams[0])[None]  # (1, chain, 1)
     step_sizes = (*STABLE, EDGE, UNSTABLE)
-    sampler = ULA(*grid(step_sizes, TEMPERATURES))
+    sampler = ULA(*grid(itertools.product(step_sizes, TEMPERATURES)))
     samples = run(sampler, exact_density(target), start, (EARLY, LATE), [streams[1]], GRADIENTS).samples
     found = {}
     for i, (c, t) in enumerate(itertools.product(step_sizes, TEMPERATURES)):

@@ -33,8 +33,8 @@ from scorebench.engine.training import fit
 from scorebench.models.base import Bound
 from scorebench.models.mlp_energy import MLPEnergy
 from scorebench.suite.config import Training
-from scorebench.targets._mixture import normal
 from scorebench.targets.double_well import double_well
+from scorebench.targets.lib.mixture import normal
 
 LABEL = "exp(-f)/Z is a density for any f"
 SOURCE = "equation 152"

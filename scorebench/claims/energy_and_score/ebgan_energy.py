@@ -37,7 +37,7 @@ from scorebench.core.spec import parse
 from scorebench.engine.training import fit
 from scorebench.models.base import Bound, score
 from scorebench.suite.config import Training
-from scorebench.targets._mixture import mixture
+from scorebench.targets.lib.mixture import mixture
 
 LABEL = "An autoencoder's reconstruction error is an energy"
 SOURCE = "energy-based models, on autoencoders"

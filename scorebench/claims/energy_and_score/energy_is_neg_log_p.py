@@ -31,9 +31,9 @@ from scorebench.claims.lib.estimates import of_means
 from scorebench.core.rng import generator
 from scorebench.models.base import Bound, score_and_log_prob
 from scorebench.models.quadratic import Quadratic
-from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
 from scorebench.targets.double_well import double_well
+from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Energy is minus log density, but for a constant"
 SOURCE = "after the Gibbs law"

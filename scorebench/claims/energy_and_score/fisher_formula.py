@@ -27,8 +27,8 @@ import torch
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
-from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture
 
 LABEL = "A formula with log determinants is the Fisher divergence"
 SOURCE = "the Gaussian formula before equation 157"

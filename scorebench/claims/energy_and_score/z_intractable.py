@@ -31,7 +31,7 @@ from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.claims.lib.ais import log_mean, log_weights
 from scorebench.claims.lib.estimates import moments, of_means
 from scorebench.core.rng import generator
-from scorebench.targets._mixture import normal
+from scorebench.targets.lib.mixture import normal
 
 LABEL = "There is no way to know Z"
 SOURCE = "energy-based models, below equation 152"

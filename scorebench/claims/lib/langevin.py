@@ -10,8 +10,8 @@ from torch import Tensor
 from scorebench.engine.loop import run
 from scorebench.samplers.base import Density, exact_density
 from scorebench.samplers.ula import GRADIENTS, ULA
-from scorebench.targets._mixture import mixture
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture
 
 
 def on_line(*parts: tuple[float, float, float]) -> Target:

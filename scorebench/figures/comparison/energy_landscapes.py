@@ -9,7 +9,7 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.sources import Source, read
 from scorebench.store.results import Results
-from scorebench.suite.plan import Train
+from scorebench.suite.jobs import Train
 
 LABEL = "Energy surfaces: true and trained"
 CAPTION = (

@@ -13,9 +13,9 @@ from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse_all
 from scorebench.metrics.base import Estimate, Run
+from scorebench.metrics.lib.faults import FAULTS
 from scorebench.store.results import Results
 from scorebench.targets.base import Target
-from scorebench.testing.faults import FAULTS
 
 LABEL = "Which metric sees which fault"
 CAPTION = (

@@ -16,7 +16,7 @@ from scorebench.core.spec import parse
 from scorebench.figures.base import COLOURS, MARKERS, across_seeds, around_zero, at_chosen_steps, error_bars
 from scorebench.store import artifacts
 from scorebench.store.results import Results
-from scorebench.suite.plan import Sample
+from scorebench.suite.jobs import Sample
 
 LABEL = "Temperature sweep"
 CAPTION = (

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from scorebench.targets.base import Target, Truth
+from scorebench.targets.base import NOTHING, Target, Truth, has
 
 
 def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | None = None, modes: bool = True) -> Target:
@@ -57,7 +57,7 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
         score,
         tempered=tempered,
         perturbed=perturbed,
-        modes=means if modes else None,
+        modes=means if modes else NOTHING,
         truths={
             "mean": Truth(mean, torch.zeros_like(mean), "closed form"),
             "second_moment": Truth(second, closed, "closed form"),
@@ -116,7 +116,7 @@ def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor,
         return torch.cat(kept)[:n]
 
     if single:
-        return mixture(torch.ones(1), means, temperature * variances, target.prior, target.modes is not None)
+        return mixture(torch.ones(1), means, temperature * variances, target.prior, has(target, "modes"))
     return Target(
         target.dim,
         sample,

@@ -1,0 +1,55 @@
+"""A comparison as a table in the terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scorebench.commands.compare import Entry
+
+UNMIXED = 1.01  # Vehtari et al. (2021), section 4
+
+
+def show(result: list[Entry], kind: str, settings: str) -> None:
+    """The same as a table: a row a metric, a column a method."""
+    console = Console(highlight=False)
+    console.print(settings, markup=False)
+    table = Table("metric", box=None, header_style="bold", pad_edge=False)
+    for head in (r[kind].replace(":", ":\n").replace(",", ",\n") for r in result):
+        table.add_column(head, overflow="fold")
+    pair = len(result) == 2
+    if pair:
+        table.add_column("first - second,\nor, with x, first / second", overflow="fold")
+    floors = any("floor_q95" in m for m in result[0]["metrics"])
+    if floors:
+        table.add_column("exact draws,\n95 % below", overflow="fold")
+    for i, first in enumerate(result[0]["metrics"]):
+        cells = [_cell(r["metrics"][i]) + (" ★" if first["metric"] in r["best"] else "") for r in result]
+        cells += [_difference(first.get("difference"))] if pair else []
+        cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
+        table.add_row(first["label"], *cells)
+    if kind == "loss":
+        table.add_row("learning rate", *("" if r["learning_rate"] is None else f"{r['learning_rate']:g}" for r in result))
+    name, unit = ("milliseconds a step", 1e3) if kind == "loss" else ("nanoseconds a gradient", 1e9)
+    costs = (r["seconds_per_gradient"] for r in result)
+    table.add_row(name, *("" if c is None else f"{unit * c:.{2 if kind == 'loss' else 0}f}" for c in costs))
+    console.print(table)
+    console.print(
+        "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm, 5 %).", markup=False
+    )
+    unmixed = [r[kind] for r in result for m in r["metrics"] if m["metric"] == "rhat" and (m["mean"] or 0) > UNMIXED]
+    if unmixed:
+        console.print(f"Not mixed: R-hat above {UNMIXED} for {', '.join(unmixed)}; such numbers are of the start, too.", markup=False)
+
+
+def _difference(entry: dict[str, Any] | None) -> str:
+    if entry is None or entry["mean"] != entry["mean"]:
+        return ""
+    return f"{'x' if entry['ratio'] else ''}{entry['mean']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
+
+
+def _cell(entry: dict[str, Any]) -> str:
+    others = [f"{s} {n}/{sum(entry['status'].values())}" for s, n in entry["status"].items() if s != "ok"]
+    value = "" if entry["mean"] is None else f"{entry['mean']:.3g}"
+    interval = "" if entry["low"] is None else f" [{entry['low']:.3g}, {entry['high']:.3g}]"
+    return "; ".join(filter(None, [value + interval, *others]))

@@ -1,0 +1,52 @@
+"""Which metric sees which fault: exact draws of a target with a fault put in, and how often each metric is beyond what 95 % of exact draws give."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import binomtest
+from torch import Tensor
+
+from scorebench.core import rng
+from scorebench.core.errors import NotApplicable
+from scorebench.engine.metric import Metric
+from scorebench.metrics.base import Run
+from scorebench.metrics.lib.faults import FAULTS
+from scorebench.targets.base import Target, has
+
+NO_FAULT, FLOOR = "no_fault", 3
+"""Exact draws as they are, which should raise the alarm in 5 of 100; the limit is found from so many times the repeats."""
+
+
+def sensitivity(target: Target, metrics: Sequence[Metric], chains: int, repeats: int, master: int) -> list[dict[str, Any]]:
+    """A row a metric with a floor and fault: alarms of repeats, their share with its exact 95 % interval (Clopper and Pearson 1934).
+
+    Raises NotApplicable for a target without modes, which the faults are about.
+    """
+    if not has(target, "modes"):
+        raise NotApplicable("the target has no modes")
+
+    def sets(make: Callable[[int, torch.Generator], Tensor], use: str, number: int) -> Tensor:
+        return make(number * chains, rng.generator(master, "metric_sensitivity", use)).unflatten(0, (number, chains))
+
+    floored = [metric for metric in metrics if metric.facts.get("FLOOR")]
+    exact, more = sets(target.sample, "exact", repeats), sets(target.sample, "more", FLOOR * repeats)
+    floor = sets(target.sample, "floor", FLOOR * repeats)
+    limits = [np.quantile(_values(metric, floor, more, target), 0.95) for metric in floored]
+    rows = []
+    for fault, make in ({NO_FAULT: target.sample} | {name: partial(put, target) for name, put in FAULTS.items()}).items():
+        faulty = sets(make, fault, repeats)
+        for metric, limit in zip(floored, limits, strict=True):
+            alarms = int((_values(metric, faulty, exact, target) > limit).sum())
+            interval = binomtest(alarms, repeats).proportion_ci()
+            counts = {"chains": chains, "repeats": repeats, "alarms": alarms, "share": alarms / repeats}
+            rows.append({"metric": str(metric.spec), "fault": fault, **counts, "low": interval.low, "high": interval.high})
+    return rows
+
+
+def _values(metric: Metric, x: Tensor, y: Tensor, target: Target) -> np.ndarray:
+    """The metric of each repeat, (repeat,); a signed one by its distance from zero."""
+    values = metric.evaluate(Run(samples=x[:, None]), target, y).value.flatten().double().cpu().numpy()
+    return np.abs(values) if metric.facts["DIRECTION"] == "none" else values

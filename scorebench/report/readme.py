@@ -1,0 +1,63 @@
+"""The parts of the README that come from a run's outputs."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pandas as pd
+
+from scorebench.core.errors import InputError
+from scorebench.report import render
+from scorebench.report.recommendations import recommendations
+from scorebench.store import artifacts
+from scorebench.store.results import Results
+
+FIGURES = ("annealed_against_plain", "noise_levels")
+
+
+def write_readme(folder: Path, readme: Path) -> None:
+    """Rewrite the marked parts of the README; its figures are those of the reference."""
+    results = Results(folder)
+    figures = folder.parent / "reference" / folder.name / "figures"
+    parts = {
+        "figure": "\n".join(f"![{name.replace('_', ' ')}]({figures.as_posix()}/{name}.png)" for name in FIGURES),
+        "times": _times(folder.parent),
+        "tables": _tables(results, figures),
+    }
+    text = readme.read_text()
+    for name, content in parts.items():
+        before, mark, rest = text.partition(f"<!-- run: {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not mark or not end or mark in after:
+            raise InputError(f"{readme}: '{mark.strip() or f'<!-- run: {name} -->'}' ... '<!-- end -->' must stand there once")
+        text = f"{before}{mark}{content}\n{end}{after}"
+    artifacts.write_bytes(readme, text.encode())
+
+
+def _times(root: Path) -> str:
+    lines = ["| what | jobs | time | compute of cores x wall | peak memory a job |", "|---|---|---|---|---|"]
+    for path in sorted(root.glob("*/run.json")):
+        run = json.loads(path.read_text())
+        seconds = run["wall_seconds"]
+        time = f"{seconds / 60:.1f} min" if seconds > 90 else f"{seconds:.0f} s"
+        cost = f"{run['compute_share']:.2f} | {run['peak_memory_mb']:.0f} MB"
+        lines.append(f"| `{path.parent.name}` | {run['jobs']} | {time} on {run['cores']} cores | {cost} |")
+    tests = root / "tests.xml"
+    if tests.exists():
+        suite = ElementTree.parse(tests).getroot().find("testsuite")
+        assert suite is not None
+        lines.append(f"| `make test`, after its set-up | {suite.get('tests')} tests | {float(suite.get('time', 'nan')) / 60:.1f} min | | |")
+    return "\n".join([*lines, "", "Measured on the machine of the last run, imports not counted as compute."])
+
+
+def _tables(results: Results, figures: Path) -> str:
+    use = [
+        {"target": r.target, "what": r.what, "choice": r.choice, "evidence": r.evidence, "rivals": r.standing(2)}
+        for r in recommendations(results)
+    ]
+    table = results.table("claims")
+    claims = render.claims(table)
+    claims["the statement"] = [f"[{label}]({file})" for label, file in zip(table["label"], table["file"], strict=True)]
+    has_overview = "claims_overview" in results.plan.suite.figures
+    overview = f"![all claims at a glance]({figures.as_posix()}/claims_overview.png)\n\n" if has_overview else ""
+    return f"**What to use**\n\n{render.markdown(pd.DataFrame(use))}\n**Claims**\n\n{overview}{render.markdown(claims)}".rstrip()

@@ -1,0 +1,132 @@
+"""How tables are shown: a row a method, a column a metric; cells, Markdown, LaTeX."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from scorebench.core.schema import Status
+from scorebench.core.spec import parse
+from scorebench.report.choosing import lower_is_better
+from scorebench.report.decomposition import KEYS as DECOMPOSED
+from scorebench.report.decomposition import PARTS, by_first_metric
+from scorebench.report.tables import OTHERS
+
+KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "loss", "sampler", "temperature", "step_size"]}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mean with its interval, the floor where lower is better, how many of the seeds ended otherwise, and whether it is the best."""
+
+    mean: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    floor: float = math.nan
+    seeds: int = 0
+    others: Mapping[str, int] = field(default_factory=dict)
+    best: bool = False
+
+    @property
+    def value(self) -> str:
+        """The mean; a dash where there can be none."""
+        if self.others.get(Status.NOT_APPLICABLE):
+            return "-"
+        return "" if math.isnan(self.mean) else f"{self.mean:.3g}"
+
+    @property
+    def rest(self) -> list[str]:
+        """The interval with the floor in parentheses, then what went wrong."""
+        if self.others.get(Status.NOT_APPLICABLE):
+            return []
+        interval = "" if math.isnan(self.low) else f"[{self.low:.3g}, {self.high:.3g}]"
+        floor = f"({self.floor:.3g})" if self.value and not math.isnan(self.floor) else ""
+        every = self.seeds + sum(self.others.values())
+        return [*filter(None, [" ".join(filter(None, [interval, floor]))]), *(f"{status} {n}/{every}" for status, n in self.others.items())]
+
+    def __str__(self) -> str:
+        number, *lost = [" ".join(filter(None, [self.value, *self.rest[:1]])), *self.rest[1:]] if self.value else ["", *self.rest]
+        return "; ".join(filter(None, [number + (" *" if self.best else ""), *lost]))
+
+
+def _cell(row: pd.Series) -> Cell:
+    floor = row.get("floor_q95", math.nan) if lower_is_better(parse("metric", row["metric"])) else math.nan
+    others = {str(status): int(row[status]) for status in OTHERS if row[status]}
+    return Cell(row["mean"], row["low"], row["high"], floor, int(row["seeds"]), others, bool(row["best"]))
+
+
+def wide(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The table of losses or samplers, a row a method; cells are `Cell`s, those of the keys text."""
+    cells = table.assign(cell=pd.Series([_cell(row) for _, row in table.iterrows()], table.index, object))
+    labels = {metric: parse("metric", metric).label.replace("_", " ") for metric in dict.fromkeys(table["metric"])}
+    return _pivot(cells, KEYS[name], "metric", labels)
+
+
+def decomposition(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a source and sampler, a column a part, by the first metric on each target."""
+    first = by_first_metric(table)
+    cells = first.assign(cell=_cells(first, "mean", "low", "high"))
+    return _pivot(cells, [*DECOMPOSED, "metric"], "part", PARTS)
+
+
+def _cells(table: pd.DataFrame, *columns: str) -> pd.Series:
+    return pd.Series([Cell(*numbers) for numbers in table[list(columns)].to_numpy(float)], table.index, object)
+
+
+def _pivot(cells: pd.DataFrame, keys: list[str], column: str, heads: Mapping[str, str]) -> pd.DataFrame:
+    """Rows in the order in which they first come, columns in that of `heads`."""
+    rows: dict[tuple[Any, ...], dict[str, Cell]] = {}
+    for key, head, cell in zip(cells[keys].map(text).itertuples(index=False, name=None), cells[column], cells["cell"], strict=True):
+        rows.setdefault(key, {})[heads[head]] = cell
+    shown = [[*key, *(by_head.get(head, Cell()) for head in heads.values())] for key, by_head in rows.items()]
+    return pd.DataFrame(shown, columns=[*keys, *heads.values()], dtype=object)
+
+
+def claims(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of claims as a reader wants it."""
+    shown = table[["label", "verdict"]].rename(columns={"label": "the statement"})
+    for head, group in (("as written", "stated"), ("corrected", "corrected")):
+        shown[head] = [f"{agree} of {n}" if n else "" for agree, n in zip(table[f"{group}_agree"], table[group], strict=True)]
+    numbers = {"number": "a number that tells", "predicted": "it says", "measured": "measured", "standard_error": "standard error"}
+    return shown.join(table[list(numbers)].rename(columns=numbers))
+
+
+def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a metric, a column a fault: the share of alarms with its interval."""
+    cells = table.assign(cell=_cells(table, "share", "low", "high"))
+    cells["metric"] = [parse("metric", metric).label for metric in table["metric"]]
+    return _pivot(cells, ["target", "metric"], "fault", {fault: fault.replace("_", " ") for fault in dict.fromkeys(table["fault"])})
+
+
+SHOWN: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "losses": lambda table: wide("losses", table),
+    "samplers": lambda table: wide("samplers", table),
+    "decomposition": decomposition,
+    "learning_rates": lambda table: table,
+    "sensitivity": sensitivity,
+    "claims": claims,
+}
+"""Each table as Markdown and LaTeX show it."""
+
+
+def text(value: Any) -> str:
+    """A cell as text."""
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A Markdown table."""
+    lines = [list(table.columns), ["---"] * len(table.columns), *table.map(text).to_numpy().tolist()]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A LaTeX tabular for booktabs, in ASCII: a character without a command below is a question mark, since LaTeX would stop at it."""
+    code = table.map(text).to_latex(index=False, escape=True)
+    for character, command in {"σ": r"$\sigma$", "²": "$^2$", "₂": "$_2$", "ä": r"\"a"}.items():
+        code = code.replace(character, command)
+    return code.encode("ascii", "replace").decode()

@@ -1,0 +1,59 @@
+"""What a run says at its end: what to use, how the claims stand, what went wrong, what it cost, where the page is."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from scorebench.core.schema import ClaimResult, Verdict
+from scorebench.report.recommendations import recommendations
+from scorebench.report.troubles import divergences, troubles
+from scorebench.store import artifacts
+from scorebench.store.results import Results
+
+
+def show(folder: Path, since: float, cores: int) -> None:
+    """Print it; keep in run.json what a whole run cost."""
+    results = Results(folder)
+    lines = [f"{r.target}, {r.what}: {r.choice}; {r.evidence}; {r.standing(1)}" for r in recommendations(results)]
+    lines += _verdicts(results.claims) + troubles(results)
+    if diverged := divergences(results):
+        lines.append(f"diverged: {len(diverged)} combinations of target, source and sampler at some of their steps (the page lists them)")
+    cost = _cost(results, since, cores)
+    if cost:
+        artifacts.write_json(folder / "run.json", cost)
+        lines.append(
+            f"{cost['jobs']} jobs in {cost['wall_seconds'] / 60:.1f} min on {cores} cores; compute {cost['compute_share']:.2f} of cores x wall; "
+            f"at most {cost['peak_memory_mb']:.0f} MB a job"
+        )
+    print("\n".join([*lines, f"page: {folder / 'index.html'}"]))
+
+
+def _verdicts(claims: list[ClaimResult]) -> list[str]:
+    """How many claims have which verdict, and which have another than was registered."""
+    if not claims:
+        return []
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(claim.verdict for claim in claims).most_common())
+    other = [claim for claim in claims if claim.verdict != claim.expected]
+    return [
+        f"{len(claims)} claim{'s' if len(claims) > 1 else ''}: {counts}; {len(claims) - len(other)} as registered before measuring",
+        *(f"claim {claim.id}: {claim.verdict}, registered {claim.expected}" for claim in other if claim.verdict != Verdict.FAILED),
+    ]
+
+
+def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
+    """What the run cost, if all of its jobs ran since then; None after a partial run."""
+    entries = [json.loads(path.read_text()) for path in (results.folder / "timings").rglob("*.json")]
+    if not since or any(entry["started"] < since for entry in entries):
+        return None
+    wall = max(entry["ended"] for entry in entries) - since
+    alone = [entry for entry in entries if entry["stage"] not in ("claim", "figure")]
+    compute = sum(entry["seconds"] for entry in entries)
+    return {
+        "jobs": len(alone) + sum(len(results.plan.batches(stage)) for stage in ("claim", "figure")),
+        "cores": cores,
+        "wall_seconds": wall,
+        "compute_seconds": compute,
+        "compute_share": compute / (cores * wall),
+        "peak_memory_mb": max(entry["peak_memory_mb"] for entry in entries),
+    }

@@ -1,0 +1,65 @@
+"""What diverged, and what failed or ran out of time, a line each with the log that tells why."""
+
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import pandas as pd
+
+from scorebench.core.schema import OK, Ended, Status, Verdict
+from scorebench.core.spec import parse
+from scorebench.store.results import Results
+from scorebench.suite.plan import timing
+
+
+def divergences(results: Results) -> list[str]:
+    """What diverged, a line a target and method, with the steps."""
+    return _bad(results, {Status.DIVERGED}, lambda rows: "")
+
+
+def troubles(results: Results) -> list[str]:
+    """What failed or ran out of time, a line a target and method or a claim or figure, with its log."""
+    lines = _bad(results, {Status.FAILED, Status.TIMEOUT}, lambda rows: f"; see {_log(results, rows)}")
+    lines += [_told(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
+    for figure in results.plan.suite.figures:
+        path = results.folder / timing("figure", figure)
+        ended = Ended.read(json.loads(path.read_text())["status"]) if path.exists() else OK
+        if ended != OK:
+            lines.append(_told(results, "figure", figure, str(ended)))
+    return lines
+
+
+def _told(results: Results, kind: str, name: str, reason: str) -> str:
+    log = next(batch[0] for batch in results.plan.batches(kind) if name in batch)
+    return f"{kind} {name}: {reason}; see {results.folder / 'logs' / kind / log}.log"
+
+
+def _bad(results: Results, statuses: Collection[Status], log: Callable[[pd.DataFrame], str]) -> list[str]:
+    lines = []
+    rows = results.metrics[results.metrics["status"] != Status.NOT_APPLICABLE]
+    for _, every in rows.groupby(["target", "sampler", "loss"], sort=False):
+        bad = every[every["status"].isin(statuses)]
+        if bad.empty:
+            continue
+        target, sampler, loss = every[["target", "sampler", "loss"]].iloc[0]
+        steps = sorted(bad["step_size"].dropna().unique())
+        where = f" at step {', '.join(f'{step:g}' for step in steps)}" if 0 < len(steps) <= 8 else ""
+        what = f"{sampler} on {loss or 'the exact score'}" if sampler else loss or "all of it"
+        counts = ", ".join(f"{n:,} {status}" for status, n in bad["status"].value_counts().items())
+        lines.append(f"{target}, {what}{where}: {counts}, of {len(every):,} values{log(bad)}")
+    return lines
+
+
+def _log(results: Results, bad: pd.DataFrame) -> Path:
+    """The log of the job that went wrong: where only some metrics of a method did, the measuring."""
+    rows, key = results.metrics, ["target", "sampler", "loss"]
+    target, sampler, loss = bad[key].iloc[0]
+    whole = rows[(rows[key] == bad[key].iloc[0]).all(axis=1)]
+    logs, slug = results.folder / "logs", parse("target", target).slug
+    measured = logs / "measure" / f"{slug}.log"
+    if bad["metric"].nunique() < whole["metric"].nunique():
+        return measured
+    if sampler:
+        return logs / "sample" / slug / f"{parse('sampler', sampler).slug}.log"
+    trained = (id for id, train in results.plan.trains.items() if str(train.target) == target and loss in map(str, train.losses))
+    return next((logs / "train" / f"{id}.log" for id in trained), measured)

@@ -1,0 +1,38 @@
+"""Measure one target: its sources, and all that was sampled from them; and draw the maps of a target in the plane."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from scorebench.core.schema import METRICS
+from scorebench.engine.attempt import attempt, deadline
+from scorebench.engine.maps import maps
+from scorebench.engine.measuring import Bench
+from scorebench.engine.metric import metrics_of
+from scorebench.engine.sources import sources
+from scorebench.stages.record import record
+from scorebench.store import artifacts, samples, trained
+from scorebench.suite.plan import Plan
+
+
+def run(plan: Plan, job: str, folder: Path) -> None:
+    """Write every row about this target, and its maps."""
+    suite, its = plan.suite, plan.measures[job]
+    about_source, about_sampler = metrics_of(suite.metrics, "source"), metrics_of(suite.metrics, "sampler")
+    with record(folder, "measure", job) as entry:
+        target, built = attempt(its.target.build, deadline(suite.job_minutes))
+        frames, drawn = [pd.DataFrame({"status": [str(built.status)], "reason": [built.reason]})], {}
+        if target is not None:
+            from_training = [(train, *trained.read(folder / f"train/{train.id}.npz")) for train in its.sources]
+            every = [source for train, outcome, points in from_training for source in sources(outcome, points, train, target)]
+            bench = Bench(target, suite.seed, its, deadline(suite.job_minutes), every, suite.snapshots)
+            frames = [frame for source in every for frame in bench.source_rows(source, about_source)]
+            for sample in its.samples:
+                frames += bench.sampler_rows(str(sample.sampler), samples.read(folder / f"sample/{sample.id}.npz"), about_sampler)
+            drawn = attempt(lambda: maps(target, every, its.experiment.seeds), deadline(suite.job_minutes))[0] or {}
+        rows = METRICS.frame(pd.concat(frames) if frames else pd.DataFrame())
+        rows = rows.assign(suite=suite.name, target=str(its.target))
+        rows["train_size"] = rows["train_size"].mask(rows["model"] != "", its.experiment.training.size)
+        artifacts.write_gzip(folder / f"measure/{job}.csv.gz", METRICS.to_csv(rows))
+        artifacts.write_arrays(folder / f"measure/{job}.npz", drawn, {})
+        entry["status"], entry["rows"] = str(built), len(rows)

@@ -1,0 +1,23 @@
+"""Run one sampler on one target: the exact score and every trained source, over the whole grid, all seeds."""
+
+from pathlib import Path
+
+from scorebench.core.schema import Status
+from scorebench.engine.attempt import deadline, preload
+from scorebench.engine.sampling import sample
+from scorebench.stages.record import record
+from scorebench.store import samples, trained
+from scorebench.suite.plan import Plan
+
+
+def run(plan: Plan, job: str, folder: Path) -> None:
+    """Write samples, trace and acceptance of every source."""
+    its = plan.samples[job]
+    preload(its.target, its.sampler)
+    with record(folder, "sample", job) as entry:
+        trainings = {train.id: trained.read(folder / f"train/{train.id}.npz") for train in its.sources}
+        runs, costs = sample(its, plan.suite.seed, deadline(plan.suite.job_minutes), trainings)
+        samples.write(folder / f"sample/{job}.npz", runs)
+        entry["sources"] = [cost._asdict() for cost in costs]
+        failures = {str(run.ended) for run, _ in runs if run.status in (Status.FAILED, Status.TIMEOUT)}
+        entry["status"] = "; ".join(sorted(failures)) or "ok"

@@ -1,0 +1,57 @@
+"""Collect a run: every row in one file, what each job cost, what the run rests on, and the tables with their intervals."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from scorebench.core import schema
+from scorebench.core.spec import parse_all
+from scorebench.report import render, tables
+from scorebench.report.choosing import at_best_steps
+from scorebench.report.decomposition import decompose
+from scorebench.stages.record import record
+from scorebench.store import artifacts, provenance, trained
+from scorebench.suite.plan import Plan
+
+
+def run(plan: Plan, job: str, folder: Path) -> None:
+    """Write metrics.csv, timings.csv, tables/ and manifest.json."""
+    with record(folder, "tables", job) as entry:
+        rows = _collected(plan, folder, "measure", schema.METRICS)
+        claims = [
+            schema.claim_result(json.loads((folder / path).read_text()), path)
+            for path in plan.inputs("tables")
+            if path.startswith("claims/")
+        ]
+        trainings = [(train, trained.read(folder / f"train/{train.id}.npz")[0]) for train in plan.trains.values()]
+        metrics = parse_all("metric", plan.suite.metrics)
+        chosen = at_best_steps(rows, metrics)
+        made = {
+            "losses": tables.losses(rows, metrics),
+            "samplers": tables.samplers(chosen, metrics),
+            "decomposition": decompose(chosen, metrics),
+            "learning_rates": tables.learning_rates(trainings),
+            "sensitivity": _collected(plan, folder, "sensitivity", schema.SENSITIVITY),
+            "claims": tables.claims(claims, plan),
+        }
+        files = {"metrics.csv": schema.METRICS.to_csv(rows)}
+        for name, table in made.items():
+            shown = render.SHOWN[name](table)
+            files[f"tables/{name}.csv"] = schema.TABLES[name].to_csv(table)
+            files[f"tables/{name}.md"] = render.markdown(shown).encode()
+            files[f"tables/{name}.tex"] = render.latex(shown).encode()
+        files["timings.csv"] = schema.TIMINGS.to_csv(provenance.timings(folder, plan))
+        for name, content in files.items():
+            artifacts.write_bytes(folder / name, content)
+        checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        artifacts.write_json(folder / "manifest.json", provenance.manifest(plan) | {"sha256": checksums})
+        entry["status"] = "ok"
+
+
+def _collected(plan: Plan, folder: Path, stage: str, table: schema.Table) -> pd.DataFrame:
+    """The rows of every job of a stage."""
+    paths = [folder / stage / f"{job}.csv.gz" for job in plan.jobs(stage)]
+    frames = [table.from_csv(artifacts.read_gzip(path), path) for path in paths]
+    return table.frame(pd.concat(frames) if frames else [])

@@ -1,0 +1,149 @@
+"""What a job's result rests on other than its input files: the settings that it reads, the code that it runs, the libraries that this imports.
+
+A rule carries the hash as a parameter, so that its jobs run again when one of these has changed, and only then. Code is the static import closure,
+inside the package, of the stage's module and of the methods that the job is told to use; siblings are in no closure. Of a file its syntax tree
+counts, docstrings aside: a comment or another layout changes nothing. Where text is shown (the page shows the derivations of claims, all labels stand
+in tables and figures) it counts with the settings.
+"""
+
+import ast
+import hashlib
+import platform
+from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scorebench.core import registry
+from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.suite.plan import Plan
+
+SHOWING = ("tables", "figure", "page")
+"""The stages that show methods without running them: what they say of themselves counts, their code does not."""
+
+
+class Basis(NamedTuple):
+    """What a job rests on: settings, and modules whose import closure it runs."""
+
+    settings: list[Any]
+    modules: list[str]
+
+
+def basis(plan: Plan, stage: str, job: str = "") -> Basis:
+    """The settings and code of a job."""
+    suite = plan.suite
+    shared: list[Any] = [suite.seed, suite.device, suite.job_minutes]
+    methods: list[Spec] = []
+    if stage == "train":
+        train = plan.trains[job]
+        settings = [*shared, train.target, train.model, train.losses, train.experiment.training, train.experiment.seeds]
+        methods = [train.target, train.model, train.loss]
+    elif stage == "sample":
+        sample = plan.samples[job]
+        blocks = [block.model_copy(update={"samplers": ()}) for block, _, _ in sample.runs]  # another sampler beside it changes nothing
+        settings = [*shared, sample.target, sample.sampler, blocks, sample.experiment.seeds, [losses for _, _, losses in sample.runs]]
+        methods = [sample.target, sample.sampler, *(train.model for train in sample.sources)]
+    elif stage == "measure":
+        measure = plan.measures[job]
+        metrics = parse_all("metric", suite.metrics)
+        settings = [*shared, suite.name, measure.experiment, metrics, suite.snapshots]
+        methods = [measure.target, *metrics, *(spec for train in measure.sources for spec in (train.model, train.loss))]
+    elif stage == "sensitivity":
+        metrics = parse_all("metric", suite.metrics)
+        settings = [*shared, suite.sensitivity, metrics]
+        methods = [parse("target", suite.sensitivity.target), *metrics] if suite.sensitivity else []
+    elif stage == "claim":
+        settings = shared
+        methods = [parse("claim", job), *_used(parse("claim", job))]
+    else:
+        settings = [suite.model_dump_json(), [(spec, spec.entry.facts) for spec in plan.methods]]
+        methods = [parse("figure", job)] if stage == "figure" else []
+    if stage == "page":
+        settings.append([parse("claim", claim).entry.doc for claim in suite.claims])
+    return Basis(settings, [f"scorebench.stages.{stage}", *(spec.entry.module for spec in methods)])
+
+
+def _used(spec: Spec) -> list[Spec]:
+    """The methods that a claim names without importing them."""
+    return [Spec(kind, name) for kind, names in spec.entry.facts.get("USES", {}).items() for name in names]
+
+
+def fingerprint(plan: Plan, stage: str, job: str = "") -> str:
+    """A hash of the settings, the code and the libraries of a job."""
+    settings, modules = basis(plan, stage, job)
+    files = sorted(closure(modules))
+    libraries = sorted({library for path in files for library in _read(path).libraries})
+    versions = [platform.python_version(), *(f"{library} {_version(library)}" for library in libraries)]
+    code = [(str(path.relative_to(registry.ROOT)), _read(path).digest) for path in files]
+    return hashlib.sha256(repr((settings, code, versions)).encode()).hexdigest()[:16]
+
+
+def closure(modules: Iterable[str]) -> set[Path]:
+    """The package's files that importing these modules runs, and what lies beside them under their names (templates)."""
+    seen: set[Path] = set()
+    waiting = [path for module in modules for path in _files(module)]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen:
+            seen.add(path)
+            waiting.extend(file for module in _read(path).imports for file in _files(module))
+    return seen
+
+
+@cache
+def _files(module: str) -> tuple[Path, ...]:
+    """A module's file and its like-named companions, and the `__init__` of every package above it but the root's, which only says what lies elsewhere."""
+    path = registry.ROOT.joinpath(*module.split(".")[1:])
+    above = [parent / "__init__.py" for parent in (path, *path.parents) if registry.ROOT in parent.parents]
+    own = [] if path == registry.ROOT else path.parent.glob(f"{path.name}.*")
+    return tuple(sorted({file for file in (*above, *own) if file.is_file()}))
+
+
+class _Read(NamedTuple):
+    digest: str
+    imports: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+
+@cache
+def _read(path: Path) -> _Read:
+    """What counts of a file, the package's modules that it may import, and the other top-level modules."""
+    content = path.read_bytes()
+    try:
+        tree = ast.parse(content) if path.suffix == ".py" else None
+    except (SyntaxError, ValueError):
+        tree = None
+    if tree is None:
+        return _Read(hashlib.sha256(content).hexdigest(), (), ())
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    own = tuple(sorted(name for name in modules if name.partition(".")[0] == "scorebench"))
+    others = tuple(sorted({name.partition(".")[0] for name in modules} - {"scorebench"}))
+    return _Read(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), own, others)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = [statement for statement in node.body if not _is_text(statement)]
+    return tree
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant) and isinstance(statement.value.value, str)
+
+
+@cache
+def _version(module: str) -> str:
+    """The version of the distribution that brings a top-level module; "" for Python's own."""
+    return ", ".join(metadata.version(name) for name in sorted(set(_distributions().get(module, ()))))
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())

@@ -1,0 +1,116 @@
+"""The jobs of an experiment: what is trained, sampled and measured, and what each needs of the others. Imports no torch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.suite.config import Experiment, Sampling
+
+
+def level(loss: Spec) -> float | None:
+    """The loss's noise level, if it has that option (LEVELS)."""
+    return loss.options.get(loss.entry.facts.get("LEVELS", ""))
+
+
+def without_level(loss: Spec) -> Spec:
+    """The loss without its noise level: what is trained as one stack."""
+    return loss.without(loss.entry.facts.get("LEVELS", ""))
+
+
+@dataclass(frozen=True)
+class Train:
+    """One model on one target with one loss, at all its noise levels and all seeds."""
+
+    experiment: Experiment
+    target: Spec
+    model: Spec
+    losses: tuple[Spec, ...]
+
+    @property
+    def loss(self) -> Spec:
+        """The loss without its noise level."""
+        return without_level(self.losses[0])
+
+    @property
+    def levels(self) -> list[float | None]:
+        """The noise level of each member of `losses`."""
+        return [level(loss) for loss in self.losses]
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return f"{self.target.slug}/{self.model.slug}/{self.loss.slug}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sampler on one target: all sources, the whole grid."""
+
+    experiment: Experiment
+    target: Spec
+    sampler: Spec
+    exact: tuple[Sampling, ...]
+    trained: tuple[Sampling, ...]
+    sources: tuple[Train, ...]
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return f"{self.target.slug}/{self.sampler.slug}"
+
+    @property
+    def gradients(self) -> int:
+        """Gradients a step; none where the draws are independent."""
+        return int(self.sampler.entry.facts.get("GRADIENTS", 1))
+
+    @property
+    def runs(self) -> list[tuple[Sampling, Train | None, tuple[Spec, ...]]]:
+        """What is sampled in which block: the exact score (None), then the losses of each training job."""
+        exact: list[tuple[Sampling, Train | None, tuple[Spec, ...]]] = [(block, None, ()) for block in self.exact]
+        return exact + [(block, train, losses) for block in self.trained for train in self.sources if (losses := _sampled(block, train))]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One target: its sources and all that was sampled from them."""
+
+    experiment: Experiment
+    target: Spec
+    sources: tuple[Train, ...]
+    samples: tuple[Sample, ...]
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return self.target.slug
+
+
+def jobs_of(experiment: Experiment) -> Measure:
+    """The measuring job of an experiment, with all that it needs."""
+    target = parse("target", experiment.target)
+    sources = tuple(_trains(experiment, target))
+    names = dict.fromkeys(name for block in (*experiment.exact, *experiment.trained) for name in block.samplers)
+    samples = []
+    for sampler in parse_all("sampler", names):
+        exact, trained = (
+            tuple(block for block in blocks if sampler in parse_all("sampler", block.samplers))
+            for blocks in (experiment.exact, experiment.trained)
+        )
+        needed = tuple(train for train in sources if any(_sampled(block, train) for block in trained))
+        samples.append(Sample(experiment, target, sampler, exact, trained, needed))
+    return Measure(experiment, target, sources, tuple(samples))
+
+
+def _sampled(block: Sampling, train: Train) -> tuple[Spec, ...]:
+    """The losses of a training job that a block samples."""
+    wanted = train.losses if block.losses is None else parse_all("loss", block.losses)
+    return tuple(loss for loss in train.losses if loss in wanted)
+
+
+def _trains(experiment: Experiment, target: Spec) -> Iterator[Train]:
+    for model, texts in experiment.sources.items():
+        stacks: dict[Spec, list[Spec]] = {}
+        for loss in parse_all("loss", texts):
+            stacks.setdefault(without_level(loss), []).append(loss)
+        for losses in stacks.values():
+            yield Train(experiment, target, parse("model", model), tuple(losses))

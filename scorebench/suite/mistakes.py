@@ -1,0 +1,186 @@
+"""What can be wrong with a suite, a line a mistake: key, value, what is allowed, the nearest match."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ValidationError
+
+from scorebench.core import registry
+from scorebench.core.errors import InputError, unknown
+from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
+
+
+def of_types(error: ValidationError, raw: Any) -> list[str]:
+    """A line for each key that is unknown, missing, or has a value that its type does not allow."""
+    lines = []
+    for item in error.errors():
+        where, value = "", raw
+        for p in item["loc"]:
+            if isinstance(p, str):
+                where, value = f"{where}.{p}", value.get(p) if isinstance(value, dict) else None
+            elif not isinstance(value, dict):  # else one block, which the suite's author did not write as a list
+                where, value = f"{where}[{p}]", value[p] if isinstance(value, tuple) else None
+        where = where.lstrip(".")
+        given = item["input"]
+        if item["type"] == "extra_forbidden":
+            parent = _model_at(item["loc"][:-1])
+            lines.append(unknown(f"{where}: key", item["loc"][-1], parent.model_fields))
+        elif item["type"] == "missing":
+            lines.append(f"{where} is missing")
+        elif item["type"] == "too_short" and any(e["loc"][: len(item["loc"])] == item["loc"] != e["loc"] for e in error.errors()):
+            continue  # its items are there, and wrong: each has its own line
+        else:
+            shown = repr(given) if len(repr(given)) <= 80 else f"{repr(given)[:80]}..."
+            message = _MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, "))
+            if item["type"] == "too_short":
+                message = f"List should have {item['ctx']['min_length']} or more items"
+            lines.append(f"{where} = {shown}: {message}")
+    return lines
+
+
+_MESSAGES = {
+    "tuple_type": "Input should be a list",
+    "dict_type": "Input should be a mapping",
+    "model_type": "Input should be a mapping",
+}
+
+
+def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
+    models: dict[str, type[BaseModel]] = {
+        "experiments": Experiment,
+        "training": Training,
+        "sweep": Sweep,
+        "exact": Sampling,
+        "trained": Sampling,
+        "sensitivity": Sensitivity,
+    }
+    named = [p for p in location if p in models]
+    return models[named[-1]] if named else Suite
+
+
+class _Specs(NamedTuple):
+    """A list of specs in a suite as read, checked or not."""
+
+    where: str
+    kind: str
+    texts: list[str]
+    experiments: tuple[int, ...]
+    """The experiments that the list belongs to, one for each text if they are several; none for what all share."""
+
+
+def of_names(raw: dict[str, Any]) -> list[str]:
+    """Methods and options that do not exist; what is asked of what is not there."""
+    lines = []
+    listed = list(_specs(raw))
+    for specs in listed:
+        try:
+            parse_all(specs.kind, specs.texts)
+        except InputError as error:
+            lines += [f"{specs.where}: {line}" for line in error.lines]
+    untrained = [
+        f"experiments[{number}].trained: there is nothing trained to sample (add sources)"
+        for number, experiment in enumerate(_list(raw.get("experiments")))
+        if isinstance(experiment, dict) and experiment.get("trained") and not experiment.get("sources")
+    ]
+    return untrained + (lines or _unmet(listed))  # a method that is misspelt is not there to be needed
+
+
+def of_combinations(suite: Suite) -> list[str]:
+    """What cannot go together in a suite whose every key is right."""
+    metrics = parse_all("metric", suite.metrics)
+    lines = [unknown("snapshots: metric", text, suite.metrics) for text in suite.snapshots or () if parse("metric", text) not in metrics]
+    return lines + [line for number, e in enumerate(suite.experiments) for line in _impossible(f"experiments[{number}]", e)]
+
+
+def _specs(raw: dict[str, Any]) -> Iterator[_Specs]:
+    experiments = [(number, e) for number, e in enumerate(_list(raw.get("experiments"))) if isinstance(e, dict)]
+    for kind, key in (("metric", "metrics"), ("metric", "snapshots"), ("claim", "claims"), ("figure", "figures")):
+        yield _Specs(key, kind, _texts(raw.get(key)), ())
+    sensitivity = raw.get("sensitivity")
+    if isinstance(sensitivity, dict):
+        yield _Specs("sensitivity.target", "target", _texts((sensitivity.get("target"),)), ())
+    named = [(number, e["target"]) for number, e in experiments if isinstance(e.get("target"), str)]
+    yield _Specs("experiments", "target", [target for _, target in named], tuple(number for number, _ in named))
+    for number, e in experiments:
+        at = f"experiments[{number}]"
+        sources = e["sources"] if isinstance(e.get("sources"), dict) else {}
+        yield _Specs(f"{at}.sources", "model", _texts(tuple(sources)), (number,))
+        for model, losses in sources.items():
+            yield _Specs(f"{at}.sources.{model}", "loss", _texts(losses), (number,))
+        for key in ("exact", "trained"):
+            single = isinstance(e.get(key), dict)
+            for j, block in enumerate((e[key],) if single else _list(e.get(key))):
+                if isinstance(block, dict):
+                    place = f"{at}.{key}" if single else f"{at}.{key}[{j}]"
+                    yield _Specs(f"{place}.samplers", "sampler", _texts(block.get("samplers")), (number,))
+                    yield _Specs(f"{place}.losses", "loss", _texts(block.get("losses")), (number,))
+
+
+def _list(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+def _texts(value: Any) -> list[str]:
+    return [v for v in _list(value) if isinstance(v, str)]
+
+
+Methods = dict[str, set[str]]
+"""Names by kind."""
+
+
+def _unmet(listed: Iterable[_Specs]) -> list[str]:
+    """What a figure uses and no experiment has together: a method of a kind, by name, or any (an empty name)."""
+    shared: Methods = {}
+    by_experiment: dict[int, Methods] = {}
+    for specs in listed:
+        names = [text.partition(":")[0] for text in specs.texts]
+        numbers = specs.experiments * (len(names) if len(specs.experiments) == 1 else 1)
+        homes = [by_experiment.setdefault(number, {}) for number in numbers] or [shared] * len(names)
+        for home, name in zip(homes, names, strict=True):
+            home.setdefault(specs.kind, set()).add(name)
+    lines = []
+    for figure in sorted(shared.get("figure", set()) & set(registry.names("figure"))):
+        uses = [(kind, name) for kind, names in registry.entry("figure", figure).facts.get("USES", {}).items() for name in names]
+        if not any(all(_has(methods | shared, kind, name) for kind, name in uses) for methods in by_experiment.values()):
+            wanted = " and ".join(f"the {kind} {name!r}" if name else f"a {kind}" for kind, name in uses)
+            lines.append(f"figures: {figure!r} needs {wanted}, which no experiment has together")
+    return lines
+
+
+def _has(methods: Methods, kind: str, name: str) -> bool:
+    return name in methods.get(kind, set()) if name else bool(methods.get(kind))
+
+
+def _impossible(where: str, e: Experiment) -> Iterator[str]:
+    """What an experiment asks for that cannot be: a loss on a model that it cannot train, a source that is not trained, a cell twice."""
+    pairs = [(parse("model", model), loss) for model, texts in e.sources.items() for loss in parse_all("loss", texts)]
+    for model, loss in pairs:
+        if _noise_levels(model) != _noise_levels(loss):
+            wanted = "with" if _noise_levels(loss) else "without"
+            fit = [name for name in registry.names("model") if _noise_levels(Spec("model", name)) == _noise_levels(loss)]
+            yield f"{where}.sources.{model}: loss {str(loss)!r} needs a model {wanted} noise levels (known: {', '.join(fit)})"
+    trained = {loss for _, loss in pairs}
+    cells: set[tuple[Any, ...]] = set()
+    for key, blocks in (("exact", e.exact), ("trained", e.trained)):
+        budgets: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+        for j, block in enumerate(blocks):
+            asked = parse_all("loss", block.losses) if block.losses else trained
+            names = [str(loss) for loss in asked] if key == "trained" else ["the exact score"]
+            for name in sorted(set(names) - set(map(str, trained))) if key == "trained" else ():
+                yield unknown(f"{where}.{key}[{j}].losses:", name, map(str, trained))
+            for name, sampler in itertools.product(names, parse_all("sampler", block.samplers)):
+                at = f"{where}.{key}[{j}]: sampler {str(sampler)!r} on {name}"
+                mine = {(key, name, sampler, c, t) for c in block.step_sizes for t in block.temperatures}
+                if mine & cells:
+                    yield f"{at}: a step size and temperature that stand in an earlier block"
+                cells |= mine
+                if budgets.setdefault((name, sampler), (block.chains, block.budgets)) != (block.chains, block.budgets):
+                    yield f"{at}: chains and budgets that differ from an earlier block's"
+
+
+def _noise_levels(spec: Spec) -> bool:
+    """Whether a model gives, or a loss needs, noise levels."""
+    facts = spec.entry.facts
+    return "noise_levels" in facts.get("GIVES", ()) or "model.noise_levels" in facts.get("NEEDS", ())

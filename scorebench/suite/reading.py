@@ -1,0 +1,80 @@
+"""From a suite's YAML to the suite; every mistake is reported at once, before any compute."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from scorebench.core.errors import InputError
+from scorebench.suite import mistakes
+from scorebench.suite.config import Suite
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as a suite is read: `1e-3` is a number, and a key given twice is a mistake."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.repeated: list[str] = []
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        # Here and not when the mapping is made: by then `<<` has put in the keys that it brings, which may be given again.
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    self.repeated.append(f"line {key.start_mark.line + 1}: key {key.value!r} is given twice")
+                seen.add(key.value)
+        return node
+
+
+_FLOAT = r"^[-+]?(?:\d[\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)$|^[-+]?\.\d+(?:[eE][-+]?\d+)?$"
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_FLOAT), list("-+0123456789."))
+
+
+def load(path: str | Path) -> Suite:
+    """Read and check a suite. Raises InputError with one line a mistake, each naming file, key, value and what is allowed."""
+    path = Path(path)
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        raw, lines = _tuples(loader.get_single_data()), loader.repeated
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: a suite is a mapping of keys (known: {', '.join(Suite.model_fields)})")
+    return checked(raw, str(path), lines)
+
+
+def checked(raw: dict[str, Any], name: str, lines: Sequence[str] = ()) -> Suite:
+    """A suite from plain values, lists as tuples. Raises InputError with one line a mistake, after those known already, each beginning with `name`."""
+    lines = list(lines)
+    suite = None
+    try:
+        suite = Suite.model_validate(raw)
+    except ValidationError as error:
+        lines += mistakes.of_types(error, raw)
+    lines += mistakes.of_names(raw)
+    if not lines and suite is not None:
+        lines += mistakes.of_combinations(suite)
+    if lines or suite is None:
+        raise InputError(*(f"{name}: {line}" for line in dict.fromkeys(lines)))
+    return suite
+
+
+def as_suite(plain: dict[str, Any]) -> Suite:
+    """The suite that was written to a manifest."""
+    return Suite.model_validate(_tuples(plain))
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tuples(v) for v in value)
+    return {k: _tuples(v) for k, v in value.items()} if isinstance(value, dict) else value
