@@ -136,10 +136,10 @@ def picture(master: int) -> dict[str, Any]:
     its nodes and a histogram of particles.
     """
     well = double_well()
+    assert well.score is not None
     matrix, x = fokker_planck.generator(well.score, 1.0, PICTURE_AXIS), fokker_planck.centres(PICTURE_AXIS)[:, 0].numpy()
     start, h = gaussian_density(x, MEAN, VARIANCE), x[1] - x[0]
-    times = np.linspace(0, PICTURE_TIMES[-1], 161)[1:]
-    path_times = 0.02 * np.arange(1, 201)
+    times, path_times = ([PICTURE_TIMES[-1] * k / n for k in range(1, n + 1)] for n in (160, 200))
 
     def particles(count: int, times: Sequence[float], starts: str, steps: str) -> Tensor:
         x = normal(MEAN, VARIANCE).sample(count, generator("fp", starts))

@@ -31,14 +31,14 @@ def draw(results: Results) -> Figure:
     for k, (t, names) in enumerate(zip(euler["temperatures"], euler["variance_names"], strict=True)):
         rows = gaussian.loc[names]
         rows = rows.assign(measured=rows["measured"] / t, standard_error=rows["standard_error"] / t)
-        measured(left, euler["step_sizes"] + 0.02 * (k - 1), rows, (0, 2, 4)[k], f"measured, $T = {t:g}$")
+        measured(left, (euler["step_sizes"] + 0.02 * (k - 1)).tolist(), rows, (0, 2, 4)[k], f"measured, $T = {t:g}$")
     for k, label in enumerate((None, "measured, increments as printed")):
-        measured(left, printed["step_sizes"], increments.loc[printed["variance_names"][k]], k, label)
+        measured(left, printed["step_sizes"].tolist(), increments.loc[printed["variance_names"][k]], k, label)
     left.set(xlabel="step size $c$", ylabel="variance sampled / $T$", xlim=(0, 2.1), ylim=(0, 5), title="$N(0, 1)$")
     left.legend(loc="upper left", fontsize=9)
 
-    step_sizes, limit = plateau["step_sizes"], modes["predicted"][str(plateau["limit_name"])]
-    c = np.linspace(0, step_sizes.max(), 100)
+    step_sizes, limit = plateau["step_sizes"].tolist(), modes["predicted"][str(plateau["limit_name"])]
+    c = np.linspace(0, max(step_sizes), 100)
     for ax, what, zero, label, title, line in (
         (middle, "variance", limit, "variance within a mode", "two modes: falls like $c$", "-"),
         (right, "kl", 0.0, "KL to $p$ (nat)", "two modes: falls like $c^2$", "--"),

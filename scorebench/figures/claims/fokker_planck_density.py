@@ -21,7 +21,7 @@ def draw(results: Results) -> Figure:
     x = picture["x"]
     figure = plt.figure(figsize=(11.0, 5.0))
     ax = plt.subplot2grid((2, 4), (0, 0), rowspan=2, colspan=2, fig=figure)
-    extent = (0, picture["end"], x[0], x[-1])
+    extent = (0.0, float(picture["end"]), float(x[0]), float(x[-1]))
     image = ax.imshow(picture["density"].T, origin="lower", aspect="auto", extent=extent, cmap="Blues", vmax=1.0)
     figure.colorbar(image, ax=ax, label="$q(x, t)$, capped at 1", shrink=0.9)
     for path, colour in zip(picture["paths"], (1, 2, 7), strict=True):

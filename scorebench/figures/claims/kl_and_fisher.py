@@ -23,7 +23,7 @@ def draw(results: Results) -> Figure:
         times = picture[f"{end}_times"]
         ax.plot(times, picture[f"{end}_kl"], color=COLOURS[0], lw=1.8, label="$D_{KL}(q_t, p)$ (nat)")
         ax.plot(times, picture[f"{end}_fisher"], color=COLOURS[1], lw=1.8, ls="--", label="Fisher divergence $F(q_t, p)$")
-        at = picture[f"{end}_measured_times"].clip(times[0])
+        at = picture[f"{end}_measured_times"].clip(times[0]).tolist()
         measured(ax, at, quantities.loc[picture[f"{end}_names"]], 1, "$-dD_{KL}/dt$, measured")
         ax.set(yscale="log", xlabel="time $t$", title=title)
     axes[0].set_ylabel("nat, or nat per unit of time")
