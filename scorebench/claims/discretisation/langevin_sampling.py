@@ -24,6 +24,7 @@ Reference: Roberts and Tweedie (1996), section 1.4.1; Dalalyan (2017), theorem 1
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,13 +58,11 @@ LIMIT, DROP = "variance within the right mode, from c = 0.02 and 0.01 to c = 0",
 STATED = "{}, if p is sampled"
 
 
-def kl_after(c: float, t: float) -> str:
-    """The quantity of that name."""
+def _kl(c: float, t: float) -> str:
     return f"KL to p at c = {c:g}, K = {round(t / c)}"
 
 
-def variance_at(c: float) -> str:
-    """The quantity of that name."""
+def _variance(c: float) -> str:
     return f"variance within the right mode at c = {c:g}, from t = {T:g}"
 
 
@@ -94,12 +93,12 @@ def predict() -> list[Prediction]:
     ]
     for c, q in laws.items():
         setting: dict[str, float | str] = {"step_size": c}
-        found.append(Prediction(kl_after(c, T), CORRECTED, setting, "nat", divergence(q)))
-        found.append(Prediction(variance_at(c), CORRECTED, setting, "x^2", widths[c]))
+        found.append(Prediction(_kl(c, T), CORRECTED, setting, "nat", divergence(q)))
+        found.append(Prediction(_variance(c), CORRECTED, setting, "x^2", widths[c]))
     largest = STEP_SIZES[0]
-    for name, unit, value in ((variance_at(largest), "x^2", exact), (kl_after(largest, T), "nat", 0.0)):
+    for name, unit, value in ((_variance(largest), "x^2", exact), (_kl(largest, T), "nat", 0.0)):
         found.append(Prediction(STATED.format(name), FIXED, {"step_size": largest}, unit, value))
-    return [*found, Prediction(kl_after(*EARLY), CORRECTED, {"step_size": EARLY[0]}, "nat", divergence(law(*EARLY)))]
+    return [*found, Prediction(_kl(*EARLY), CORRECTED, {"step_size": EARLY[0]}, "nat", divergence(law(*EARLY)))]
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -112,14 +111,24 @@ def measure(master: int) -> dict[str, Measurement]:
         times = [*(t - c for t in ends), *(T + APART * k for k in range(LOOKS))]
         before, looks = (x[..., 0].double() for x in langevin(target, start, c, times, stream).split([len(ends), LOOKS]))
         right = (looks > 0).double()
-        found[variance_at(c)] = of_means(torch.stack([right.mean(0), (right * (looks - MODE).square()).mean(0)], -1), lambda m: m[1] / m[0])
+        found[_variance(c)] = of_means(torch.stack([right.mean(0), (right * (looks - MODE).square()).mean(0)], -1), lambda m: m[1] / m[0])
         for t, y in zip(ends, before, strict=True):
-            found[kl_after(c, t)] = _divergence(y, c)
+            found[_kl(c, t)] = _divergence(y, c)
     for name, a, first, b, second in ((LIMIT, 2, 0.01, -1, 0.02), (DROP, 1, 0.05, -1, 0.01)):
-        m, n = found[variance_at(first)], found[variance_at(second)]
+        m, n = found[_variance(first)], found[_variance(second)]
         error = math.hypot(a * m.standard_error, b * n.standard_error)
         found[name] = Measurement(a * m.measured + b * n.measured, error, CHAINS[0.01])
-    return found | {STATED.format(name): found[name] for name in (variance_at(STEP_SIZES[0]), kl_after(STEP_SIZES[0], T))}
+    return found | {STATED.format(name): found[name] for name in (_variance(STEP_SIZES[0]), _kl(STEP_SIZES[0], T))}
+
+
+def picture(master: int) -> dict[str, Any]:
+    """The names of what is shown, by step size."""
+    return {
+        "step_sizes": STEP_SIZES,
+        "variance_names": [_variance(c) for c in STEP_SIZES],
+        "kl_names": [_kl(c, T) for c in STEP_SIZES],
+        "limit_name": LIMIT,
+    }
 
 
 def _divergence(y: Tensor, c: float) -> Measurement:

@@ -26,7 +26,9 @@ Reference: Wibisono (2018) for the bias of Euler on a Gaussian; Roberts and Twee
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -109,6 +111,19 @@ def measure(master: int) -> dict[str, Measurement]:
         else:
             found[_name(FACTOR, c, t)] = of_means(columns, _factor(at[EARLY], at[LATE], LATE - EARLY))
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """Euler's variance at T = 1 over step sizes (c,), and the names of those measured (temperature, step size)."""
+    c = np.linspace(0.01, 1.92, 300)
+    return {
+        "c": c,
+        "variance": 2 / (2 - c),
+        "edge": EDGE,
+        "step_sizes": STABLE,
+        "temperatures": TEMPERATURES,
+        "variance_names": [[_name(VARIANCE, s, t) for s in STABLE] for t in TEMPERATURES],
+    }
 
 
 def _variance(m: Tensor) -> Tensor:

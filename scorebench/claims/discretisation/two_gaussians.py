@@ -22,8 +22,10 @@ Reference: Pavliotis (2014), section 3.4; Risken (1989), section 5.3.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+from scipy.stats import norm
 from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
@@ -60,10 +62,11 @@ WAYS = (
     (STANDARD, NARROW, (0.1, 0.2, 0.3), 0.0002),
 )
 """From, to, times, step."""
+SHOWN = ((WAYS[0], (-3.5, 7.0)), (WAYS[2], (-3.2, 6.5)))
+"""Ways of the picture, and its axis."""
 
 
-def quantity(what: str, t: float, start: Law, end: Law) -> str:
-    """The quantity of that name."""
+def _name(what: str, t: float, start: Law, end: Law) -> str:
     return f"{what} at t = {t:g}, from {start} to {end}"
 
 
@@ -97,7 +100,7 @@ def predict() -> list[Prediction]:
                 ("variance", "x^2", true.variance, scheme.variance),
                 ("KL", "nat", kl(true, end), kl(scheme, end)),
             ):
-                found.append(Prediction(quantity(what, t, start, end), AS_WRITTEN, {"t": t}, unit, value, abs(value - other)))
+                found.append(Prediction(_name(what, t, start, end), AS_WRITTEN, {"t": t}, unit, value, abs(value - other)))
     return found
 
 
@@ -109,10 +112,37 @@ def measure(master: int) -> dict[str, Measurement]:
         x = normal(*start).sample(CHAINS, starts)
         later = langevin(normal(*end), x, h, times, stream)
         for t, chains in zip((0.0, *times), (x[:, 0], *later[..., 0]), strict=True):
-            found[quantity("mean", t, start, end)] = mean(chains)
-            found[quantity("variance", t, start, end)] = variance(chains)
-            found[quantity("KL", t, start, end)] = of_means(moments(chains - end.mean), _kl_to(end.variance))
+            found[_name("mean", t, start, end)] = mean(chains)
+            found[_name("variance", t, start, end)] = variance(chains)
+            found[_name("KL", t, start, end)] = of_means(moments(chains - end.mean), _kl_to(end.variance))
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """Two ways: densities (way, time, x) and histograms of chains (way, time, bin); KL over time in units of the end's variance (way, time)."""
+    scaled = np.linspace(0, 3, 200)
+    ways: list[dict[str, Any]] = []
+    for (start, end, later, h), (low, high) in SHOWN:
+        starts, stream = (generator("q", str(start), use) for use in ("start", "sample"))
+        first = normal(*start).sample(20_000, starts)
+        chains = [first, *langevin(normal(*end), first, 5 * h, later, stream)]
+        times, x = (0.0, *later), np.linspace(low, high, 500)
+        laws = [law(t, start, end) for t in times]
+        ways.append(
+            {
+                "start": str(start),
+                "end": str(end),
+                "times": times,
+                "x": x,
+                "densities": [norm.pdf(x, m, v**0.5) for m, v in laws],
+                "histograms": [np.histogram(c, 90, (low, high), density=True)[0] for c in chains],
+                "edges": np.linspace(low, high, 91),
+                "kl": [kl(law(u * end.variance, start, end), end) for u in scaled],
+                "kl_times": [t / end.variance for t in times],
+                "kl_names": [_name("KL", t, start, end) for t in times],
+            }
+        )
+    return {"scaled_times": scaled} | {name: np.array([way[name] for way in ways]) for name in ways[0]}
 
 
 def _kl_to(s: float) -> Callable[[Tensor], Tensor]:

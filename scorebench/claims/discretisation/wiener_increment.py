@@ -20,6 +20,9 @@ of .45 %: an error of 3 % is seen in 9 of 10 runs. Rounding in float32 moves no 
 Reference: Higham (2001), section 2, condition 2.
 """
 
+from typing import Any
+
+import numpy as np
 import torch
 
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction
@@ -88,3 +91,14 @@ def measure(master: int) -> dict[str, Measurement]:
         found[_name(WRITTEN, h)] = found[_name(GIVEN, h)] = variance(written)
         found[_name(TRUE, h)] = variance(corrected)
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """The variance with increments as written over step sizes (h,), and the names of those measured, as meant and as written (2, step size)."""
+    h = np.linspace(0.01, 1.92, 300)
+    return {
+        "h": h,
+        "variance": 2 * h / (2 - h),
+        "step_sizes": STEP_SIZES,
+        "variance_names": [[_name(what, s) for s in STEP_SIZES] for what in (TRUE, GIVEN)],
+    }

@@ -20,10 +20,12 @@ Reference: Risken (1989), section 5.2; Pavliotis (2014), proposition 4.2; Robert
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
 from scipy.integrate import quad
+from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
@@ -52,8 +54,7 @@ def _variance(t: float) -> str:
     return f"variance in x^2/2 at T = {t:g}, Euler at h = {STEP_SIZE:g}"
 
 
-def square_of(t: float) -> str:
-    """The quantity of that name."""
+def _square(t: float) -> str:
     return f"E x^2 in the double well at T = {t:g}"
 
 
@@ -72,15 +73,15 @@ def predict() -> list[Prediction]:
         setting = {"temperature": t}
         found.append(Prediction(_variance(t), AS_WRITTEN, setting, "x^2", 2 * t / (2 - STEP_SIZE), 1e-5 * t))
         z, square, inner, outer = (
-            gibbs(t, power, low, high) for power, low, high in ((0, 0.0, 9.0), (2, 0.0, 9.0), (0, 0.0, INNER), (0, *OUTER))
+            _gibbs(t, power, low, high) for power, low, high in ((0, 0.0, 9.0), (2, 0.0, 9.0), (0, 0.0, INNER), (0, *OUTER))
         )
-        found.append(Prediction(square_of(t), AS_WRITTEN, setting, "x^2", square / z))
+        found.append(Prediction(_square(t), AS_WRITTEN, setting, "x^2", square / z))
         found.append(Prediction(_ratio(t), AS_WRITTEN, setting, "", math.log(inner / outer)))
         found.append(Prediction(_slope(t), AS_WRITTEN, setting, "1/V", -1 / t, NUMERICAL / t))
     return found
 
 
-def gibbs(t: float, power: int, low: float, high: float) -> float:
+def _gibbs(t: float, power: int, low: float, high: float) -> float:
     """Integral of x^power exp(-V/T)."""
     return quad(
         lambda x: x**power * math.exp(-((x * x - 1) ** 2) / t),
@@ -106,11 +107,8 @@ def measure(master: int) -> dict[str, Measurement]:
         (x,) = langevin(normal(0.0, 1.0), start, STEP_SIZE, (STEPS * STEP_SIZE,), stream("ula"), t)[..., 0]
         found[_variance(t)] = variance(x)
 
-        step_size, steps = WELL_RUNS[t]
-        sampler = MALA(torch.tensor([[step_size]]), torch.tensor([[t]]))
-        start = normal(0.0, WELL_START).sample(WELL_CHAINS, stream("inside"))[None]
-        x = run(sampler, exact_density(well), start, (steps,), [stream("mala")], GRADIENTS).samples[0, 0, 0, :, 0].double()
-        found[square_of(t)] = mean(x.square())
+        x = _in_well(t, stream("inside"), stream("mala")).double()
+        found[_square(t)] = mean(x.square())
         inner, outer = x.abs() < INNER, (x.abs() > OUTER[0]) & (x.abs() < OUTER[1])
         found[_ratio(t)] = of_means(torch.stack([inner, outer], -1), lambda m: (m[0] / m[1]).log())
 
@@ -120,3 +118,38 @@ def measure(master: int) -> dict[str, Measurement]:
         deep = v < DEPTH * t
         found[_slope(t)] = Measurement(float(np.polyfit(v[deep], np.log(masses[deep]), 1)[0]))
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """At each temperature: the law (temperature, x) and a histogram of chains (temperature, bin); Z times the density of finer bins against V, NaN
+    where few chains are, with two standard errors (temperature, finer bin), and the line exp(-V/T) by its ends (temperature, 2).
+    """
+    x, edges, finer = np.linspace(-2.6, 2.6, 600), np.linspace(-2.6, 2.6, 91), np.linspace(-2.2, 2.2, 45)
+    t = np.array(TEMPERATURES)[:, None]
+    z = np.array([[2 * _gibbs(u, 0, 0.0, 9.0)] for u in TEMPERATURES])
+    chains = [_in_well(u, generator("gibbs", u), generator("gibbs", "run", u)).numpy() for u in TEMPERATURES]
+    counts = np.array([np.histogram(c, finer)[0] for c in chains])
+    # The mean of exp(-V/T) over a bin is that of its middle to .3 % where V < 6T.
+    scaled = np.where(counts > 20, z * counts / WELL_CHAINS / (finer[1] - finer[0]), np.nan)
+    ends = np.minimum(DEPTH * t, 9) * [0, 1]
+    return {
+        "temperatures": TEMPERATURES,
+        "square_names": [_square(u) for u in TEMPERATURES],
+        "x": x,
+        "densities": np.exp(-((x * x - 1) ** 2) / t) / z,
+        "edges": edges,
+        "histograms": [np.histogram(c, 90, (-2.6, 2.6), density=True)[0] for c in chains],
+        "potential": ((finer[1:] + finer[:-1]) ** 2 / 4 - 1) ** 2,
+        "scaled": scaled,
+        "errors": 2 * scaled / np.sqrt(np.maximum(counts, 1)),
+        "line_potential": ends,
+        "line": np.exp(-ends / t),
+    }
+
+
+def _in_well(t: float, starts: torch.Generator, stream: torch.Generator) -> Tensor:
+    """MALA in the double well, (chain,)."""
+    step_size, steps = WELL_RUNS[t]
+    sampler = MALA(torch.tensor([[step_size]]), torch.tensor([[t]]))
+    start = normal(0.0, WELL_START).sample(WELL_CHAINS, starts)[None]
+    return run(sampler, exact_density(double_well()), start, (steps,), [stream], GRADIENTS).samples[0, 0, 0, :, 0]

@@ -17,6 +17,7 @@ Reference: Pavliotis (2014), section 3.4; Einstein (1905).
 """
 
 from itertools import product
+from typing import Any
 
 import torch
 
@@ -25,6 +26,7 @@ from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import langevin, normal, ou_euler_law, ou_law
 from scorebench.core.rng import generator
 from scorebench.samplers.base import Density
+from scorebench.targets.base import Target
 
 LABEL = "Langevin dynamics is a drift and a diffusion"
 SOURCE = "figure of drift and diffusion"
@@ -36,6 +38,8 @@ LEADING = "variance of both at t = 1, T = 1"
 START, TIMES, TEMPERATURES = 2.0, (0.5, 1.0, 2.0), (1.0, 0.25)
 STEP_SIZE, CHAINS, ROUNDING = 0.01, 100_000, 1e-5
 DRIFT, DIFFUSION, BOTH = "drift alone", "diffusion alone", "both"
+PATHS, EVERY, END = 12, 2, 2.2
+"""Of the picture: paths, steps from one time to the next, the last time."""
 
 
 def _name(moment: str, what: str, t: float, temperature: float) -> str:
@@ -60,18 +64,38 @@ def predict() -> list[Prediction]:
     return found
 
 
+def _density(what: str) -> Target | Density:
+    return Density(score=torch.zeros_like) if what == DIFFUSION else normal(0.0, 1.0)
+
+
 def measure(master: int) -> dict[str, Measurement]:
     """ULA with the score, with noise, with both."""
     found: dict[str, Measurement] = {}
-    free = Density(score=torch.zeros_like)
     for what, temperature in ((DRIFT, 0.0), *product((DIFFUSION, BOTH), TEMPERATURES)):
         stream = generator(master, "claim", "drift-diffusion", what, temperature)
         start = torch.full((CHAINS if temperature else 8, 1), START)
         for t, x in zip(
             TIMES,
-            langevin(free if what == DIFFUSION else normal(0.0, 1.0), start, STEP_SIZE, TIMES, stream, temperature)[..., 0],
+            langevin(_density(what), start, STEP_SIZE, TIMES, stream, temperature)[..., 0],
             strict=True,
         ):
             for moment, measured in (("mean", mean(x)), ("variance", variance(x))):
                 found[_name(moment, what, t, temperature)] = measured if temperature else Measurement(measured.measured)
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """Drift, diffusion and both, in this order: paths (3, path, time), mean and variance (3, time), the names of what was measured (3, time)."""
+    times = [STEP_SIZE * EVERY * k for k in range(round(END / STEP_SIZE / EVERY) + 1)]
+    kinds = ((DRIFT, 0.0), (DIFFUSION, 1.0), (BOTH, 1.0))
+    start = torch.full((PATHS, 1), START)
+    later = [langevin(_density(what), start, STEP_SIZE, times[1:], generator("paths", what), t)[..., 0] for what, t in kinds]
+    laws = torch.tensor([[(START, 2 * u) if what == DIFFUSION else ou_law(u, START, 0.0, t) for u in times] for what, t in kinds])
+    return {
+        "times": torch.tensor(times),
+        "paths": torch.stack([torch.cat([start, x.T], -1) for x in later]),
+        "mean": laws[..., 0],
+        "variance": laws[..., 1],
+        "measured_times": TIMES,
+        **{f"{m}_names": [[_name(m, what, u, t) for u in TIMES] for what, t in kinds] for m in ("mean", "variance")},
+    }

@@ -19,16 +19,19 @@ Reference: Risken (1989), sections 5.3 to 5.5; Scharfetter and Gummel (1969) for
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.sparse.linalg import eigs
 from scipy.stats import norm
+from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
 from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, langevin, normal, ou_euler_law, ou_law
-from scorebench.claims.lib.spectral import spectrum
+from scorebench.claims.lib.spectral import Spectrum, spectrum
 from scorebench.core.rng import generator
 from scorebench.targets.double_well import double_well
 from scorebench.targets.gaussian import gaussian
@@ -44,6 +47,7 @@ MEAN, VARIANCE, OU_TIMES, WELL_TIMES, EDGES = 1.0, 0.01, (0.1, 0.5, 1.0), (0.5, 
 CHAINS, STEP_SIZE = 100_000, 0.005
 OU_AXIS, WELL_AXIS, PLANE_AXES = (-7.0, 7.0, 800), (-3.0, 3.0, 800), ((-2.4, 2.4, 60), (-4.5, 4.5, 60))
 FINE, COARSE = 1e-3, 1e-2
+PICTURE_AXIS, PICTURE_TIMES = (-2.6, 2.6, 260), (0.05, 0.5, 1.0, 4.0)
 GAP = "spectral gap of the double well, by the grid"
 
 
@@ -67,6 +71,11 @@ def _slope(x: np.ndarray) -> np.ndarray:
     return 4 * x * (x * x - 1)
 
 
+def _spectrum() -> Spectrum:
+    """Of the double well."""
+    return spectrum(lambda x: (x * x - 1) ** 2, _slope, lambda x: 12 * x * x - 4, 1.0, 3.2, 201)
+
+
 def predict() -> list[Prediction]:
     """Closed forms and the spectrum."""
     found = []
@@ -77,7 +86,7 @@ def predict() -> list[Prediction]:
             exact, euler = (float(norm.cdf(edge, m, math.sqrt(v))) for m, v in laws)
             found.append(Prediction(_share(edge, t), AS_WRITTEN, {"t": t}, "", exact, abs(exact - euler)))
 
-    spectral = spectrum(lambda x: (x * x - 1) ** 2, _slope, lambda x: 12 * x * x - 4, 1.0, 3.2, 201)
+    spectral = _spectrum()
     start = gaussian_density(spectral.nodes, MEAN, VARIANCE)
     kernel = euler_kernel(lambda x: -_slope(x), STEP_SIZE, spectral.nodes)
     for t, means in zip(WELL_TIMES, spectral.mean(spectral.laws(start, list(WELL_TIMES)), lambda x: x), strict=True):
@@ -120,6 +129,38 @@ def measure(master: int) -> dict[str, Measurement]:
             else:
                 found |= {_share(edge, t): mean(chains < edge) for edge in EDGES}
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """In the double well: the density by the grid (time, x), three paths (path, path time); at four times (time, ...) the grid, the exact law at
+    its nodes and a histogram of particles.
+    """
+    well = double_well()
+    assert well.score is not None
+    matrix, x = fokker_planck.generator(well.score, 1.0, PICTURE_AXIS), fokker_planck.centres(PICTURE_AXIS)[:, 0].numpy()
+    start, h = gaussian_density(x, MEAN, VARIANCE), x[1] - x[0]
+    times, path_times = ([PICTURE_TIMES[-1] * k / n for k in range(1, n + 1)] for n in (160, 200))
+
+    def particles(count: int, times: Sequence[float], starts: str, steps: str) -> Tensor:
+        x = normal(MEAN, VARIANCE).sample(count, generator("fp", starts))
+        return langevin(well, x, STEP_SIZE, times, generator("fp", steps))[..., 0]
+
+    exact = _spectrum()
+    edges = np.linspace(-2.2, 2.2, 101)
+    return {
+        "x": x,
+        "end": times[-1],
+        "density": (fokker_planck.evolve(matrix, start * h, times) / h).astype(np.float32),
+        "path_times": path_times,
+        "paths": particles(3, path_times, "few", "paths").T,
+        "gap_name": GAP,
+        "times": PICTURE_TIMES,
+        "by_grid": fokker_planck.evolve(matrix, start * h, PICTURE_TIMES) / h,
+        "nodes": exact.nodes,
+        "exact": exact.laws(gaussian_density(exact.nodes, MEAN, VARIANCE), list(PICTURE_TIMES)),
+        "edges": edges,
+        "histograms": [np.histogram(p, edges, density=True)[0] for p in particles(CHAINS, PICTURE_TIMES, "many", "run")],
+    }
 
 
 def _masses(axis: fokker_planck.Axis, centre: float, variance: float) -> np.ndarray:

@@ -20,6 +20,7 @@ Reference: LeCun et al. (2006), section 1.3, for the requirement; Neal (2001) fo
 """
 
 import math
+from typing import Any
 
 import torch
 from scipy.integrate import quad
@@ -118,6 +119,15 @@ def measure(master: int) -> dict[str, Measurement]:
     found[f"{_growth(NEGATED)}, in closed form"] = found[_growth(NEGATED)]
     found[f"{_tail(NEGATED)}, as it should be"] = found[_tail(NEGATED)]
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """The double well in the plane: its energy, 0 at the lowest, and its density, (x_1, x_2)."""
+    x, y = torch.linspace(-1.6, 1.6, 90), torch.linspace(-2.2, 2.2, 90)
+    target = double_well(dim=2)
+    assert target.log_prob is not None
+    log_p = target.log_prob(torch.cartesian_prod(x, y)).view(90, 90)
+    return {"x": x, "y": y, "energy": log_p.max() - log_p, "density": log_p.exp()}
 
 
 def _double_well(t: float) -> Energy:

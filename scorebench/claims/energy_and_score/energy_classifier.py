@@ -15,12 +15,14 @@ the other third, three times: all 1,797 are tried once. The leading number has a
 Reference: LeCun et al. (2006), sections 1.1 and 2.2; Grathwohl et al. (2020), section 3.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
-from scorebench.claims.lib.joint import held_out
+from scorebench.claims.lib.joint import LABELS, held_out
 
 LABEL = "The right label has the lowest energy"
 SOURCE = "energy-based models, after LeCun et al. (2006)"
@@ -30,6 +32,8 @@ REFERENCE = "LeCun et al. (2006), sections 1.1 and 2.2; Grathwohl et al. (2020),
 LEADING = "share of digits held out whose right label has the lowest energy"
 
 OFF, OFF_CONFIDENCE, SHIFT = 0.05, 0.015, 100.0
+SHOWN = (0, 3, 5, 8)
+"""Digits of the picture: the first of each."""
 CONFIDENCE = "mean of the largest p(y given x) less the share that is right"
 MOVED = f"share of labels that change when {SHIFT:g} sin(mean of E over labels) is added to E"
 PROBABILITY = "largest change of p(y given x) by that"
@@ -66,4 +70,18 @@ def measure(master: int) -> dict[str, Measurement]:
         MOVED: mean(labels_of(moved) != labels_of(energies), "examples"),
         PROBABILITY: Measurement(float(((-moved).softmax(-1) - probability).abs().max())),
         SLOPE: Measurement(float((probability + slope).abs().max())),
+    }
+
+
+def picture(master: int) -> dict[str, Any]:
+    """Energies above the lowest: of four digits (digit, label), with their pixels (digit, 8, 8), and the mean by true label (label, label)."""
+    x, energies, label = held_out(master)
+    above = energies - energies.amin(1, keepdim=True)
+    first = [int((label == digit).nonzero()[0]) for digit in SHOWN]
+    return {
+        "digits": SHOWN,
+        "pixels": x[first].view(-1, 8, 8),
+        "above": above[first],
+        "mean_above": torch.stack([above[label == k].mean(0) for k in range(LABELS)]),
+        "share_name": LEADING,
     }

@@ -14,6 +14,9 @@ pairs, 4,000 for digits. The leading number has a standard error of .1 %: an err
 Reference: LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4, for AUROC.
 """
 
+from typing import Any
+
+import numpy as np
 import torch
 from scipy.stats import norm
 from torch import Tensor
@@ -73,6 +76,16 @@ def measure(master: int) -> dict[str, Measurement]:
         network = _energy(target, "mlp_energy:width=64", loss, ON_DIGITS, master)
         found[OF_DIGITS.format(by)] = _auroc(network(data), network(shuffled))
     return found
+
+
+def picture(master: int) -> dict[str, Any]:
+    """Histograms of the true energy, of draws and of points spread evenly (bin,)."""
+    stream = generator("energy_surfaces")
+    data = torch.randn(PAIRS, generator=stream)
+    other = EDGE * (2 * torch.rand(PAIRS, generator=stream) - 1)
+    edges = np.linspace(0, EDGE**2 / 2, 61)
+    densities = {name: np.histogram(x.square() / 2, edges, density=True)[0] for name, x in (("data", data), ("other", other))}
+    return {"edges": edges, **densities, "auroc_names": (LEADING, TRAINED)}
 
 
 def _auroc(data: Tensor, other: Tensor) -> Measurement:

@@ -26,7 +26,9 @@ Reference: Lyu (2009), theorem 1, for the heat flow; Villani (2003), section 8.3
 
 import math
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +40,7 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.claims.lib import fokker_planck
 from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.claims.lib.langevin import gaussian_density, normal, on_line, ou_law
-from scorebench.claims.lib.spectral import potential_of, spectrum
+from scorebench.claims.lib.spectral import Spectrum, potential_of, spectrum
 from scorebench.core.rng import generator
 from scorebench.targets.base import Target
 
@@ -66,8 +68,7 @@ def _ratio(p: Law, q: Law) -> str:
     return f"ratio F/KL of N({p[0]:g}, {p[1]:g}) to N({q[0]:g}, {q[1]:g})"
 
 
-def fall_of(what: str, t: float) -> str:
-    """The quantity of that name."""
+def _fall(what: str, t: float) -> str:
     return f"fall of KL at t = {t:g}, {what}"
 
 
@@ -94,20 +95,26 @@ def predict() -> list[Prediction]:
         found.append(Prediction(f"{_ratio(p, q)}, if constant", AS_WRITTEN, {}, "1/x^2", fisher(*PAIRS[0]) / kl(*PAIRS[0])))
     for t in TIMES:
         rate = fisher(ou_law(t, *FAR), (0.0, 1.0))
-        found.append(Prediction(fall_of(TO_STANDARD, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
+        found.append(Prediction(_fall(TO_STANDARD, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
 
-    potential, slope, curvature = potential_of(*M2)
+    _, slope, _ = potential_of(*M2)
     at_start = quad(lambda x: norm.pdf(x) * (slope(np.array([x]))[0] - x) ** 2, -10, 10, points=(-2, 0, 2), epsrel=1e-10, limit=200)[0]
     found.append(Prediction(START, CORRECTED, {"t": 0.0}, "1/x^2", at_start))
-    exact = spectrum(potential, slope, curvature, 1.0, 6.0, 601)
+    exact = _spectrum()
     for t in M2_TIMES:
-        rate = at_start if t == 0 else spectral_fisher(exact.nodes, exact.laws(gaussian_density(exact.nodes, 0.0, 1.0), [t])[0], slope)
-        found.append(Prediction(fall_of(TO_M2, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
+        rate = at_start if t == 0 else _spectral_fisher(exact.nodes, exact.laws(gaussian_density(exact.nodes, 0.0, 1.0), [t])[0], slope)
+        found.append(Prediction(_fall(TO_M2, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
     rate = fisher(*PAIRS[1]) / 2
     return [*found, Prediction(HEAT, CORRECTED, {}, "nat/t", rate, SHARE * rate)]
 
 
-def spectral_fisher(x: np.ndarray, q: np.ndarray, slope: Callable[[np.ndarray], np.ndarray]) -> float:
+@cache
+def _spectrum() -> Spectrum:
+    """Of M2."""
+    return spectrum(*potential_of(*M2), 1.0, 6.0, 601)
+
+
+def _spectral_fisher(x: np.ndarray, q: np.ndarray, slope: Callable[[np.ndarray], np.ndarray]) -> float:
     """Int q (q'/q + V')^2, with q' by central differences of fourth order where q is not rounding."""
     h = x[1] - x[0]
     gradient = (8 * (q[3:-1] - q[1:-3]) - (q[4:] - q[:-4])) / (12 * h)
@@ -136,12 +143,36 @@ def measure(master: int) -> dict[str, Measurement]:
         steady = fokker_planck.steady_state(solver)
         for t in times:
             around = (0.0, WINDOW, 2 * WINDOW) if t == 0 else (t - WINDOW, t + WINDOW)
-            found[fall_of(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
+            found[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
 
     solver = fokker_planck.generator(torch.zeros_like, 0.5, HEAT_AXIS)
     edges, around = np.linspace(HEAT_AXIS[0], HEAT_AXIS[1], HEAT_AXIS[2] + 1), (0.0, WINDOW, 2 * WINDOW)
     narrow, wide = (fokker_planck.evolve(solver, _masses(edges, *law), around) for law in PAIRS[1])
     return found | {HEAT: Measurement(_rate(narrow, wide, around))}
+
+
+def picture(master: int) -> dict[str, Any]:
+    """Towards N(0, 1) and towards M2: KL and the Fisher divergence over time (time,), the times and names of what was measured."""
+    standard, times = (0.0, 1.0), np.linspace(0.02, 2.3, 200)
+    laws = [ou_law(t, *FAR) for t in times]
+    early = np.geomspace(0.003, 1.0, 60)
+    potential, slope, _ = potential_of(*M2)
+    exact = _spectrum()
+    densities = exact.laws(gaussian_density(exact.nodes, *standard), list(early))
+    positive = np.maximum(densities, 1e-300)
+    return {
+        "titles": (TO_STANDARD, TO_M2),
+        "standard_times": times,
+        "standard_kl": [kl(law, standard) for law in laws],
+        "standard_fisher": [fisher(law, standard) for law in laws],
+        "standard_measured_times": TIMES,
+        "standard_names": [_fall(TO_STANDARD, t) for t in TIMES],
+        "modes_times": early,
+        "modes_kl": (positive * (np.log(positive) + potential(exact.nodes))).sum(1) * (exact.nodes[1] - exact.nodes[0]),
+        "modes_fisher": [_spectral_fisher(exact.nodes, q, slope) for q in densities],
+        "modes_measured_times": M2_TIMES,
+        "modes_names": [_fall(TO_M2, t) for t in M2_TIMES],
+    }
 
 
 def _draws(law: Law, master: int, use: str) -> Tensor:

@@ -3,6 +3,7 @@ r"""A joint energy E(x, y) of handwritten digits and their labels, by the projec
 p(y | x) = exp(-E(x, y))/sum_k exp(-E(x, k)); the loss of an example is E(x, y) + log sum_k exp(-E(x, k))            (LeCun et al. 2006, section 2.2)
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ class HeldOut(NamedTuple):
     label: Tensor  # (example,)
 
 
+@cache
 def held_out(master: int) -> HeldOut:
     """Train on two thirds of scikit-learn's digits, three times; the energies of the other third, with all ten labels, in float64."""
     from sklearn.datasets import load_digits

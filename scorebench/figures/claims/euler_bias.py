@@ -5,10 +5,6 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy.interpolate import PchipInterpolator
 
-from scorebench.claims.discretisation.langevin_sampling import LIMIT, STEP_SIZES, T, kl_after, variance_at
-from scorebench.claims.discretisation.step_size_bias import STABLE, TEMPERATURES, VARIANCE
-from scorebench.claims.discretisation.wiener_increment import GIVEN, TRUE
-from scorebench.claims.discretisation.wiener_increment import STEP_SIZES as INCREMENTS
 from scorebench.figures.base import COLOURS, measured, numbers
 from scorebench.store.results import Results
 
@@ -25,40 +21,33 @@ NEEDS = {"claim": ("step-size-bias", "wiener-increment", "langevin-sampling")}
 def draw(results: Results) -> Figure:
     """A Gaussian, then two modes."""
     gaussian, increments, modes = (numbers(results, claim) for claim in NEEDS["claim"])
+    euler, printed, plateau = (results.picture(claim) for claim in NEEDS["claim"])
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12.0, 4.0), width_ratios=(1.3, 1, 1))
-    c = np.linspace(0.01, 1.92, 300)
-    left.plot(c, 2 / (2 - c), color=COLOURS[0], lw=1.6, label="Euler: $2/(2-c)$")
-    left.plot(c, 2 * c / (2 - c), color=COLOURS[1], lw=1.6, ls="--", label="as printed: $2c/(2-c)$")
+    left.plot(euler["c"], euler["variance"], color=COLOURS[0], lw=1.6, label="Euler: $2/(2-c)$")
+    left.plot(printed["h"], printed["variance"], color=COLOURS[1], lw=1.6, ls="--", label="as printed: $2c/(2-c)$")
     left.axhline(1, color="black", lw=1, ls=":", label="$p$ itself")
-    left.axvline(2, color="0.4", lw=1.2, ls="-.")
+    left.axvline(euler["edge"], color="0.4", lw=1.2, ls="-.")
     left.text(1.97, 0.12, "no law from $c = 2$ on", rotation=90, ha="right", va="bottom", color="0.3", fontsize=9)
-    for k, t in enumerate(TEMPERATURES):
-        rows = gaussian.loc[[f"{VARIANCE} at c = {s:g}, T = {t:g}" for s in STABLE]]
+    for k, (t, names) in enumerate(zip(euler["temperatures"], euler["variance_names"], strict=True)):
+        rows = gaussian.loc[names]
         rows = rows.assign(measured=rows["measured"] / t, standard_error=rows["standard_error"] / t)
-        measured(left, [s + 0.02 * (k - 1) for s in STABLE], rows, (0, 2, 4)[k], f"measured, $T = {t:g}$")
-    for what, index in ((TRUE, 0), (GIVEN, 1)):
-        rows = increments.loc[[f"variance at h = {h:g}, {what}" for h in INCREMENTS]]
-        measured(left, INCREMENTS, rows, index, "measured, increments as printed" if what == GIVEN else None)
-    left.set(xlabel="step size $c$", ylabel="variance sampled / $T$", xlim=(0, 2.1), ylim=(0, 5))
+        measured(left, (euler["step_sizes"] + 0.02 * (k - 1)).tolist(), rows, (0, 2, 4)[k], f"measured, $T = {t:g}$")
+    for k, label in enumerate((None, "measured, increments as printed")):
+        measured(left, printed["step_sizes"].tolist(), increments.loc[printed["variance_names"][k]], k, label)
+    left.set(xlabel="step size $c$", ylabel="variance sampled / $T$", xlim=(0, 2.1), ylim=(0, 5), title="$N(0, 1)$")
     left.legend(loc="upper left", fontsize=9)
 
-    at, variances, divergences = (
-        np.array([0.0, *sorted(STEP_SIZES)]),
-        [variance_at(c) for c in STEP_SIZES],
-        [kl_after(c, T) for c in STEP_SIZES],
-    )
-    for k, (ax, names, zero, label) in enumerate(
-        ((middle, variances, float(modes["predicted"][LIMIT]), "variance within a mode"), (right, divergences, 0.0, "KL to $p$ (nat)"))
+    step_sizes, limit = plateau["step_sizes"].tolist(), modes["predicted"][str(plateau["limit_name"])]
+    c = np.linspace(0, max(step_sizes), 100)
+    for ax, what, zero, label, title, line in (
+        (middle, "variance", limit, "variance within a mode", "two modes: falls like $c$", "-"),
+        (right, "kl", 0.0, "KL to $p$ (nat)", "two modes: falls like $c^2$", "--"),
     ):
-        rows = modes.loc[names]
-        curve = PchipInterpolator(at, [zero, *rows["predicted"].iloc[::-1]])
-        c = np.linspace(0, max(STEP_SIZES), 100)
-        ax.plot(c, curve(c), color=COLOURS[0], ls=("-", "--")[k], lw=1.6, label="Euler's own law")
+        rows = modes.loc[plateau[f"{what}_names"]]
+        curve = PchipInterpolator([0.0, *step_sizes[::-1]], [zero, *rows["predicted"][::-1]])
+        ax.plot(c, curve(c), color=COLOURS[0], ls=line, lw=1.6, label="Euler's own law")
         ax.axhline(zero, color="black", lw=1, ls=":", label="$p$ itself")
-        measured(ax, STEP_SIZES, rows, 0, "measured")
-        ax.set(xlabel="step size $c$", ylabel=label, xlim=(0, 0.055))
+        measured(ax, step_sizes, rows, 0, "measured")
+        ax.set(xlabel="step size $c$", ylabel=label, xlim=(0, 0.055), title=title)
         ax.legend(loc="upper left", fontsize=9)
-    middle.set_title("two modes: falls like $c$")
-    right.set_title("two modes: falls like $c^2$")
-    left.set_title("$N(0, 1)$")
     return figure
