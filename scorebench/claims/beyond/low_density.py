@@ -92,6 +92,7 @@ def picture(master: int) -> dict[str, Any]:
     median (x_2, x_1) on [-half, half]^2; along x_1 = x_2: errors (network, n), their median and the density; some data.
     """
     target, axis, line = two_modes(), torch.linspace(-HALF, HALF, 121), torch.linspace(-HALF, HALF, 401)
+    assert target.log_prob is not None
     diagonal = torch.stack([line, line], -1)
     plane, cut = ((_errors(master, x, SHOWN) / 2).sqrt() for x in (torch.cartesian_prod(axis, axis), diagonal))
     return {

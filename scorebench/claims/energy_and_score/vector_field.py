@@ -82,6 +82,7 @@ def measure(master: int) -> dict[str, Measurement]:
 def picture(master: int) -> dict[str, Any]:
     """What the figure `mixture_field` draws: the density (x_2, x_1), the score at points, paths (time, chain, 2), and the law of x_1 at T."""
     target = gaussian_mixture(radius=2.0, std=VARIANCE**0.5)
+    assert target.log_prob is not None and target.score is not None
     x, y = torch.linspace(-3.6, 3.6, 241), torch.linspace(-2.1, 2.1, 141)
     points = torch.cartesian_prod(x[5::12], y[5::12])
     start, times = torch.tensor([START]), [k * 10 * STEP_SIZE for k in range(1, 101)]

@@ -18,7 +18,7 @@ NEEDS = {"claim": "mala-optimal"}
 def draw(results: Results) -> Figure:
     """Acceptance, then efficiency."""
     quantities, picture = numbers(results, "mala-optimal"), results.picture("mala-optimal")
-    dimensions, at = picture["dimensions"], picture["measured_dimensions"]
+    dimensions, at = picture["dimensions"], picture["measured_dimensions"].tolist()
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 4.0))
     rows = zip(*(picture[key] for key in ("scales", "acceptance", "acceptance_limits", "acceptance_names")), strict=True)
     for k, (scale, acceptance, limit, names) in enumerate(rows):

@@ -24,7 +24,7 @@ SHARES = (
 def draw(results: Results) -> Figure:
     """Chains three times, and the shares."""
     quantities, picture = numbers(results, "mixing-weights"), results.picture("mixing-weights")
-    centre, edge = picture["centre"], picture["edge"]
+    centre, edge = float(picture["centre"]), float(picture["edge"])
     figure, (*axes, right) = plt.subplots(1, 4, figsize=(13.0, 3.7), width_ratios=(1, 1, 1, 1.3))
     titles = ("exact draws", "plain Langevin", "annealed Langevin")
     for k, (ax, x, title) in enumerate(zip(axes, picture["points"], titles, strict=True)):

@@ -20,7 +20,7 @@ NEEDS = {"claim": "low-density"}
 def draw(results: Results) -> Figure:
     """A map, and a cut."""
     quantities, picture = numbers(results, "low-density"), results.picture("low-density")
-    half, edge = picture["half"], picture["edge"]
+    half, edge = float(picture["half"]), float(picture["edge"])
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 4.4), width_ratios=(1, 1.15))
     image = left.imshow(picture["median"], origin="lower", extent=(-half, half, -half, half), cmap="viridis_r", norm=LogNorm(0.05, 10))
     figure.colorbar(image, ax=left, label="error of the score / its size in a mode", shrink=0.9, extend="both")
