@@ -6,7 +6,9 @@ Every statistical test compares with a limit that true code passes with probabil
 test function, all its parameters together (Bonferroni). Streams are named after the test, so that no seed was chosen.
 """
 
+import inspect
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -118,3 +120,18 @@ def global_generator_untouched():
     before = torch.get_rng_state()
     yield
     assert torch.equal(torch.get_rng_state(), before), "the global generator was used"
+
+
+@pytest.fixture
+def afresh() -> Iterator[None]:
+    """For tests that break an experiment: what a claim computes once for a master seed neither comes from another test nor stays for it."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    for claim in registry.names("claim"):
+        for function in vars(registry.module("claim", claim)).values():
+            if hasattr(function, "cache_clear") and "master" in inspect.signature(function).parameters:
+                function.cache_clear()

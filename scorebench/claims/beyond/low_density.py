@@ -19,6 +19,8 @@ Reference: Song and Ermon (2019), section 3.2.1 and figure 2.
 """
 
 import math
+from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
-from scorebench.engine.training import fit
+from scorebench.engine.training import Fitted, fit
 from scorebench.models.base import over_stack, score
 from scorebench.suite.config import Training
 from scorebench.targets.base import Target
@@ -45,6 +47,7 @@ WEIGHTS, CENTRE, PART, EDGE = (0.2, 0.8), 5.0, 1.0, 1.0
 NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 100, Training(size=2_000, batch=64, steps=(800,)), 2e-2, 1_000, 400_000
 LEARNT, NOT, RATIO = 0.5, 0.1, 10.0
 ALLOWED = 2
+SHOWN, HALF = 20, 8.0
 WITHIN = f"networks of {NETWORKS} with an error in the modes of {LEARNT:g} of E |s|^2 or more"
 BETWEEN = f"networks of {NETWORKS} with an error between the modes of {NOT:g} of E |s|^2 or less"
 RATIOS = f"networks of {NETWORKS} whose error between the modes is {RATIO:g} times that within or less"
@@ -73,19 +76,49 @@ def two_modes() -> Target:
 
 def measure(master: int) -> dict[str, Measurement]:
     """A stack of networks, judged by the exact score."""
-    target = two_modes()
-    loss, model = parse("loss", "implicit"), parse("model", "mlp_score:width=16")
-    fitted = fit(target, model, [loss], [RATE], TRAINING, TRAINING.steps, master, list(range(NETWORKS)), "low-density")
-    parameters = {k: v[0] for k, v in fitted.parameters[-1].items()}
-    stream = generator(master, "claim", "low-density")
+    target, stream = two_modes(), generator(master, "claim", "low-density")
     square = EDGE * (2 * torch.rand(UNIFORM, 2, generator=stream) - 1)
     assert target.score is not None
     sizes = target.score(square).square().sum(-1).double()
-
-    def errors(x: Tensor) -> Tensor:
-        found = over_stack(score, fitted.module, fitted.gives_energy)(parameters, x.expand(NETWORKS, *x.shape).contiguous())
-        return (found - target.score(x)).square().sum(-1).mean(-1).double()
-
-    within, between = errors(target.sample(POINTS, stream)), errors(square[:POINTS])
+    modes = target.sample(POINTS, stream)
+    within, between = (_errors(master, x, NETWORKS).mean(-1).double() for x in (modes, square[:POINTS]))
     missed = {WITHIN: within >= LEARNT * 2, BETWEEN: between <= NOT * sizes.mean(), RATIOS: between <= RATIO * within}
     return {LEADING: mean(sizes, "draws")} | {name: Measurement(float(of.sum())) for name, of in missed.items()}
+
+
+def picture(master: int) -> dict[str, Any]:
+    """What the figure `score_error_in_low_density` draws: the first networks' errors over E |s|^2 in the modes, root, on the plane and the diagonal.
+
+    median (x_2, x_1) on [-half, half]^2; along x_1 = x_2: errors (network, n), their median and the density; some data.
+    """
+    target, axis, line = two_modes(), torch.linspace(-HALF, HALF, 121), torch.linspace(-HALF, HALF, 401)
+    assert target.log_prob is not None
+    diagonal = torch.stack([line, line], -1)
+    plane, cut = ((_errors(master, x, SHOWN) / 2).sqrt() for x in (torch.cartesian_prod(axis, axis), diagonal))
+    return {
+        "half": HALF,
+        "edge": EDGE,
+        "data": target.sample(200, generator("low density")),
+        "median": plane.median(0).values.reshape(len(axis), len(axis)).T,
+        "diagonal": line,
+        "errors": cut,
+        "diagonal_median": cut.median(0).values,
+        "density": target.log_prob(diagonal).exp(),
+        "networks": NETWORKS,
+        "missed_names": [WITHIN, BETWEEN],
+    }
+
+
+@cache
+def _trained(master: int) -> Fitted:
+    loss, model = parse("loss", "implicit"), parse("model", "mlp_score:width=16")
+    return fit(two_modes(), model, [loss], [RATE], TRAINING, TRAINING.steps, master, list(range(NETWORKS)), "low-density")
+
+
+def _errors(master: int, x: Tensor, networks: int) -> Tensor:
+    """Squared errors of the first networks at x (n, 2): (network, n)."""
+    fitted, exact = _trained(master), two_modes().score
+    assert exact is not None
+    parameters = {k: v[0, :networks] for k, v in fitted.parameters[-1].items()}
+    scores = over_stack(score, fitted.module, fitted.gives_energy)(parameters, x.expand(networks, *x.shape).contiguous())
+    return (scores - exact(x)).square().sum(-1)

@@ -29,6 +29,7 @@ Reference: Roberts and Rosenthal (1998), theorems 1 and 2.
 
 import math
 from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,6 +60,7 @@ SCALES, BEST, LONG = (1.0, 1.65, 2.2), 1, 2
 NEAR_BEST = (1.3, 1.5, 1.7, 1.9, 2.1)
 CHAINS = {10: 200_000, 50: 100_000, 400: 20_000}
 SMALL, FAR = 10, 400
+DIMENSIONS = (4, 5, 6, 7, 8, 10, 13, 18, 28, 50, 120, 400, 1_000)
 STATED = "{}, by the limit"
 
 
@@ -165,6 +167,23 @@ def measure(master: int) -> dict[str, Measurement]:
             found[_optimum(what, d)] = of_means(columns, partial(_best, criterion=k, result=0))
             found[_accepted(what, d)] = of_means(columns, partial(_best, criterion=k, result=1))
     return found | {STATED.format(name): found[name] for name in (acceptance_at(SMALL, SCALES[LONG]), ratio_of(JUMP, SMALL))}
+
+
+def picture(master: int) -> dict[str, Any]:
+    """What the figure `mala_and_dimension` draws: acceptances (l, d), the efficiencies' ratios (criterion, d), their limits and measured points."""
+    exact = np.array([[finite(d, scale) for d in DIMENSIONS] for scale in SCALES])  # (l, d, acceptance and jump)
+    square = (SCALES[LONG] / SCALES[BEST]) ** 2
+    return {
+        "dimensions": DIMENSIONS,
+        "scales": SCALES,
+        "acceptance": exact[..., 0],
+        "acceptance_limits": [limit(scale) for scale in SCALES],
+        "ratios": [square * exact[LONG, :, 0] / exact[BEST, :, 0], exact[LONG, :, 1] / exact[BEST, :, 1]],
+        "ratio_limit": square * limit(SCALES[LONG]) / limit(SCALES[BEST]),
+        "measured_dimensions": list(CHAINS),
+        "acceptance_names": [[acceptance_at(d, scale) for d in CHAINS] for scale in SCALES],
+        "ratio_names": [[ratio_of(what, d) for d in CHAINS] for what in (EFFICIENCY, JUMP)],
+    }
 
 
 def _best(m: Tensor, criterion: int, result: int) -> Tensor:

@@ -20,6 +20,7 @@ Reference: Song and Ermon (2019), section 3.2.2, algorithm 1 and figure 3.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ LEADING = "share in the mode at (5, 5), annealed components"
 
 SHARES, EQUAL, CENTRE, EDGE = (0.2, 0.8), (0.5, 0.5), 5.0, 8.0
 STEP_SIZE, STEPS, PER_LEVEL, CHAINS = 0.05, 1_000, 100, {PLAIN: 10_000, "components": 40_000, "noised density": 20_000}
+SHOWN = 1_000
 SIGMAS = tuple(float(s) for s in np.geomspace(20.0, 1.0, 10))
 VARIANTS: dict[str, Callable[[float], float]] = {"components": lambda sigma: sigma**2, "noised density": lambda sigma: 1 + sigma**2}
 MIDDLE = CENTRE * math.sqrt(2)
@@ -110,16 +112,27 @@ def measure(master: int) -> dict[str, Measurement]:
         start, stream = _streams(master, name)
         (x,) = langevin(two_modes(weights, 1.0), _start(CHAINS[PLAIN], start), STEP_SIZE, (STEPS * STEP_SIZE,), stream)
         found[name] = mean(_along(x) > 0)
-    sampler = Annealed(torch.tensor([[STEP_SIZE]]), torch.ones(1, 1), sigmas=SIGMAS, steps=PER_LEVEL)
     for variant, part in VARIANTS.items():
         start, stream = _streams(master, variant)
-        densities = {s: exact_density(two_modes(SHARES, part(s))) for s in SIGMAS}
-        x = _start(CHAINS[variant], start)[None]
-        a = _along(run(sampler, Density(perturbed=densities.__getitem__), x, (STEPS,), [stream], GRADIENTS).samples[0, 0, 0])
+        a = _along(_annealed(part, _start(CHAINS[variant], start), stream))
         right = (a > 0).double()
         found[share_of(variant)] = mean(right)
         found[_spread(variant)] = of_means(torch.stack([right, right * (a - MIDDLE).square()], -1), lambda m: m[1] / m[0])
     return found | {STATED.format(name): found[name] for name in (share_of("components"), _spread("noised density"))}
+
+
+def picture(master: int) -> dict[str, Any]:
+    """What the figure `mixing_weights` draws: points (exact, plain and annealed, chain, 2), the start's square, and which shares are measured."""
+    target, start = two_modes(SHARES, 1.0), _start(SHOWN, generator("mixing", "start"))
+    (plain,) = langevin(target, start, STEP_SIZE, (STEPS * STEP_SIZE,), generator("mixing", "plain"))
+    annealed = _annealed(VARIANTS["components"], start, generator("mixing", "annealed"))
+    return {
+        "points": torch.stack([target.sample(SHOWN, generator("mixing", "exact")), plain, annealed]),
+        "centre": CENTRE,
+        "edge": EDGE,
+        "share_names": [PLAIN_SHARE, PLAIN_EQUAL, *map(share_of, VARIANTS)],
+        "weights": [SHARES[1], EQUAL[1], *(SHARES[1] for _ in VARIANTS)],
+    }
 
 
 def two_modes(weights: tuple[float, float], part: float) -> Target:
@@ -133,6 +146,13 @@ def _streams(master: int, name: str) -> tuple[torch.Generator, torch.Generator]:
 
 def _start(chains: int, stream: torch.Generator) -> Tensor:
     return EDGE * (2 * torch.rand(chains, 2, generator=stream) - 1)
+
+
+def _annealed(part: Callable[[float], float], start: Tensor, stream: torch.Generator) -> Tensor:
+    """Annealed Langevin on densities whose parts have this variance at a level: positions at the end, (chain, 2)."""
+    sampler = Annealed(torch.tensor([[STEP_SIZE]]), torch.ones(1, 1), sigmas=SIGMAS, steps=PER_LEVEL)
+    densities = {s: exact_density(two_modes(SHARES, part(s))) for s in SIGMAS}
+    return run(sampler, Density(perturbed=densities.__getitem__), start[None], (STEPS,), [stream], GRADIENTS).samples[0, 0, 0]
 
 
 def _along(x: Tensor) -> Tensor:

@@ -26,7 +26,9 @@ Reference: Koehler, Heckett and Risteski (2022), section 5; van der Vaart (1998)
 
 import math
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import torch
 from scipy.integrate import quad
 from torch import Tensor, nn
@@ -34,7 +36,7 @@ from torch.func import jvp
 
 from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib.estimates import of_means
-from scorebench.claims.lib.langevin import on_line
+from scorebench.claims.lib.langevin import gaussian_density, on_line
 from scorebench.core.rng import generator
 from scorebench.losses.implicit import implicit
 from scorebench.models.base import Bound
@@ -77,14 +79,17 @@ def moments(a: float) -> tuple[float, float, float]:
     )
 
 
+def efficiency(a: float) -> float:
+    """The variance of maximum likelihood over that of score matching."""
+    square, slope, information = moments(a)
+    return slope**2 / (information * square)
+
+
 def predict() -> list[Prediction]:
     """Quadrature."""
-    found = []
-    for a in SEPARATIONS:
-        square, slope, information = moments(a)
-        found.append(Prediction(efficiency_at(a), AS_WRITTEN, {"a": a}, "", slope**2 / (information * square)))
+    efficiencies = [Prediction(efficiency_at(a), AS_WRITTEN, {"a": a}, "", efficiency(a)) for a in SEPARATIONS]
     square, slope, _ = moments(SIMULATED)
-    return [*found, Prediction(VARIANCE, AS_WRITTEN, {"a": SIMULATED, "n": SIZE}, "", square / slope**2)]
+    return [*efficiencies, Prediction(VARIANCE, AS_WRITTEN, {"a": SIMULATED, "n": SIZE}, "", square / slope**2)]
 
 
 class Weighted(nn.Module):
@@ -119,6 +124,20 @@ def measure(master: int) -> dict[str, Measurement]:
         w = w - psi.mean(1, keepdim=True) / slope.mean(1, keepdim=True)
     columns = torch.stack([w[:, 0], w[:, 0].square()], -1)
     return found | {VARIANCE: of_means(columns, lambda m: SIZE * (m[1] - m[0] ** 2), "data sets")}
+
+
+def picture(master: int) -> dict[str, Any]:
+    """What the figure `efficiency_and_separation` draws: densities (a, x), the efficiency's curve (separation), and its measured points."""
+    x, shown, separations = np.linspace(-6, 6, 400), np.array([0.5, 1.5, 3.0]), np.linspace(0.3, 3.15, 58)
+    return {
+        "x": x,
+        "density_a": shown,
+        "density": [(gaussian_density(x, -a, 1.0) + gaussian_density(x, a, 1.0)) / 2 for a in shown],
+        "curve_a": separations,
+        "curve_efficiency": [efficiency(a) for a in separations],
+        "measured_a": SEPARATIONS,
+        "measured_names": [efficiency_at(a) for a in SEPARATIONS],
+    }
 
 
 def _draws(a: float, n: int, master: int, use: str) -> Tensor:

@@ -21,6 +21,8 @@ of 4 % is seen in 9 of 10 runs.
 Reference: Song and Ermon (2019), section 3.2.2; Risken (1989), section 5.10, for the rate.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.sparse.linalg import eigs
@@ -44,7 +46,7 @@ LEADING = "share right of 0 at t = 1 from 0.2"
 
 PARTS = ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25))
 STARTS, MODE, SHORT, LONG = (0.0, 0.1, 0.2), 2.0, 1.0, 10.0
-FINE, COARSE, CHAINS, FAR_CHAINS = 0.0005, 0.01, 6_000, 40_000
+FINE, SHOWN, COARSE, CHAINS, FAR_CHAINS = 0.0005, 0.001, 0.01, 6_000, 40_000
 AXIS, GAP, NUMERICAL = (-5.0, 5.0, 600), "spectral gap: the rate at which the side is forgotten", 0.01
 HALF_WIDTH, NODES = 6.0, 481
 CROSSED, CROSSED_AS_STATED = "share right of 0 at t = 10 from -2", "share right of 0 at t = 10 from -2, if noise spreads over modes"
@@ -109,6 +111,30 @@ def measure(master: int) -> dict[str, Measurement]:
         fokker_planck.generator(on_line(*PARTS).score, 1.0, AXIS), 2, sigma=0.001, return_eigenvectors=False
     )  # 0 and minus the gap
     return found | {GAP: Measurement(float(-slowest.real.min()))}
+
+
+def picture(master: int) -> dict[str, Any]:
+    """What the figure `noise_at_two_modes` draws: paths (start, path, time) with noise and without, and the share that ends right of 0 by the start."""
+    target, times = on_line(*PARTS), [k * 5 * SHOWN for k in range(1, 201)]
+
+    def paths(start: float, temperature: float, count: int) -> torch.Tensor:
+        x = torch.full((count, 1), start)
+        later = langevin(target, x, SHOWN, times, generator("two modes", start), temperature)[..., 0]
+        return torch.cat([x.T, later]).T
+
+    exact = spectrum(*potential_of(*PARTS), 1.0, HALF_WIDTH, NODES)
+    spacing = exact.nodes[1] - exact.nodes[0]
+    near = np.flatnonzero(np.abs(exact.nodes) <= 1.0)
+    return {
+        "starts": STARTS,
+        "times": [0.0, *times],
+        "noiseless": torch.stack([paths(start, 0.0, 1) for start in STARTS]),
+        "noisy": torch.stack([paths(start, 1.0, 5) for start in STARTS]),
+        "x": exact.nodes[near],
+        "share": exact.above(np.stack([exact.laws(np.eye(NODES)[k] / spacing, [SHORT])[0] for k in near])),
+        "share_names": [share_from(start) for start in STARTS],
+        "crossed_name": CROSSED,
+    }
 
 
 def _run(start: float, t: float, step_size: float, chains: int, master: int, temperature: float = 1.0) -> torch.Tensor:

@@ -18,6 +18,7 @@ Reference: Song and Ermon (2019), Fig. 2; Luo (2022), figure of three trajectori
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ import torch
 from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import euler_kernel, langevin
-from scorebench.claims.lib.spectral import potential_of, spectrum
+from scorebench.claims.lib.spectral import Spectrum, potential_of, spectrum
 from scorebench.core.rng import generator
 from scorebench.targets.gaussian_mixture import gaussian_mixture
 
@@ -38,16 +39,15 @@ LEADING = "share that ends right of x_1 = 0"
 
 START, T, STEP_SIZE, CHAINS = (0.1, 1.0), 1.0, 0.001, 10_000
 VARIANCE, HALF_WIDTH, NODES = 0.25, 6.0, 481
+PARTS = (0.5, -2.0, VARIANCE), (0.5, 2.0, VARIANCE)
 MEAN, SPREAD = "mean of x_2", "variance of x_2"
 NOISELESS, ACROSS = "x_1 without noise, at t = 4", "x_1 of the score on the line x_1 = 0"
 
 
 def predict() -> list[Prediction]:
     """The spectrum along x_1, closed forms along x_2."""
-    potential, slope, curvature = potential_of((0.5, -2.0, VARIANCE), (0.5, 2.0, VARIANCE))
-    exact = spectrum(potential, slope, curvature, 1.0, HALF_WIDTH, NODES)
-    point = np.zeros(NODES)
-    point[np.abs(exact.nodes - START[0]).argmin()] = 1 / (exact.nodes[1] - exact.nodes[0])
+    exact, point = _along_the_line()
+    _, slope, _ = potential_of(*PARTS)
     kernel = np.linalg.matrix_power(euler_kernel(lambda x: -slope(x), STEP_SIZE, exact.nodes), round(T / STEP_SIZE))
     share, of_scheme = exact.above(np.stack([exact.laws(point, [T])[0], kernel @ point]))
     left, of_steps = math.exp(-T / VARIANCE), (1 - STEP_SIZE / VARIANCE) ** round(T / STEP_SIZE)
@@ -77,3 +77,37 @@ def measure(master: int) -> dict[str, Measurement]:
         NOISELESS: Measurement(float(end[0, 0])),
         ACROSS: Measurement(float(target.score(line)[:, 0].abs().max())),
     }
+
+
+def picture(master: int) -> dict[str, Any]:
+    """What the figure `mixture_field` draws: the density (x_2, x_1), the score at points, paths (time, chain, 2), and the law of x_1 at T."""
+    target = gaussian_mixture(radius=2.0, std=VARIANCE**0.5)
+    assert target.log_prob is not None and target.score is not None
+    x, y = torch.linspace(-3.6, 3.6, 241), torch.linspace(-2.1, 2.1, 141)
+    points = torch.cartesian_prod(x[5::12], y[5::12])
+    start, times = torch.tensor([START]), [k * 10 * STEP_SIZE for k in range(1, 101)]
+    noisy = langevin(target, start.expand(5, 2), STEP_SIZE, times, generator("mixture_field"))
+    noiseless = langevin(target, start, STEP_SIZE, times, generator("mixture_field"), 0.0)
+    (ends,) = langevin(target, start.expand(CHAINS, 2), STEP_SIZE, (T,), generator("mixture_field", "ends"))
+    heights, edges = np.histogram(ends[:, 0].numpy(), 80, (-4, 4), density=True)
+    exact, point = _along_the_line()
+    return {
+        "density": target.log_prob(torch.cartesian_prod(x, y)).exp().reshape(len(x), len(y)).T,
+        "points": points,
+        "score": target.score(points),
+        "paths": torch.cat([start.expand(1, 5, 2), noisy]),
+        "noiseless": torch.cat([start, noiseless[:, 0]]),
+        "heights": heights,
+        "edges": edges,
+        "x": exact.nodes,
+        "law": exact.laws(point, [T])[0],
+        "share_name": LEADING,
+    }
+
+
+def _along_the_line() -> tuple[Spectrum, np.ndarray]:
+    """The spectrum of x_1's operator, and the start as a density at its nodes."""
+    exact = spectrum(*potential_of(*PARTS), 1.0, HALF_WIDTH, NODES)
+    point = np.zeros(NODES)
+    point[np.abs(exact.nodes - START[0]).argmin()] = 1 / (exact.nodes[1] - exact.nodes[0])
+    return exact, point

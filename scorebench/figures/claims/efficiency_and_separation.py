@@ -1,11 +1,8 @@
 """What score matching pays for separated modes, against maximum likelihood."""
 
-import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from scipy.stats import norm
 
-from scorebench.claims.beyond.sm_efficiency import SEPARATIONS, efficiency_at, moments
 from scorebench.figures.base import COLOURS, measured, numbers
 from scorebench.store.results import Results
 
@@ -20,23 +17,14 @@ NEEDS = {"claim": "sm-efficiency"}
 
 def draw(results: Results) -> Figure:
     """Densities, then the efficiency."""
-    found = numbers(results, "sm-efficiency")
+    quantities, picture = numbers(results, "sm-efficiency"), results.picture("sm-efficiency")
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.0, 3.9))
-    x = np.linspace(-6, 6, 400)
-    for k, a in enumerate((0.5, 1.5, 3.0)):
-        p = (norm.pdf(x, -a) + norm.pdf(x, a)) / 2
-        left.plot(x, p, color=COLOURS[k], ls=("-", "--", "-.")[k], lw=1.8, label=f"$a = {a:g}$")
+    for k, (a, density) in enumerate(zip(picture["density_a"], picture["density"], strict=True)):
+        left.plot(picture["x"], density, color=COLOURS[k], ls=("-", "--", "-.")[k], lw=1.8, label=f"$a = {a:g}$")
     left.set(xlabel="$x$", ylabel="$p(x)$", ylim=(0, 0.48))
     left.legend(loc="upper right")
-    grid = np.linspace(0.3, 3.15, 58)
-    right.plot(
-        grid,
-        [slope**2 / (information * square) for square, slope, information in map(moments, grid)],
-        color="black",
-        lw=1.6,
-        label="quadrature",
-    )
-    measured(right, SEPARATIONS, found.loc[[efficiency_at(a) for a in SEPARATIONS]], 3, "measured, 400,000 draws")
+    right.plot(picture["curve_a"], picture["curve_efficiency"], color="black", lw=1.6, label="quadrature")
+    measured(right, picture["measured_a"].tolist(), quantities.loc[picture["measured_names"]], 3, "measured, 400,000 draws")
     right.axhline(1, color="0.5", lw=1, ls=":")
     right.set(yscale="log", xlabel="half separation $a$ (standard deviations)", ylabel="efficiency of score matching", ylim=(3e-3, 2))
     right.legend(loc="lower left")
