@@ -11,8 +11,8 @@ import pytest
 from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.spec import parse, parse_all
-from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 
 GOOD = """
 name: good

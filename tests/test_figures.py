@@ -14,8 +14,8 @@ from scorebench.figures.base import style
 from scorebench.stages.measure import COLUMNS
 from scorebench.store.results import Results
 from scorebench.suite.config import Suite
-from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 
 TABLES = ("losses", "samplers", "decomposition", "learning_rates")
 FIGURES = pytest.mark.parametrize("name", registry.names("figure"))

@@ -19,8 +19,8 @@ from scorebench.core.spec import Spec, parse
 from scorebench.engine import training
 from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
-from scorebench.targets.lib.mixture import mixture
 from scorebench.targets.base import Target
+from scorebench.targets.lib.mixture import mixture
 
 GAUSSIAN = "gaussian:dim=2,variance=0.7,condition=3"
 ALL = len(examples("loss"))

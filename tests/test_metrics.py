@@ -20,11 +20,11 @@ from scorebench.core import registry, rng
 from scorebench.core.spec import parse
 from scorebench.metrics import base as metric_base
 from scorebench.metrics import within_mode_sliced_w2 as sliced
-from scorebench.metrics.lib.trace import worst_case
 from scorebench.metrics.base import Estimate, Run, jackknife, mean_over_points
-from scorebench.targets.lib.mixture import mixture, normal
-from scorebench.targets.base import Target, nearest
 from scorebench.metrics.lib.faults import FAULTS, wide_modes
+from scorebench.metrics.lib.trace import worst_case
+from scorebench.targets.base import Target, nearest
+from scorebench.targets.lib.mixture import mixture, normal
 
 REPEATS, CHAINS = 200, 256
 

@@ -24,8 +24,8 @@ from scorebench.models.base import stack
 from scorebench.samplers.base import Density, exact_density
 from scorebench.stages.sample import sample
 from scorebench.suite.config import Training
-from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 from scorebench.targets.base import Target
 
 STEPS, TEMPERATURES, SEEDS = (1e-4, 2e-4, 4e-4), (0.7, 1.0), (0, 1, 2, 3)

@@ -13,8 +13,8 @@ import scorebench
 from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.spec import parse, parse_all
-from scorebench.suite.reading import load
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 
 PACKAGE = Path(scorebench.__file__).parent
 METHODS = [(kind, name) for kind in registry.FOLDERS for name in registry.names(kind)]

@@ -20,8 +20,8 @@ from scorebench.engine.sources import trained
 from scorebench.report import verify
 from scorebench.stages import sample as sampling
 from scorebench.stages.measure import Bench, metrics_of
-from scorebench.suite.reading import as_suite
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import as_suite
 
 SUITE = {
     "name": "verify",

@@ -1,9 +1,12 @@
 """What figures share: one look, and means across seeds with their intervals.
 
-A figure is a file that says LABEL (its title), CAPTION (what to see) and NEEDS (a method of each of these kinds must be in the suite, "" being
-any, a tuple all of them), and defines `draw(results) -> Figure`, which raises NotApplicable where a run holds nothing to draw. One that needs claims
-alone is drawn as soon as they are tested: curves by the claims' own predictions, points from their `numbers`. Colours are seaborn's colour-blind
-palette; markers and line styles tell the same in grey.
+A figure is a file that says LABEL (its title), CAPTION (what to see), USES (methods by kind that some experiment of the suite must have together, ""
+being any; the claims whose numbers it shows) and READS (patterns of the result files that it opens beside those of its claims), and defines
+
+    draw(results) -> Figure        raises NotApplicable where a run holds nothing to draw
+
+It draws and computes nothing: what an experiment gave stands in metrics and tables, on the maps of a target, in the samples, and in the pictures that
+claims save. Colours are seaborn's colour-blind palette; markers and line styles tell the same in grey.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import parse
 from scorebench.report import statistics
+from scorebench.report.choosing import is_ok, judging
 from scorebench.store.results import Results
 
 COLOURS = sns.color_palette("colorblind")
@@ -48,10 +52,10 @@ def some(rows: pd.DataFrame, what: str) -> pd.DataFrame:
 def numbers(results: Results, claim: str) -> pd.DataFrame:
     """What a claim predicted and measured, a row a quantity, by its name."""
     try:
-        quantities = results.claim(claim)["quantities"]
+        quantities = results.claim(claim).quantities
     except InputError as error:
         raise NotApplicable(str(error)) from None
-    return some(pd.DataFrame(quantities), f"numbers of the claim {claim!r}").set_index("name")
+    return some(pd.DataFrame(map(vars, quantities)), f"numbers of the claim {claim!r}").set_index("name")
 
 
 def measured(ax: Axes, x: Sequence[float], of: pd.DataFrame, index: int, label: str | None = None) -> None:
@@ -70,12 +74,12 @@ def told(of: pd.DataFrame, name: str, digits: int = 3) -> str:
 
 def across_seeds(rows: pd.DataFrame, keys: list[str], log: bool = False) -> pd.DataFrame:
     """Mean and 95 % t interval of `value` across the seeds that are ok, for each key; `lost` counts the others, which diverged or failed."""
-    found = []
-    for key, of in rows.groupby(keys, dropna=False):
-        ok = of.loc[of["status"] == "ok", "value"].to_numpy(float)
+    means = []
+    for key, group in rows.groupby(keys, dropna=False):
+        ok = group.loc[is_ok(group), "value"].to_numpy(float)
         interval = statistics.t_interval(ok, log=log)
-        found.append(dict(zip(keys, key, strict=True)) | interval._asdict() | {"lost": len(of) - len(ok), "seeds": len(of)})
-    return pd.DataFrame(found, columns=[*keys, "mean", "low", "high", "lost", "seeds"])
+        means.append({**dict(zip(keys, key, strict=True)), **interval._asdict(), "lost": len(group) - len(ok), "seeds": len(group)})
+    return pd.DataFrame(means, columns=[*keys, "mean", "low", "high", "lost", "seeds"])
 
 
 def error_bars(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, label: str | None) -> None:
@@ -99,17 +103,14 @@ def at_chosen_steps(results: Results) -> pd.DataFrame:
     """The rows of every sampler at the step size that the samplers' table reports, all snapshots, on the seeds that had no say in the choice."""
     keys = ["target", "model", "loss", "sampler", "temperature", "step_size"]
     chosen = results.table("samplers")[keys].drop_duplicates()
-    chosen[["model", "loss"]] = chosen[["model", "loss"]].fillna("")
     rows = results.metrics
-    half = (rows.groupby("target")["seed"].transform("max") + 1) // 2
-    return rows[(rows["sampler"] != "") & (rows["seed"] >= half)].merge(chosen, on=keys)
+    return rows[(rows["sampler"] != "") & judging(rows)].merge(chosen, on=keys)
 
 
 def seconds_a_gradient(results: Results) -> dict[tuple[str, str, str], float]:
     """From timings.csv: (stage, job, loss) to seconds for one gradient of one chain, or one training step of one model."""
-    timings = pd.read_csv(results.folder / "timings.csv", keep_default_na=False, na_values={"seconds_per_gradient": [""]})
-    timings = timings[timings["seconds_per_gradient"].notna()]
-    return dict(zip(zip(timings["stage"], timings["job"], timings["loss"], strict=True), timings["seconds_per_gradient"], strict=True))
+    timings = results.timings.dropna(subset="seconds_per_gradient")
+    return dict(zip(timings[["stage", "job", "loss"]].itertuples(index=False, name=None), timings["seconds_per_gradient"], strict=True))
 
 
 def band(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, label: str | None) -> None:

@@ -13,7 +13,7 @@ CAPTION = (
     "motion) they spread for ever; with both they settle into N(0, 1). Bands: mean and two standard deviations in closed form; bars: those "
     "measured on 100,000 chains."
 )
-NEEDS = {"claim": "drift-diffusion"}
+USES = {"claim": ("drift-diffusion",)}
 TITLES = ("drift alone: $dx = -x\\,dt$", "diffusion alone: $dx = \\sqrt{2}\\,dW$", "both")
 
 

@@ -17,7 +17,7 @@ CAPTION = (
     "numbers within the band agree. Circles follow from the statement as written, crosses from what holds instead. Arrows at the edge are "
     "further out; identities are not shown."
 )
-NEEDS = {"claim": "", "metric": ""}  # the order of the claims is the manifest's, which comes with the metrics
+USES = {"claim": ("",)}
 EDGE = 4.0
 STATED: dict[str, Any] = {"marker": "o", "color": COLOURS[1], "mfc": "none"}
 INSTEAD: dict[str, Any] = {"marker": "x", "color": COLOURS[0]}
@@ -26,16 +26,16 @@ INSTEAD: dict[str, Any] = {"marker": "x", "color": COLOURS[0]}
 def draw(results: Results) -> Figure:
     """Rows in the article's order."""
     claims = results.claims
-    some(pd.DataFrame([q for c in claims for q in c["quantities"]]), "numbers of claims")
+    some(pd.DataFrame([q for claim in claims for q in claim.quantities]), "numbers of claims")
     figure, ax = plt.subplots(figsize=(9.0, 1.6 + 0.2 * len(claims)))
     ax.axvspan(-1, 1, color="0.9", zorder=0)
     for row, claim in enumerate(claims):
-        for q in claim["quantities"]:
-            if q["group"] == IDENTITY:
+        for q in claim.quantities:
+            if q.group == IDENTITY:
                 continue
-            gap, may = q["measured"] - q["predicted"], allowed(q["standard_error"], q["n"], q["tolerance"])
+            gap, may = q.measured - q.predicted, allowed(q.standard_error, q.n, q.tolerance)
             at = float(np.sign(gap) * np.inf if may == 0 and gap else gap / may if may else 0.0)
-            look = INSTEAD if q["group"] == CORRECTED else STATED
+            look = INSTEAD if q.group == CORRECTED else STATED
             look = look | {"marker": "<" if at < 0 else ">"} if abs(at) > EDGE else look
             ax.plot(np.clip(at, -EDGE, EDGE), row, markersize=4.5, alpha=0.75, mew=1.1, **look)
     for label, look in (("the statement", STATED), ("what holds instead", INSTEAD)):
@@ -43,9 +43,9 @@ def draw(results: Results) -> Figure:
     ax.set(
         yticks=range(len(claims)), ylim=(len(claims) - 0.4, -0.6), xlim=(-EDGE - 0.3, EDGE + 0.3), xlabel="(measured - predicted) / allowed"
     )
-    ax.set_yticklabels([c["label"] for c in claims], fontsize=8)
+    ax.set_yticklabels([claim.label for claim in claims], fontsize=8)
     right = ax.secondary_yaxis("right")
-    right.set_yticks(range(len(claims)), [c["verdict"] for c in claims], fontsize=8)
+    right.set_yticks(range(len(claims)), [str(claim.verdict) for claim in claims], fontsize=8)
     right.tick_params(length=0)
     right.spines["right"].set_visible(False)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)

@@ -12,7 +12,7 @@ CAPTION = (
     " .1) tenths, the clock runs ten times as fast (middle). Right: KL to the end falls along the closed form; points are measured on 100,000 "
     "chains."
 )
-NEEDS = {"claim": "two-gaussians"}
+USES = {"claim": ("two-gaussians",)}
 
 
 def draw(results: Results) -> Figure:

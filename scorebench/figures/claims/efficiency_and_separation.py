@@ -12,7 +12,7 @@ CAPTION = (
     "over that of score matching: 1 would be no loss; at a = 3 score matching needs some 140 times the data. Curve: quadrature; points: "
     "measured."
 )
-NEEDS = {"claim": "sm-efficiency"}
+USES = {"claim": ("sm-efficiency",)}
 
 
 def draw(results: Results) -> Figure:

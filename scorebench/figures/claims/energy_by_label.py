@@ -12,7 +12,7 @@ CAPTION = (
     "energies with each label, above the lowest; the square marks the lowest, which is the answer; a cross, if it is wrong. Right: the mean over all "
     "digits, each by a network that had not seen it, by their true label."
 )
-NEEDS = {"claim": "energy-classifier"}
+USES = {"claim": ("energy-classifier",)}
 
 
 def draw(results: Results) -> Figure:

@@ -14,13 +14,13 @@ CAPTION = (
     "energies of draws from N(0, 1) and of points spread evenly over [-4, 4]: a draw lies lower than such a point with the probability that is "
     "printed (AUROC ± one standard error), by the true energy and by one that was trained."
 )
-NEEDS = {"claim": ("energy-low-on-data", "boltzmann-form")}
+USES = {"claim": ("energy-low-on-data", "boltzmann-form")}
 
 
 def draw(results: Results) -> Figure:
     """Two surfaces and two histograms."""
-    quantities, _ = (numbers(results, claim) for claim in NEEDS["claim"])
-    histograms, surface = (results.picture(claim) for claim in NEEDS["claim"])
+    quantities, _ = (numbers(results, claim) for claim in USES["claim"])
+    histograms, surface = (results.picture(claim) for claim in USES["claim"])
     columns, rows = np.meshgrid(surface["x"], surface["y"], indexing="ij")
     figure = plt.figure(figsize=(12.0, 3.9))
     for place, heights, title, colours in (

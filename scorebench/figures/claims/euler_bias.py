@@ -15,13 +15,13 @@ CAPTION = (
     "two modes at -2 and 2 the variance within a mode and KL from 1.5 units of time on: a bias that no number of steps removes, and that falls "
     "with c and with its square."
 )
-NEEDS = {"claim": ("step-size-bias", "wiener-increment", "langevin-sampling")}
+USES = {"claim": ("step-size-bias", "wiener-increment", "langevin-sampling")}
 
 
 def draw(results: Results) -> Figure:
     """A Gaussian, then two modes."""
-    gaussian, increments, modes = (numbers(results, claim) for claim in NEEDS["claim"])
-    euler, printed, plateau = (results.picture(claim) for claim in NEEDS["claim"])
+    gaussian, increments, modes = (numbers(results, claim) for claim in USES["claim"])
+    euler, printed, plateau = (results.picture(claim) for claim in USES["claim"])
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12.0, 4.0), width_ratios=(1.3, 1, 1))
     left.plot(euler["c"], euler["variance"], color=COLOURS[0], lw=1.6, label="Euler: $2/(2-c)$")
     left.plot(printed["h"], printed["variance"], color=COLOURS[1], lw=1.6, ls="--", label="as printed: $2c/(2-c)$")

@@ -12,7 +12,7 @@ CAPTION = (
     "solver lies on the exact law (spectrum of the operator, ten digits) and 100,000 particles fill it; the other well is found at the rate of "
     "the spectral gap."
 )
-NEEDS = {"claim": "fokker-planck"}
+USES = {"claim": ("fokker-planck",)}
 
 
 def draw(results: Results) -> Figure:

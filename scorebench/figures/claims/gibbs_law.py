@@ -11,7 +11,7 @@ CAPTION = (
     "V = (x² - 1)². Left: 60,000 MALA chains at each temperature (steps) fill exp(-V/T)/Z (lines): cold chains sit in the wells, hot ones "
     "cross. Right: the same counts, as log density against V, lie on lines of slope -1/T; bars are two standard errors, ± is one."
 )
-NEEDS = {"claim": "boltzmann-steady-state"}
+USES = {"claim": ("boltzmann-steady-state",)}
 
 
 def draw(results: Results) -> Figure:

@@ -12,7 +12,7 @@ CAPTION = (
     " in closed form or by the spectrum. Points: minus the slope of KL, measured by the finite-volume solver; they lie on the Fisher "
     "divergence, which is a rate, not another KL."
 )
-NEEDS = {"claim": "fisher-kl-link"}
+USES = {"claim": ("fisher-kl-link",)}
 
 
 def draw(results: Results) -> Figure:

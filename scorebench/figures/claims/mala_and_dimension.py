@@ -12,7 +12,7 @@ CAPTION = (
     ".574 at l = 1.65, from above. Right: the efficiency at l = 2.2 over that at 1.65, a loss everywhere: by the squared jump distance, what a "
     "chain gains in fact, large steps cost less at small d than the limit says."
 )
-NEEDS = {"claim": "mala-optimal"}
+USES = {"claim": ("mala-optimal",)}
 
 
 def draw(results: Results) -> Figure:

@@ -12,7 +12,7 @@ CAPTION = (
     "of the chains in each, whatever the weights; annealed Langevin comes close to the right shares, not exactly. Right: shares as measured, on"
     " the predictions (rings) of the schemes' kernels."
 )
-NEEDS = {"claim": "mixing-weights"}
+USES = {"claim": ("mixing-weights",)}
 SHARES = (
     "plain, weights .2 and .8",
     "plain, weights .5 and .5",

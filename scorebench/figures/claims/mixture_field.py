@@ -13,7 +13,7 @@ CAPTION = (
     "without noise all would take the dashed way to the right mode. Right: 10,000 of them end in both modes, with the law that the spectrum of "
     "the Fokker-Planck operator says (± one standard error)."
 )
-NEEDS = {"claim": "vector-field"}
+USES = {"claim": ("vector-field",)}
 
 
 def draw(results: Results) -> Figure:

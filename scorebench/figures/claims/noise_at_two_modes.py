@@ -12,7 +12,7 @@ CAPTION = (
     "choose either mode and keep its width. Right: the share that is right of 0 at t = 1, by the start; the flow without noise is a step. From "
     "-2 hardly a chain crosses in 10 units of time (± one standard error): noise spreads within a mode, not between far modes."
 )
-NEEDS = {"claim": "noise-prevents-collapse"}
+USES = {"claim": ("noise-prevents-collapse",)}
 
 
 def draw(results: Results) -> Figure:

@@ -14,7 +14,7 @@ CAPTION = (
     "true score's size in the modes: dark where there is no data. Right: the same along the diagonal, for the first twenty of the claim's networks; "
     "the square of the claim (white on the left) and the density (its logarithm) are shaded."
 )
-NEEDS = {"claim": "low-density"}
+USES = {"claim": ("low-density",)}
 
 
 def draw(results: Results) -> Figure:

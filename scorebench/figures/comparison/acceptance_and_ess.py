@@ -13,7 +13,8 @@ CAPTION = (
     "MALA on exact scores: acceptance falls with the step size. With one mode, the effective sample size of the trace (independent draws: 1,600) "
     "peaks in between; far modes hold it down at every step, since chains do not cross. Means across seeds with 95 % intervals."
 )
-NEEDS = {"sampler": "mala", "metric": "ess"}
+USES = {"sampler": ("mala",), "metric": ("ess",)}
+READS = ("metrics.csv",)
 
 
 def draw(results: Results) -> Figure:

@@ -18,7 +18,8 @@ CAPTION = (
     "chains beside the exact law. Below the grey band's edge are 95 % of exact draws. Means with 95 % intervals across the seeds that had no say "
     "in the step."
 )
-NEEDS = {"sampler": "annealed", "target": "gaussian_mixture", "metric": "mode_weight_error"}
+USES = {"sampler": ("annealed",), "target": ("gaussian_mixture",), "metric": ("mode_weight_error",)}
+READS = ("metrics.csv", "tables/samplers.csv", "sample/*/annealed*.npz", "sample/*/ula.npz", "sample/*/mala.npz", "measure/*.npz")
 
 
 def draw(results: Results) -> Figure:

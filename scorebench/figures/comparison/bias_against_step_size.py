@@ -19,12 +19,15 @@ CAPTION = (
     "Relative error of the second moment on a Gaussian, exact score: ULA follows the closed form and has no stationary law from the dashed "
     "line on; MALA, at the same cost, has no bias. Points are means across seeds with 95 % intervals; crosses count the seeds that diverged."
 )
-NEEDS = {"target": "gaussian", "sampler": "ula", "metric": "second_moment_bias"}
+USES = {"target": ("gaussian",), "sampler": ("ula",), "metric": ("second_moment_bias",)}
+READS = ("metrics.csv",)
 
 
 def draw(results: Results) -> Figure:
     """One panel, logarithmic in the step."""
-    target = next((m.target for m in results.plan.measures if m.target.name == "gaussian" and m.target.options["condition"] == 1), None)
+    target = next(
+        (m.target for m in results.plan.measures.values() if m.target.name == "gaussian" and m.target.options["condition"] == 1), None
+    )
     if target is None:
         raise NotApplicable("the closed form drawn is that of one variance, and the suite has no such Gaussian")
     variance = target.options["variance"]

@@ -18,7 +18,8 @@ CAPTION = (
     "trained by each loss, at the step size chosen on the first half of the seeds; the last seed is shown, with the same random numbers in "
     "every row. A large σ learns the noised density, and its samples show the noise."
 )
-NEEDS = {"target": "digits", "model": ""}
+USES = {"target": ("digits",), "model": ("",)}
+READS = ("tables/samplers.csv", "sample/digits/*.npz")
 COLUMNS = 14
 
 

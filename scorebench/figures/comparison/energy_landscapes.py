@@ -17,7 +17,8 @@ CAPTION = (
     "energy with the smallest Fisher divergence, first seed, shifted to agree in the mean over the data. Where there is no data the "
     "trained surface is made up: between far modes and outside."
 )
-NEEDS = {"model": "mlp_energy", "metric": "fisher_divergence"}
+USES = {"model": ("mlp_energy",), "metric": ("fisher_divergence",)}
+READS = ("tables/losses.csv", "measure/*.npz")
 NODES, HIGHEST = 121, 12.0
 
 

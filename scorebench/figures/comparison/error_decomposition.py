@@ -15,7 +15,8 @@ CAPTION = (
     "Triangles: the same sampler on the exact score. Grey: 95 % of exact draws are below. Means with 95 % intervals across the seeds that "
     "had no say in the step."
 )
-NEEDS = {"sampler": "mala_from_data"}
+USES = {"sampler": ("mala_from_data",)}
+READS = ("tables/decomposition.csv", "tables/samplers.csv")
 LOOKS = (
     ("loss", "o", "trained source alone", 0.18),
     ("total", "s", "trained source with the sampler", -0.18),

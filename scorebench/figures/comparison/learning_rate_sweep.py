@@ -13,7 +13,8 @@ CAPTION = (
     "Each loss on validation data after a short run at each learning rate, on seeds that are used for nothing else: how many per cent "
     "above its best rate. The star is the rate that the loss was then trained with; darker is worse, ≫ is more than 1000 %."
 )
-NEEDS = {"loss": ""}
+USES = {"loss": ("",)}
+READS = ("tables/learning_rates.csv",)
 
 
 def draw(results: Results) -> Figure:

@@ -14,7 +14,8 @@ CAPTION = (
     "out the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale; seeds that diverged or failed are "
     "counted in red. The explicit loss needs the true score and is the yardstick; an arrow says where it is, if far off."
 )
-NEEDS = {"metric": "fisher_divergence", "loss": ""}
+USES = {"metric": ("fisher_divergence",), "loss": ("",)}
+READS = ("metrics.csv",)
 
 
 def _given_the_score(loss: str) -> bool:

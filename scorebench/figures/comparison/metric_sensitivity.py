@@ -23,7 +23,8 @@ CAPTION = (
     "Without a fault it should be 5; a repeat of the experiment moves an entry by up to 10 (95 % interval, widest at 50). No metric sees everything: "
     "KSD and within-mode distances are blind to a lost mode, mode weights and a wide kernel to the modes' shape."
 )
-NEEDS = {"target": "gaussian_mixture", "metric": "mode_weight_error"}
+USES = {"target": ("gaussian_mixture",), "metric": ("mode_weight_error",)}
+READS = ("tables/sensitivity.csv",)
 REPEATS, CHAINS = 100, 256
 
 

@@ -18,7 +18,8 @@ CAPTION = (
     "a large σ blurs (the line is a perfect denoiser) and a small one is hard to learn; to what it learns, the noised density, it only "
     "falls. Dotted: variance-reduced sliced score matching, which needs no σ. Means across seeds with 95 % intervals."
 )
-NEEDS = {"loss": "denoising", "metric": "fisher_divergence"}
+USES = {"loss": ("denoising",), "metric": ("fisher_divergence",)}
+READS = ("metrics.csv",)
 
 
 def draw(results: Results) -> Figure:

@@ -22,7 +22,8 @@ CAPTION = (
     "sampler at the step size that is best after the whole budget: against gradients a chain (top) and against the seconds they take a "
     "chain (bottom). Grey: 95 % of exact draws are below. Means with 95 % intervals across the seeds that had no say in the step."
 )
-NEEDS = {"sampler": "", "metric": "mmd"}
+USES = {"sampler": ("",), "metric": ("mmd",)}
+READS = ("metrics.csv", "tables/samplers.csv", "timings.csv")
 METRIC = "mmd:fraction=0.2"
 
 

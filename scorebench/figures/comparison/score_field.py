@@ -19,7 +19,8 @@ CAPTION = (
     "Density (shading), score (arrows, length compressed) and four Langevin trajectories (c = .01, 200 steps, same random numbers) on two far "
     "modes. Left: exact. Right: an MLP energy trained by score matching; it errs where there was no data, between and outside the modes."
 )
-NEEDS = {"target": "gaussian_mixture", "model": "mlp_energy"}
+USES = {"target": ("gaussian_mixture",), "model": ("mlp_energy",)}
+READS = ("tables/losses.csv", "measure/*.npz", "sample/gaussian_mixture*/ula.npz")
 STARTS = torch.tensor([[-0.4, 2.6], [0.4, -2.6], [3.4, 1.6], [-3.4, -1.6]])
 
 

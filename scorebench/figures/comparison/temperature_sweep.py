@@ -25,7 +25,8 @@ CAPTION = (
     "ones cross. Right: the relative error of the second moment against that law, all targets: ULA's grows with its step, MALA's is zero "
     "but where chains do not cross."
 )
-NEEDS = {"sampler": "mala", "metric": "second_moment_bias"}
+USES = {"sampler": ("mala",), "metric": ("second_moment_bias",)}
+READS = ("metrics.csv", "tables/samplers.csv", "sample/*/mala.npz", "measure/*.npz")
 BINS, SHOWN = 26, ("double_well", "gaussian_mixture")
 
 

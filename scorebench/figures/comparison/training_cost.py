@@ -14,7 +14,8 @@ CAPTION = (
     "seconds that they take for one model on one core, many being trained at once (bottom). The exact trace costs more a step than a "
     "random direction. Of denoising's levels the one that ends best is drawn. Means across seeds with 95 % intervals."
 )
-NEEDS = {"model": "mlp_energy", "metric": "fisher_divergence"}
+USES = {"model": ("mlp_energy",), "metric": ("fisher_divergence",)}
+READS = ("metrics.csv", "timings.csv")
 
 
 def draw(results: Results) -> Figure:
