@@ -22,7 +22,7 @@ _opened: set[str] | None = None
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and _opened is not None and isinstance(arguments[0], str | bytes | os.PathLike) and "r" in str(arguments[1] or "r"):
+    if event == "open" and _opened is not None and isinstance(arguments[0], str | bytes | os.PathLike) and not arguments[2] & os.O_CREAT:
         _opened.add(os.path.abspath(os.fsdecode(arguments[0])))
 
 

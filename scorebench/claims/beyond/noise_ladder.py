@@ -46,6 +46,7 @@ LARGE, LAST = "at large noise", "at the last level"
 CONDITIONS = {"at large noise": True, "at the last level": False}
 REFERENCE = "Song and Ermon (2019), sections 3 and 4"
 LEADING = "share in the mode at (5, 5), annealed on a trained ladder"
+USES = {"model": ("noise_conditional_energy", "mlp_energy"), "loss": ("denoising_ladder", "denoising")}
 
 SIGMAS, PER_LEVEL, STEP_SIZE, PLAIN_STEP = (8.0, 4.0, 2.0, 1.0, 0.5), 100, 0.0125, 0.05
 STEPS = PER_LEVEL * len(SIGMAS)

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import eigs
 
 from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
@@ -107,10 +106,8 @@ def measure(master: int) -> dict[str, Measurement]:
     found[WIDTH] = variance(_run(MODE, SHORT, FINE, CHAINS, master))
     found[COLLAPSED] = Measurement(float(_run(MODE, SHORT, FINE, 8, master, 0.0).var()))
     found[CROSSED] = found[CROSSED_AS_STATED] = mean(_run(-MODE, LONG, COARSE, FAR_CHAINS, master) > 0)
-    slowest = eigs(
-        fokker_planck.generator(on_line(*PARTS).score, 1.0, AXIS), 2, sigma=0.001, return_eigenvectors=False
-    )  # 0 and minus the gap
-    return found | {GAP: Measurement(float(-slowest.real.min()))}
+    gap = fokker_planck.spectral_gap(fokker_planck.generator(on_line(*PARTS).score, 1.0, AXIS), 0.001)
+    return found | {GAP: Measurement(gap)}
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import eigs
 from scipy.stats import norm
 from torch import Tensor
 
@@ -111,8 +110,7 @@ def measure(master: int) -> dict[str, Measurement]:
     matrix, x = fokker_planck.generator(well.score, 1.0, WELL_AXIS), fokker_planck.centres(WELL_AXIS)[:, 0].numpy()
     for t, law in zip(WELL_TIMES, fokker_planck.evolve(matrix, _masses(WELL_AXIS, MEAN, VARIANCE), WELL_TIMES), strict=True):
         found[_mean("the grid", t)] = Measurement(float(law @ x))
-    slowest = eigs(matrix, 2, sigma=0.1, return_eigenvectors=False)  # 0 and minus the gap are nearest to .1
-    found[GAP] = Measurement(float(-slowest.real.min()))
+    found[GAP] = Measurement(fokker_planck.spectral_gap(matrix, 0.1))
 
     plane = fokker_planck.generator(double_well(dim=2).score, 1.0, *PLANE_AXES)
     start = np.outer(_masses(PLANE_AXES[0], MEAN, VARIANCE), _masses(PLANE_AXES[1], 0.0, VARIANCE)).ravel()

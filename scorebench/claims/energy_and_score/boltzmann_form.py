@@ -46,6 +46,7 @@ INTEGRABLE, NOT = "integrable", "not integrable"
 CONDITIONS = {"integrable": True, "not integrable": False}
 REFERENCE = "LeCun et al. (2006), section 1.3; Neal (2001)"
 LEADING = "log Z of the double well at T = 1"
+USES = {"model": ("mlp_energy",), "loss": ("implicit", "denoising")}
 
 TEMPERATURES, CHAINS, LEVELS = (0.25, 1.0, 4.0), 20_000, 100
 NEAR, FAR, SMALL = 40.0, 80.0, 10.0

@@ -50,6 +50,7 @@ NEAR, VALLEY, FAR = "on data and beside a mode", "in a valley", "along what it k
 CONDITIONS = {"on data and beside a mode": True, "in a valley": False, "along what it keeps": False}
 REFERENCE = "Zhao et al. (2017), section 2; Alain and Bengio (2014), theorem 1"
 LEADING = "mean energy on data, by the exact score"
+USES = {"model": ("autoencoder",), "loss": ("denoising",)}
 
 PARTS, SIGMA, DRAWS = ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25)), 0.5, 400_000
 TRAINING, RATE, OFF, OFF_VALLEY, OFF_DATA = Training(size=100_000, batch=512, steps=(3_000,)), 2e-2, 0.05, 0.02, 0.005

@@ -38,6 +38,7 @@ STATEMENT = r"E(x) \text{ is low where data is dense, high elsewhere}"
 EXPECTED = "reproduced"
 REFERENCE = "LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4"
 LEADING = "AUROC of the true energy, N(0, 1) against U[-4, 4]"
+USES = {"model": ("mlp_energy",), "loss": ("implicit", "denoising", "sliced_vr")}
 
 EDGE, PAIRS, DIGITS, OFF, OFF_DIGITS = 4.0, 200_000, 4_000, 0.005, 0.02
 ON_LINE, ON_DIGITS = Training(size=5_000, batch=128, steps=(400,)), Training(size=10_000, batch=128, steps=(400,))

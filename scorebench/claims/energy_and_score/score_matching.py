@@ -59,6 +59,7 @@ STATEMENT = (
 EXPECTED = "reproduced"
 REFERENCE = "Hyvärinen (2005), theorem 1; Vincent (2011), section 4.2; Song et al. (2019)"
 LEADING = "explicit loss of N(0, 4) on N(0, 1)"
+USES = {"model": ("quadratic",), "loss": ("explicit", "implicit", "sliced", "sliced_vr", "denoising")}
 
 DRAWS, VARIANCES, WIDE, SIGMA = 200_000, (0.5, 2.0, 4.0), 4.0, 0.5
 PARTS = {"N(0, 1)": ((1.0, 0.0, 1.0),), ".5 N(-2, .25) + .5 N(2, .25)": ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25))}

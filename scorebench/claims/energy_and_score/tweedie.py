@@ -41,6 +41,7 @@ STATEMENT = r"\sqrt{\bar\alpha}\,E[x_0 \mid x_t] = x_t + (1-\bar\alpha)\,\nabla\
 EXPECTED = "reproduced"
 REFERENCE = "Robbins (1956); Efron (2011), section 2; Luo (2022), eqs. 131-133"
 LEADING = "E[x0 | xt = 1], by draws"
+USES = {"model": ("mlp_score",), "loss": ("denoising",)}
 
 PARTS, ABAR, POINTS, DRAWS = ((0.8, 2.0, 0.25), (0.2, -2.0, 0.25)), 0.5, (0.0, 1.0, -1.0), 400_000
 SIGMA = math.sqrt((1 - ABAR) / ABAR)
