@@ -84,7 +84,7 @@ def measure(master: int) -> dict[str, Measurement]:
     modes = target.sample(POINTS, stream)
     within, between = (_errors(master, x, NETWORKS).mean(-1).double() for x in (modes, square[:POINTS]))
     missed = {WITHIN: within >= LEARNT * 2, BETWEEN: between <= NOT * sizes.mean(), RATIOS: between <= RATIO * within}
-    return {LEADING: mean(sizes, "draws")} | {name: Measurement(float(of.sum())) for name, of in missed.items()}
+    return {LEADING: mean(sizes, "draws")} | {name: Measurement(float(counts.sum())) for name, counts in missed.items()}
 
 
 def picture(master: int) -> dict[str, Any]:
