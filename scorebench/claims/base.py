@@ -157,7 +157,7 @@ def _check(predictions: list[Prediction], measurements: Mapping[str, Measurement
 
 def evaluate(claim: str, master: int) -> ClaimResult:
     """Run one claim, by its public id, from a master seed; another master seed gives an independent repeat."""
-    module = registry.module("claim", claim)
+    module: Claim = registry.module("claim", claim)
     predictions = module.predict()
     measurements = module.measure(master)
     word = verdict(predictions, measurements, module.LEADING, getattr(module, "CONDITIONS", None))
