@@ -7,6 +7,7 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 from scorebench.core import registry
+from scorebench.core.schema import Verdict
 
 
 class Repeat(NamedTuple):
@@ -14,7 +15,7 @@ class Repeat(NamedTuple):
 
     claim: str
     seed: int
-    verdict: str
+    verdict: Verdict
     disagreeing: list[str]
     """Numbers that disagree though they should not: of a group that should hold, or a corrected one."""
 
@@ -49,6 +50,6 @@ def _repeat(claim: str, seed: int) -> Repeat:
     try:
         tested = evaluate(claim, seed)
     except Exception as error:  # one more verdict: the others go on
-        return Repeat(claim, seed, "failed", [f"{type(error).__name__}: {error}"])
+        return Repeat(claim, seed, Verdict.FAILED, [f"{type(error).__name__}: {error}"])
     should = {CORRECTED} | {group for group, holds in tested.conditions.items() if holds}
     return Repeat(claim, seed, tested.verdict, [q.name for q in tested.quantities if q.group in should and not q.agrees])

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scorebench.commands.compare import Entry
+from scorebench.core.schema import OK
 
 UNMIXED = 1.01  # Vehtari et al. (2021), section 4
 
@@ -49,7 +50,7 @@ def _difference(entry: dict[str, Any] | None) -> str:
 
 
 def _cell(entry: dict[str, Any]) -> str:
-    others = [f"{s} {n}/{sum(entry['status'].values())}" for s, n in entry["status"].items() if s != "ok"]
+    others = [f"{s} {n}/{sum(entry['status'].values())}" for s, n in entry["status"].items() if s != str(OK)]
     value = "" if entry["mean"] is None else f"{entry['mean']:.3g}"
     interval = "" if entry["low"] is None else f" [{entry['low']:.3g}, {entry['high']:.3g}]"
     return "; ".join(filter(None, [value + interval, *others]))

@@ -10,6 +10,5 @@ from scorebench.suite.plan import Plan
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write index.html."""
-    with record(folder, "page", job) as entry:
+    with record(folder, "page", job):
         artifacts.write_bytes(folder / "index.html", page(plan, folder).encode())
-        entry["status"] = "ok"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scorebench.core import registry
+from scorebench.core.schema import OK
 from scorebench.store import artifacts
 from scorebench.suite.plan import timing
 
@@ -33,7 +34,7 @@ sys.addaudithook(_watch)
 def record(folder: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
     """Time a job's compute and write it, with the peak memory and what was read, as JSON; the body may add to the record."""
     global _opened
-    entry: dict[str, Any] = {"stage": stage, "job": job}
+    entry: dict[str, Any] = {"stage": stage, "job": job, "status": str(OK)}
     started, clock = time.time(), time.perf_counter()
     _opened = set()
     try:

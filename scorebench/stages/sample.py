@@ -20,4 +20,5 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         samples.write(folder / f"sample/{job}.npz", runs)
         entry["sources"] = [cost._asdict() for cost in costs]
         failures = {str(run.ended) for run, _ in runs if run.status in (Status.FAILED, Status.TIMEOUT)}
-        entry["status"] = "; ".join(sorted(failures)) or "ok"
+        if failures:
+            entry["status"] = "; ".join(sorted(failures))

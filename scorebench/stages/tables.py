@@ -18,7 +18,7 @@ from scorebench.suite.plan import Plan
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write metrics.csv, timings.csv, tables/ and manifest.json."""
-    with record(folder, "tables", job) as entry:
+    with record(folder, "tables", job):
         rows = _collected(plan, folder, "measure", schema.METRICS)
         claims = [
             schema.claim_result(json.loads((folder / path).read_text()), path)
@@ -47,7 +47,6 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             artifacts.write_bytes(folder / name, content)
         checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
         artifacts.write_json(folder / "manifest.json", provenance.manifest(plan) | {"sha256": checksums})
-        entry["status"] = "ok"
 
 
 def _collected(plan: Plan, folder: Path, stage: str, table: schema.Table) -> pd.DataFrame:
