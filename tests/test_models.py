@@ -5,13 +5,14 @@ All of these are identities or convergence orders; there is no randomness in a v
 
 import pytest
 import torch
-from conftest import over, stream
+from conftest import over
 from torch.func import jacrev, vmap
 
 from scorebench.core import registry
 from scorebench.core.spec import parse
 from scorebench.models import base
 from scorebench.models.base import Bound, over_stack, score, score_along, score_and_divergence, score_and_log_prob, stack
+from scorebench.testing.examples import stream
 
 DIMS = pytest.mark.parametrize("dim", [1, 2, 5])
 

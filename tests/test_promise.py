@@ -12,7 +12,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import examples, fits, over, stream
+from conftest import over
 
 from scorebench.core import registry
 from scorebench.core.spec import Spec, parse
@@ -27,6 +27,7 @@ from scorebench.suite.config import Training
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 from scorebench.targets.base import Target
+from scorebench.testing.examples import examples, fits, stream
 
 STEPS, TEMPERATURES, SEEDS = (1e-4, 2e-4, 4e-4), (0.7, 1.0), (0, 1, 2, 3)
 TARGETS = pytest.mark.parametrize("target", ["gaussian:dim=1", "gaussian_mixture:components=8,radius=3,std=0.3", "gaussian:dim=5"])

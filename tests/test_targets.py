@@ -13,8 +13,8 @@ import pytest
 import torch
 from conftest import cached, over
 
-from scorebench.core.spec import Spec, parse
 from scorebench.core.errors import NotApplicable
+from scorebench.core.spec import Spec, parse
 from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib import mixture as mixtures
 from scorebench.testing.examples import examples, stream
