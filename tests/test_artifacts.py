@@ -64,7 +64,9 @@ def test_bytes_come_back(tmp_path):
 
 def test_rows_come_back():
     """Numbers to the last bit, text as it was, "NA" no missing value."""
-    rows = schema.SENSITIVITY.frame([{"target": t, "metric": str(i), "fault": "", "share": v, "low": m} for i, (t, v, m, _) in ROWS.iterrows()])
+    rows = schema.SENSITIVITY.frame(
+        [{"target": t, "metric": str(i), "fault": "", "share": v, "low": m} for i, (t, v, m, _) in ROWS.iterrows()]
+    )
     again = schema.SENSITIVITY.from_csv(schema.SENSITIVITY.to_csv(rows), "rows")
     pd.testing.assert_frame_equal(again, rows, check_exact=True)
     assert list(again["share"]) == list(ROWS["value"])
