@@ -13,22 +13,23 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 import torch
-from conftest import stream
 from latex2mathml.converter import convert
 from scipy import stats
 
 from scorebench.claims import base
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction, agrees, evaluate, verdict
 from scorebench.claims.discretisation import step_size_bias, wiener_increment
-from scorebench.claims.lib.estimates import of_means
+from scorebench.claims.lib.estimates import mean, moments, of_means, variance
 from scorebench.claims.lib.slips import SLIPS
 from scorebench.commands import repeats
 from scorebench.core import registry
 from scorebench.samplers.base import Info
 from scorebench.samplers.ula import ULA, State
 from scorebench.stages import claim as stage
+from scorebench.store.results import Results
 from scorebench.suite.config import Experiment, Suite
-from scorebench.suite.plan import Plan
+from scorebench.suite.plan import Plan, timing
+from scorebench.testing.examples import stream
 
 CHAINS = 40_000
 every_claim = pytest.mark.parametrize("name", registry.names("claim"))
@@ -219,12 +220,12 @@ def test_what_does_not_fit_is_refused(message, change):
 
 def kl_to_half(x):
     """KL(N(mean, variance), N(0, 1/2)) as the claims compute it."""
-    return of_means(base.moments(x), lambda m: (m[1] / 0.5 - 1 - ((m[1] - m[0] ** 2) / 0.5).log()) / 2)
+    return of_means(moments(x), lambda m: (m[1] / 0.5 - 1 - ((m[1] - m[0] ** 2) / 0.5).log()) / 2)
 
 
 @pytest.mark.parametrize(
     ("statistic", "true"),
-    [(base.mean, 0.0), (base.variance, 4 / 45), (kl_to_half, (8 / 45 - 1 - math.log(8 / 45)) / 2)],
+    [(mean, 0.0), (variance, 4 / 45), (kl_to_half, (8 / 45 - 1 - math.log(8 / 45)) / 2)],
     ids=["mean", "variance", "KL"],
 )
 def test_standard_errors_by_the_delta_method(statistic, true):
@@ -341,37 +342,37 @@ def plan():
     return Plan(Suite(name="test", seed=3, experiments=(experiment,), metrics=("mmd",), claims=("wiener-increment",)))
 
 
-def run_stage(plan, job, folder):
-    stage.run(plan, job, folder / "claim.json", folder / "timing.json")
-    return json.loads((folder / "claim.json").read_text()), json.loads((folder / "timing.json").read_text())
+def run_stage(plan, claim, folder):
+    stage.run(plan, claim, folder)
+    return Results(folder, plan).claim(claim), json.loads((folder / timing("claim", claim)).read_text())
 
 
 def test_stage_writes_the_contract(monkeypatch, plan, tmp_path):
     monkeypatch.setattr(wiener_increment, "CHAINS", 200)
-    found, timing = run_stage(plan, "wiener-increment", tmp_path)
-    texts = "id label source statement correction reference expected leading".split()
-    assert list(found) == [*texts, "conditions", "seed", "verdict", "quantities"] and found["seed"] == plan.suite.seed
-    assert all(found[key] for key in texts) and found["id"] == "wiener-increment" and found["expected"] == "refuted"
-    assert found["verdict"] == timing["verdict"] == "underpowered" and timing["status"] == "ok"
-    keys = "name group setting unit predicted measured standard_error n tolerance agrees".split()
-    assert len(found["quantities"]) == len(wiener_increment.predict())
-    for q, p in zip(found["quantities"], wiener_increment.predict(), strict=True):
-        assert list(q) == keys and q["name"] == p.name and q["predicted"] == p.predicted and q["n"] == 200
-        assert isinstance(q["agrees"], bool)
+    found, entry = run_stage(plan, "wiener-increment", tmp_path)
+    assert all(getattr(found, key) for key in "label source statement correction reference leading".split())
+    assert (found.id, found.expected, found.seed) == ("wiener-increment", "refuted", plan.suite.seed)
+    assert found.verdict == entry["verdict"] == "underpowered" and entry["status"] == "ok" and found.reason == ""
+    assert len(found.quantities) == len(wiener_increment.predict())
+    for q, p in zip(found.quantities, wiener_increment.predict(), strict=True):
+        assert (q.name, q.group, q.unit, q.predicted, q.tolerance, q.n) == (p.name, p.group, p.unit, p.predicted, p.tolerance, 200)
+        assert isinstance(q.agrees, bool)
 
 
 def test_stage_tells_a_claim_whose_code_raises(monkeypatch, plan, tmp_path, capsys):
     monkeypatch.setattr(wiener_increment, "measure", lambda master: {}[f"no experiment {master}"])
-    found, timing = run_stage(plan, "wiener-increment", tmp_path)
-    assert found["verdict"] == timing["status"] == f"failed: KeyError: 'no experiment {plan.suite.seed}'"
-    assert found["quantities"] == [] and found["statement"] == wiener_increment.STATEMENT
+    found, entry = run_stage(plan, "wiener-increment", tmp_path)
+    assert found.verdict == entry["verdict"] == "failed" and found.reason == f"KeyError: 'no experiment {plan.suite.seed}'"
+    assert entry["status"] == f"failed: {found.reason}"
+    assert found.quantities == () and found.statement == wiener_increment.STATEMENT
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_stage_stops_a_claim_that_takes_too_long(monkeypatch, plan, tmp_path):
     monkeypatch.setattr(wiener_increment, "measure", lambda master: time.sleep(5))
     hasty = Plan(plan.suite.model_copy(update={"job_minutes": 1e-3}))
-    assert run_stage(hasty, "wiener-increment", tmp_path)[0]["verdict"] == "failed: timeout"
+    found, entry = run_stage(hasty, "wiener-increment", tmp_path)
+    assert (found.verdict, found.reason, entry["status"]) == ("failed", "timeout", "timeout")
 
 
 @pytest.mark.parametrize(
@@ -384,9 +385,10 @@ def test_stage_tells_a_claim_that_does_not_import(monkeypatch, plan, tmp_path, t
     path.write_text(text)
     monkeypatch.setattr(registry, "ROOT", tmp_path)
     monkeypatch.setattr("scorebench.claims.__path__", [str(path.parent)])
+    monkeypatch.setattr("scorebench.stages.record._imported", lambda: [])  # modules from elsewhere than ROOT
     found, _ = run_stage(plan, name.replace("_", "-"), tmp_path)
-    assert found["verdict"].startswith("failed: ") and reason in found["verdict"]
-    assert found["label"] in ("Broken", name.replace("_", "-"))
+    assert found.verdict == "failed" and reason in found.reason
+    assert found.label in ("Broken", name.replace("_", "-"))
 
 
 def test_repeats_tell_a_verdict_that_does_not_hold(monkeypatch):

@@ -14,6 +14,7 @@ from scorebench.claims import base
 from scorebench.claims.beyond.manifold import noised as manifold_noised
 from scorebench.claims.energy_and_score.ml_needs_z import _unnormalised as ml_needs_z_unnormalised
 from scorebench.claims.lib import fokker_planck, langevin
+from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, ou_euler_law
 from scorebench.claims.lib.spectral import spectrum
 from scorebench.core import registry
@@ -53,7 +54,7 @@ def one_draw_for_all_steps(x, drift, noise, h, steps, generator):
 
 
 def half_mean(values, units="chains"):
-    return base.mean(values / 2, units)
+    return mean(values / 2, units)
 
 
 def under_q(p, q, master, claim):

@@ -7,7 +7,6 @@ import math
 
 import pytest
 import torch
-from conftest import assert_mean, stream
 
 from scorebench.claims.base import evaluate
 from scorebench.claims.energy_and_score import boltzmann_form, fisher_divergence, fisher_formula, score_free_of_z
@@ -15,6 +14,8 @@ from scorebench.claims.lib.ais import log_z
 from scorebench.claims.lib.langevin import on_line
 from scorebench.models.base import Bound, score
 from scorebench.targets.lib.mixture import mixture, normal
+from scorebench.testing.examples import stream
+from scorebench.testing.statistical import assert_mean
 
 pytestmark = pytest.mark.usefixtures("afresh")
 

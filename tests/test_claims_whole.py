@@ -12,11 +12,11 @@ from scorebench.core import registry
 from scorebench.figures.base import style
 from scorebench.stages import claim as stage
 from scorebench.store.results import Results
-from scorebench.suite.config import load
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 
 PLAN = Plan(load("workflows/suites/article.yaml").model_copy(update={"seed": 11}))
-FIGURES = [name for name in registry.names("figure") if set(registry.entry("figure", name).facts["NEEDS"]) == {"claim"}]
+FIGURES = [name for name in registry.names("figure") if set(registry.entry("figure", name).facts.get("USES", ())) == {"claim"}]
 SMALLER = {"boltzmann-form": ("CHAINS", 6_000), "fisher-divergence": ("REPEATS", 300)}
 """Enough to keep the leading standard error below .8 %."""
 
@@ -31,12 +31,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_whole(monkeypatch, folder, claim):
     if claim in SMALLER:
         monkeypatch.setattr(registry.module("claim", claim), *SMALLER[claim])
-    stage.run(PLAN, claim, folder / "claims" / f"{claim}.json", folder / "timing.json")
-    results = Results(folder)
+    stage.run(PLAN, claim, folder)
+    results = Results(folder, PLAN)
     result = results.claim(claim)
-    assert result["verdict"] == result["expected"], [q for q in result["quantities"] if not q["agrees"]]
+    assert result.verdict == result.expected, (result.reason, [q for q in result.quantities if not q.agrees])
     for name in FIGURES:
-        if claim in PLAN.claims_of_figure(name) and all((folder / path).exists() for path in PLAN.files_of_figure(name)):
+        if claim in PLAN.claims_of_figure(name) and all((folder / path).exists() for path in PLAN.inputs("figure", name)):
             assert_drawn(name, results)
 
 

@@ -5,33 +5,39 @@ losses of any law) uses alpha = 1e-4 over all losses and parameters (Bonferroni)
 which its own counter-example demonstrates.
 """
 
-import functools
 import itertools
 
 import pytest
 import torch
-from conftest import Lattice, assert_mean, examples, fits, over, stream, z_limit
+from conftest import cached, over
 from torch.func import grad, grad_and_value, vmap
 from torch.utils._pytree import tree_leaves
 
 from scorebench.core import registry
+from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
-from scorebench.engine import training
+from scorebench.engine.tracing import operations
+from scorebench.engine.training import levels_of, objective, shared_options
 from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
 from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
+from scorebench.testing.examples import examples, fits, stream
+from scorebench.testing.lattice import Lattice
+from scorebench.testing.statistical import assert_mean, z_limit
 
 GAUSSIAN = "gaussian:dim=2,variance=0.7,condition=3"
 ALL = len(examples("loss"))
+EXACT = ("explicit", "implicit", "sliced", "sliced_vr")
+pytestmark = pytest.mark.usefixtures("device")
 
 
-@functools.cache
+@cached
 def gaussian() -> Target:
     return parse("target", GAUSSIAN).build()
 
 
-@functools.cache
+@cached
 def bimodal() -> Target:
     """A mixture on the line, for quadrature."""
     return mixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.5], [1.0]]), torch.tensor([[0.3], [0.5]]))
@@ -48,8 +54,7 @@ def model(name: str, dim: int, *names: object) -> Bound:
 
 def draws(spec: Spec, x: torch.Tensor, target: Target, *names: object) -> torch.Tensor:
     """As training draws them: the noise level is no business of the draws."""
-    options = {k: v for k, v in spec.options.items() if k != "sigma"}
-    return registry.module("loss", spec.name).draws(x, target, stream("draws", spec, *names), **options)
+    return registry.module("loss", spec.name).draws(x, target, stream("draws", spec, *names), **shared_options([spec]))
 
 
 def rows(spec: Spec, of: Bound, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -101,7 +106,7 @@ def test_gradient_in_the_parameters(spec, name):
 def test_a_step_written_down_once(spec, name):
     """What training runs at every step, written down at the first, is bitwise the step itself on other parameters, data, draws and levels."""
     of, seeds = model(name, 2), range(3)
-    step = vmap(grad_and_value(training._objective([spec], parse("model", name), of.module)))
+    step = vmap(grad_and_value(objective([spec], parse("model", name), of.module)))
 
     def inputs(when):
         stacked = {
@@ -110,10 +115,10 @@ def test_a_step_written_down_once(spec, name):
         }
         x = torch.stack([data(gaussian(), 8, when, s) for s in seeds])
         noise = torch.stack([draws(spec, row, gaussian(), when, s) for s, row in zip(seeds, x, strict=True)])
-        sigma = training._levels([spec]).double() * torch.rand(3, generator=stream("level", when), dtype=torch.double)
+        sigma = levels_of([spec]).double() * torch.rand(3, generator=stream("level", when), dtype=torch.double)
         return stacked, x, noise, sigma
 
-    written = training._operations(step, *inputs("first"))
+    written = operations(step, *inputs("first"))
     for found, expected in zip(tree_leaves(written(*inputs("later"))), tree_leaves(step(*inputs("later"))), strict=True):
         assert torch.equal(found, expected)
 
@@ -177,8 +182,12 @@ def stationary(spec: Spec, law: Target, factor: float = 1.0) -> None:
 
 
 def states_a_fixed_point(spec: Spec) -> bool:
-    """A loss may say None: what it learns is not known."""
-    return registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options) is not None
+    """A loss may not know what it learns."""
+    try:
+        registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
+    except NotApplicable:
+        return False
+    return True
 
 
 @over("spec", "loss", states_a_fixed_point)
@@ -245,7 +254,7 @@ def closed(name: str, mean: torch.Tensor, matrix: torch.Tensor, x: torch.Tensor,
     return sigma**2 * ((s(y) - (x - y) / sigma**2) ** 2).sum(1) / 2
 
 
-@over("spec", "loss", lambda s: s.name in ("explicit", "implicit", "sliced", "sliced_vr", "denoising"))
+@over("spec", "loss", lambda s: s.name in (*EXACT, "denoising"))
 def test_closed_form_on_a_quadratic_energy(spec):
     """Value a row, and its gradient in the parameters, with injected draws; exact."""
     of, x = model("quadratic", 3), 2 * torch.randn(40, 3, generator=stream("x"), dtype=torch.float64)
@@ -375,15 +384,23 @@ def test_denoising_learns_the_noised_precision(sigma):
     assert slope(1 / v) > 1e-2  # the minimum lies below
 
 
-def test_fixed_points():
-    """What the files state: the target, but for denoising the noised target; unknown where the noised density is."""
+@over("spec", "loss", lambda s: s.name in EXACT)
+def test_fixed_point_of_an_exact_loss_is_the_target(spec):
     digits = parse("target", "digits").build()
-    for spec in examples("loss"):
-        of_loss = registry.module("loss", spec.name)
-        if spec.name in ("explicit", "implicit", "sliced", "sliced_vr"):
-            assert of_loss.fixed_point(digits, **spec.options) is digits
-        if spec.name == "denoising":
-            assert of_loss.fixed_point(digits, **spec.options) is None
-            x = torch.randn(5, 2, generator=stream("x"), dtype=torch.float64)
-            expected = gaussian().perturbed(spec.options["sigma"]).score(x)
-            assert torch.equal(of_loss.fixed_point(gaussian(), **spec.options).score(x), expected)
+    assert registry.module("loss", spec.name).fixed_point(digits, **spec.options) is digits
+
+
+@over("spec", "loss", lambda s: s.name in ("denoising", "denoising_ladder"))
+def test_fixed_point_of_denoising_is_the_noised_target(spec):
+    """At the lowest level of many; unknown where the noised density is."""
+    fixed_point = registry.module("loss", spec.name).fixed_point
+    with pytest.raises(NotApplicable):
+        fixed_point(parse("target", "digits").build(), **spec.options)
+    x = torch.randn(5, 2, generator=stream("x"), dtype=torch.float64)
+    sigma = spec.options["sigma"] if spec.name == "denoising" else spec.options["sigmas"][-1]
+    assert torch.equal(fixed_point(gaussian(), **spec.options).score(x), gaussian().perturbed(sigma).score(x))
+
+
+def test_shipped_losses_state_a_fixed_point():
+    """Where the noised density is known; the tests of stationarity run over those that do."""
+    assert {"denoising", "denoising_ladder", *EXACT} <= {spec.name for spec in examples("loss") if states_a_fixed_point(spec)}

@@ -6,30 +6,35 @@ right when the spread over 200 repeats is within [.7, 1.4] of it: a true one lea
 199 degrees of freedom), one that forgets a factor of 2 is seen always, a factor of 1.5 with power .9.
 """
 
-import functools
 import itertools
 
 import numpy as np
 import ot
 import pytest
 import torch
-from conftest import assert_mean, examples, over, stream, z_limit
+from conftest import cached, over
 from scipy import stats
 
 from scorebench.core import registry, rng
+from scorebench.core.errors import NotApplicable
+from scorebench.core.schema import OK, Status
 from scorebench.core.spec import parse
-from scorebench.metrics import base as metric_base
+from scorebench.engine.attempt import deadline
+from scorebench.engine.metric import Metric
 from scorebench.metrics import within_mode_sliced_w2 as sliced
 from scorebench.metrics.base import Estimate, Run, jackknife, mean_over_points
 from scorebench.metrics.lib.faults import FAULTS, wide_modes
 from scorebench.metrics.lib.trace import worst_case
-from scorebench.targets.base import Target, nearest
+from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib.mixture import mixture, normal
+from scorebench.testing.examples import examples, stream
+from scorebench.testing.statistical import assert_mean, z_limit
 
 REPEATS, CHAINS = 200, 256
+pytestmark = pytest.mark.usefixtures("device")
 
 
-@functools.cache
+@cached
 def two_modes() -> Target:
     return parse("target", "gaussian_mixture").build()
 
@@ -68,8 +73,8 @@ def test_facts(spec):
     assert facts(spec, "ABOUT") in ("source", "sampler") and facts(spec, "DIRECTION") in ("lower", "higher", "none")
     assert isinstance(facts(spec, "LOG"), bool) and isinstance(has_floor(spec), bool)
     for need in facts(spec, "NEEDS"):
-        owner, _, member = need.rpartition(".")
-        assert member in (Target.__dataclass_fields__ if owner else Run._fields)
+        owner, _, member = need.partition(".")
+        assert member in {"run": Run._fields, "source": Run._fields, "target": Target.__dataclass_fields__}[owner]
     if has_floor(spec):
         assert about_sampler(spec) and spec.entry.facts["SEES"] <= set(FAULTS) and spec.entry.facts["SEES"]
 
@@ -81,6 +86,28 @@ def example_run(generator_name: str, seeds: int = 2, cells: int = 3) -> tuple[Ru
     trace = two_modes().sample(seeds * cells * 8 * 50, g).unflatten(0, (seeds, cells, 8, 50))
     acceptance, spread = torch.rand(seeds, cells, generator=g), torch.rand(seeds, cells, generator=g)
     return Run(samples, trace, acceptance, spread, 64, score=lambda x: -x), two_modes().sample(seeds * 64, g).unflatten(0, (seeds, 64))
+
+
+@over("spec", "metric")
+def test_a_metric_reads_what_it_needs(spec):
+    """Without what it does not name it gives the same; without any one thing that it names it is not applicable."""
+    sampler = about_sampler(spec)
+    run, reference = (
+        example_run("needs") if sampler else (Run(learnt=two_modes()), lambda law: law.sample(600, stream("needs")).view(2, 300, 2))
+    )
+    full = run._replace(score=lambda x: -x, divergence=lambda x: -x.sum(-1))
+    named = {need.partition(".")[2] for need in facts(spec, "NEEDS") if not need.startswith("target.")}
+    least = Run(chains=full.chains, learnt=full.learnt)._replace(**{member: getattr(full, member) for member in named})
+    metric, lacking = Metric(spec), parse("target", "digits").build()
+    (estimate, ended), (same, _) = (metric(r, two_modes(), reference, deadline(1)) for r in (full, least))
+    assert ended == OK and torch.equal(estimate.value, same.value)
+    assert named
+    for member in named:
+        nothing, ended = metric(full._replace(**{member: getattr(Run(), member)}), two_modes(), reference, deadline(1))
+        assert nothing is None and ended.status == Status.NOT_APPLICABLE and member in ended.reason
+    for member in {need.partition(".")[2] for need in facts(spec, "NEEDS") if need.startswith("target.")} - {"modes"}:
+        assert not has(lacking, member)
+        assert metric(full, lacking, reference, deadline(1))[1].status == Status.NOT_APPLICABLE
 
 
 @over("spec", "metric", about_sampler)
@@ -113,7 +140,7 @@ def test_order_of_the_chains(spec):
 FLOORED = sum(has_floor(s) for s in examples("metric"))
 
 
-@functools.cache
+@cached
 def floor(spec) -> torch.Tensor:
     return values(spec, repeats(two_modes(), "floor x", spec), repeats(two_modes(), "floor y", spec)).value.flatten().double()
 
@@ -378,9 +405,9 @@ def test_fisher_divergence_to_the_fixed_point():
     v = 1 + sigma**2
     found = call("fisher_divergence:to=fixed_point", exact, target, points)
     assert ((found.value - 2 * v * (1 - 1 / v) ** 2).abs() < z_limit(3) * found.standard_error).all()
-    nothing = call("fisher_divergence:to=fixed_point", Run(score=target.score), target, points)
-    assert isinstance(nothing, str)
-    assert isinstance(call("fisher_divergence", Run(score=target.score), parse("target", "digits").build(), points), str)
+    for text, law in (("fisher_divergence:to=fixed_point", target), ("fisher_divergence", parse("target", "digits").build())):
+        with pytest.raises(NotApplicable):
+            call(text, Run(score=target.score), law, points)
 
 
 @pytest.mark.parametrize("variance", [0.5, 1.0, 1.5])
@@ -503,8 +530,7 @@ def test_jackknife_covers(statistic):
 
 def test_prior_is_a_target():
     """What `normal` makes has no modes and a closed second moment."""
-    assert normal(3, 2.0).modes is None and float(normal(3, 2.0).truths["second_moment"].value) == pytest.approx(6)
-    assert metric_base.Estimate._fields == ("value", "standard_error")
+    assert not has(normal(3, 2.0), "modes") and float(normal(3, 2.0).truths["second_moment"].value) == pytest.approx(6)
 
 
 # KSD, C2ST, the mean, and the Fisher divergence where the chains are.

@@ -91,16 +91,13 @@ def run(
             if step >= traced[0] and (step - traced[0]) % thin == 0:
                 trace.append(state.x[:, :, :TRACE_CHAINS])
     by_chain = accepted / last  # (seed, cell, chain)
-    acceptance = by_chain.mean(-1)
-    # Not `std`: on a single cell it takes another path than on many, and rounds otherwise.
-    deviation = ((by_chain - acceptance[..., None]).square().sum(-1) / max(chains - 1, 1)).sqrt()
     return Outcome(
         torch.stack(kept),
         tuple(0 if independent else s for s in snapshots),
         tuple(gradients),
         torch.stack(trace, -2),
-        acceptance,
-        deviation,
+        by_chain.mean(-1),
+        by_chain.std(-1, correction=min(chains - 1, 1)),
     )
 
 

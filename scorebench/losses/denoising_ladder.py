@@ -23,8 +23,8 @@ LADDER = "sigmas"
 def draws(x: Tensor, target: Target, generator: torch.Generator, *, sigmas: tuple[float, ...]) -> Tensor:
     """The noise eps and, in the last column, the level, (batch, d + 1)."""
     eps = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-    level = torch.tensor(sigmas, dtype=x.dtype)[torch.randint(len(sigmas), (len(x),), generator=generator, device=x.device)]
-    return torch.cat([eps, level[:, None]], -1)
+    which = torch.randint(len(sigmas), (len(x),), generator=generator, device=x.device)
+    return torch.cat([eps, x.new_tensor(sigmas)[which, None]], -1)
 
 
 def denoising_ladder(model: Bound, x: Tensor, draws: Tensor, *, sigmas: Falling) -> Tensor:

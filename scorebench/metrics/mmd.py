@@ -31,7 +31,7 @@ def mmd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 1.0
     # Chains are exchangeable: the first 512 stand for all, and the cost stays that of 512 squared.
     x, y = run.samples[..., :MOST, :], reference[:, None, :MOST]
     # E |y - y'|^2 = 2 tr cov(y), from the target's own large reference: one bandwidth for all cells, seeds and floors.
-    variance = 2 * fraction**2 * 2 * target.reference.var(0).sum()
+    variance = 2 * fraction**2 * 2 * target.reference.var(0).sum().to(x)
     n, m = x.shape[-2], y.shape[-2]
     kxx, kyy, kxy = (torch.exp(-torch.cdist(a, b).square() / variance) for a, b in ((x, x), (y, y), (x, y)))
     within = (kxx.sum(-1) - 1) / (n - 1)  # (seed, cell, n)

@@ -30,7 +30,8 @@ def within_mode_sliced_w2(run: Run, target: Target, reference: Tensor) -> Estima
     """(seed, cell); block jackknife over the chains."""
     split = has(target, "modes")
     centres, weights = (target.modes, target.mode_weights.value) if split else (torch.zeros(1, target.dim), torch.ones(1))
-    directions = torch.randn(target.dim, DIRECTIONS, generator=rng.generator("slices", target.dim))
+    generator = rng.generator("slices", target.dim)
+    directions = torch.randn(target.dim, DIRECTIONS, generator=generator, device=generator.device)
     directions /= directions.norm(dim=0)
     exact, available = _quantiles(reference[:, None], centres, directions)
 
@@ -45,7 +46,7 @@ def within_mode_sliced_w2(run: Run, target: Target, reference: Tensor) -> Estima
 
 def _quantiles(x: Tensor, centres: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
     """Quantiles of the projections within each mode, (*, k, levels, directions), and each mode's count, (*, k)."""
-    mode = nearest(x, centres.to(x))  # (*, n)
+    mode = nearest(x, centres)  # (*, n)
     projected = x @ directions.to(x)  # (*, n, directions)
     # One sort serves all modes: a shift by the mode's number, larger than any projection, keeps the modes apart.
     shift = 2 * projected.abs().amax((-2, -1), keepdim=True) + 1

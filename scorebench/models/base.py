@@ -83,20 +83,9 @@ def stack(build: Callable[[torch.Generator], nn.Module], generators: list[torch.
     return modules[0], {name: tensor.detach() for name, tensor in parameters.items()}
 
 
-class Dense(nn.Linear):
-    """A linear layer, bitwise the same alone and in a stack, derivatives too.
-
-    A matrix product with one column rounds differently by itself and in a batch of products, and a layer with one input or one
-    output has one, forwards or backwards: those are written as sums.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102
-        return (x[..., None, :] * self.weight).sum(-1) + self.bias if 1 in self.weight.shape else super().forward(x)
-
-
-def dense(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> Dense:
+def dense(inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> nn.Linear:
     """A layer with weights of variance gain^2/inputs and zero bias, drawn from the generator alone."""
-    layer: Dense = nn.utils.skip_init(Dense, inputs, outputs, device=generator.device)
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, device=generator.device)
     nn.init.normal_(layer.weight, std=gain / inputs**0.5, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

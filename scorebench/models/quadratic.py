@@ -23,6 +23,4 @@ class Quadratic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         centred = x - self.mean
-        # Row by row: so small a matrix product rounds, on some processors, by how many rows lie beside it.
-        product = sum(c[..., None] * row for c, row in zip(centred.unbind(-1), self.matrix, strict=True))
-        return 0.5 * (product * centred).sum(-1)
+        return 0.5 * ((centred @ self.matrix) * centred).sum(-1)

@@ -75,7 +75,10 @@ def write_gzip(path: str | Path, content: bytes) -> None:
 
 def read_gzip(path: str | Path) -> bytes:
     """Read what `write_gzip` wrote. Raises InputError if a byte of it has changed."""
+    content = Path(path).read_bytes()
     try:
-        return gzip.decompress(Path(path).read_bytes())
+        if not content:
+            raise EOFError("it is empty")
+        return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} is damaged ({error}); delete it and run again") from None

@@ -100,6 +100,7 @@ class TargetFactory(Protocol):
 
 def nearest(x: Tensor, centres: Tensor) -> Tensor:
     """The index of the nearest centre, (*, d), (k, d) -> (*). Squared distances without the term that all centres share."""
+    centres = centres.to(x)
     return (x @ centres.T - 0.5 * centres.square().sum(-1)).argmax(-1)
 
 

@@ -23,6 +23,7 @@ def digits(*, noise: Positive = 0.1) -> Target:
     data = load_digits()
     pixels, labels = torch.tensor(data.data, dtype=torch.float32), torch.tensor(data.target)
     held_out = torch.arange(len(pixels)) % 3 == 0
+    exact, training = pixels[held_out], pixels[~held_out]
     centres = torch.stack([pixels[~held_out & (labels == k)].mean(0) for k in range(10)])
 
     def draw(images: Tensor, n: int, generator: torch.Generator) -> Tensor:
@@ -34,9 +35,9 @@ def digits(*, noise: Positive = 0.1) -> Target:
 
     target = Target(
         dim=64,
-        sample=lambda n, generator: draw(pixels[held_out], n, generator),
+        sample=lambda n, generator: draw(exact, n, generator),
         prior=normal(64, 1.0),
-        training_sample=lambda n, generator: draw(pixels[~held_out], n, generator),
+        training_sample=lambda n, generator: draw(training, n, generator),
         tempered=lambda temperature: untempered(temperature, target),
         modes=(centres + 0.5) / 8.5 - 1,
     )

@@ -22,9 +22,9 @@ NODES = 32
 
 def two_moons(*, noise: Positive = 0.1) -> Target:
     """The moons as a mixture of 64 Gaussians; every sampler starts from N(0, 2 I). It has no modes: an arc is no blob around a centre."""
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    t = math.pi / 2 * (1 + torch.from_numpy(nodes).float())
+    nodes, weights = (torch.tensor(rule, dtype=torch.float32) for rule in np.polynomial.legendre.leggauss(NODES))
+    t = math.pi / 2 * (1 + nodes)
     outer = torch.stack([t.cos(), t.sin()], -1)
     inner = torch.stack([1 - t.cos(), 0.5 - t.sin()], -1)
     means = torch.cat([outer, inner])
-    return mixture(torch.from_numpy(weights).float().repeat(2), means, torch.full((64, 2), noise**2), normal(2, 2.0), modes=False)
+    return mixture(weights.repeat(2), means, torch.full((64, 2), noise**2), normal(2, 2.0), modes=False)

@@ -1,1 +1,1 @@
-"""The contract tests: what every method of a kind must do, and what these tests share."""
+"""What the contract tests of a kind share, shipped so that a method from elsewhere can be checked by them: no part of a benchmark's run."""

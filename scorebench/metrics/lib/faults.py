@@ -15,16 +15,18 @@ DEGREES, COPIES = 3, 4
 def wrong_weights(target: Target, n: int, generator: torch.Generator) -> Tensor:
     """Two draws in five of those in the last mode are moved to the first, shape and all: .7 and .3 for .5 and .5."""
     x = target.sample(n, generator)
-    last = nearest(x, target.modes) == len(target.modes) - 1
+    modes = target.modes.to(x)
+    last = nearest(x, modes) == len(modes) - 1
     moved = last & (torch.rand(n, generator=generator, device=x.device) < 0.4)
-    return torch.where(moved[:, None], x - target.modes[-1] + target.modes[0], x)
+    return torch.where(moved[:, None], x - modes[-1] + modes[0], x)
 
 
 def lost_mode(target: Target, n: int, generator: torch.Generator) -> Tensor:
     """The last mode's draws are in the first."""
     x = target.sample(n, generator)
-    last = nearest(x, target.modes) == len(target.modes) - 1
-    return torch.where(last[:, None], x - target.modes[-1] + target.modes[0], x)
+    modes = target.modes.to(x)
+    last = nearest(x, modes) == len(modes) - 1
+    return torch.where(last[:, None], x - modes[-1] + modes[0], x)
 
 
 def shifted(target: Target, n: int, generator: torch.Generator) -> Tensor:
@@ -54,7 +56,7 @@ def strays(target: Target, n: int, generator: torch.Generator) -> Tensor:
 def heavy_tails(target: Target, n: int, generator: torch.Generator) -> Tensor:
     """Each mode's draws stretched by a random factor whose square has mean 1: a Gaussian becomes Student's t, 3 degrees of freedom, same covariance."""
     x = target.sample(n, generator)
-    centres = target.modes[nearest(x, target.modes)]
+    centres = target.modes.to(x)[nearest(x, target.modes)]
     chi_squared = torch.randn(n, DEGREES, generator=generator, device=x.device).square().sum(-1, keepdim=True)
     return centres + ((DEGREES - 2) / chi_squared).sqrt() * (x - centres)
 
@@ -66,7 +68,7 @@ def duplicated(target: Target, n: int, generator: torch.Generator) -> Tensor:
 
 def _stretched(target: Target, n: int, generator: torch.Generator, factor: float) -> Tensor:
     x = target.sample(n, generator)
-    centres = target.modes[nearest(x, target.modes)]
+    centres = target.modes.to(x)[nearest(x, target.modes)]
     return centres + factor * (x - centres)
 
 

@@ -17,10 +17,11 @@ def worst_case(statistic: Callable[[np.ndarray], np.ndarray], trace: Tensor, wor
     """
     dim = trace.shape[-1]
     if dim > 4:
-        trace = trace @ torch.randn(dim, 4, generator=rng.generator("projections", dim)).to(trace)
+        generator = rng.generator("projections", dim)
+        trace = trace @ torch.randn(dim, 4, generator=generator, device=generator.device).to(trace)
 
     def at_worst(scalars: Tensor) -> Tensor:
         with np.errstate(invalid="ignore", divide="ignore"):  # a cell that diverged has a constant trace here and NaN in its row
-            return torch.as_tensor(worst(statistic(scalars.numpy()), axis=0))
+            return torch.as_tensor(worst(statistic(scalars.numpy()), axis=0), device=trace.device)
 
     return jackknife(at_worst, trace.movedim(-1, 0).double().cpu(), axis=-2, blocks=4)  # (function, seed, cell, chain, draw)

@@ -22,18 +22,26 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
     log_peaks = weights.log() - 0.5 * (2 * math.pi * variances).log().sum(-1)  # (k,)
     precision, scaled = 1 / variances.double(), means.double() / variances  # (k, d)
     offset = log_peaks - 0.5 * (means * scaled).sum(-1)  # squares that cancel: in float64
+    exact = (offset, means.double(), scaled, precision)
+    rounded = tuple(c.float() for c in exact)
+
+    def constants(x: Tensor) -> list[Tensor]:
+        """`exact` with the type and on the device of x: a copy is made for another device, and for a type other than float32 and float64."""
+        return [c.to(x) for c in (rounded if x.dtype == torch.float32 else exact)]
 
     def log_joint(x: Tensor) -> Tensor:  # (*, d) -> (*, k)
-        return offset.to(x) + x @ scaled.to(x).T - 0.5 * x.square() @ precision.to(x).T
+        offset, _, scaled, precision = constants(x)
+        return offset + x @ scaled.T - 0.5 * x.square() @ precision.T
 
     def log_prob(x: Tensor) -> Tensor:
         return log_joint(x).logsumexp(-1)
 
     def score(x: Tensor) -> Tensor:
+        _, means, scaled, precision = constants(x)
         if len(weights) == 1:  # the same without the posterior, several times faster
-            return (means[0].to(x) - x) * precision[0].to(x)
+            return (means[0] - x) * precision[0]
         posterior = log_joint(x).softmax(-1)  # (*, k)
-        return posterior @ scaled.to(x) - x * (posterior @ precision.to(x))
+        return posterior @ scaled - x * (posterior @ precision)
 
     def sample(n: int, generator: torch.Generator) -> Tensor:
         return _draw(weights, means, variances, n, generator)
@@ -48,7 +56,7 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
 
     mean = weights @ means
     second = weights @ (means.square() + variances).sum(-1)
-    closed = torch.zeros(())
+    closed = weights.new_zeros(())
     target = Target(
         dim,
         sample,
@@ -116,7 +124,7 @@ def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor,
         return torch.cat(kept)[:n]
 
     if single:
-        return mixture(torch.ones(1), means, temperature * variances, target.prior, has(target, "modes"))
+        return mixture(weights, means, temperature * variances, target.prior, has(target, "modes"))
     return Target(
         target.dim,
         sample,

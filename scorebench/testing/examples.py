@@ -1,0 +1,29 @@
+"""The methods that contract tests run over, what fits what, and their random streams.
+
+A method's file is tested by being there, as its EXAMPLES (specs) configure it. Streams are named after the test, so that no seed was chosen.
+"""
+
+import torch
+
+from scorebench.core import registry, rng
+from scorebench.core.spec import Spec, parse
+
+
+def examples(kind: str) -> list[Spec]:
+    """Every method of a kind, as its file's EXAMPLES configure it, or by its name."""
+    return [parse(kind, text) for name in registry.names(kind) for text in registry.entry(kind, name).facts.get("EXAMPLES", (name,))]
+
+
+def fits(model: Spec, loss: Spec) -> bool:
+    """Whether the loss can train the model: noise levels on both sides, or on neither."""
+    return ("noise_levels" in model.entry.facts["GIVES"]) == ("model.noise_levels" in loss.entry.facts["NEEDS"])
+
+
+def pairs() -> list[tuple[Spec, Spec]]:
+    """Every model with every loss that can train it."""
+    return [(model, loss) for model in examples("model") for loss in examples("loss") if fits(model, loss)]
+
+
+def stream(*names: object) -> torch.Generator:
+    """The random stream of a test."""
+    return rng.generator("tests", *names)
