@@ -31,6 +31,7 @@ lint: .venv/installed-dev ## every linter that CI runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	$(BIN)/snakefmt --check Snakefile workflows
 	$(BIN)/snakemake --lint --configfile workflows/suites/smoke.yaml
 

@@ -64,8 +64,7 @@ def paths(files):
 
 def named(job):
     """A job's stage and the ids of what it does."""
-    stage = job.rule.name.partition("_")[0]
-    return stage, *(job.params.get("names") or [job.wildcards_dict.get("job", "")])
+    return job.params.get("stage", job.rule.name), *job.params.get("names", [job.wildcards_dict.get("job", "")])
 
 
 # All that a reader may look for: what is deleted of it is made again.

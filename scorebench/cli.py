@@ -135,10 +135,10 @@ def claims(
     if lines:
         raise InputError(*lines)
     unstable = []
-    for of in repeats.repeats(names, range(first, first + seeds), workers):
-        print("\n".join(repeats.told(of)), flush=True)
-        if not repeats.holds(of):
-            unstable.append(of[0].claim)
+    for of_claim in repeats.repeats(names, range(first, first + seeds), workers):
+        print("\n".join(repeats.lines(of_claim)), flush=True)
+        if not repeats.holds(of_claim):
+            unstable.append(of_claim[0].claim)
     print(f"{len(names) - len(unstable)} of {len(names)} claims have the registered verdict with every one of {seeds} master seeds")
     if unstable:
         sys.exit(1)

@@ -18,6 +18,7 @@ for claims in PLAN.batches("claim"):
             mem_mb=2000,
             runtime=10,
         params:
+            stage="claim",
             names=list(claims),
             jobs=" ".join(f"--job {claim}" for claim in claims),
             rests_on=[fingerprint(PLAN, "claim", claim) for claim in claims],

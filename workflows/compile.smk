@@ -42,6 +42,7 @@ for figures in PLAN.batches("figure"):
             mem_mb=2000,
             runtime=10 * len(figures),
         params:
+            stage="figure",
             names=list(figures),
             jobs=" ".join(f"--job {figure}" for figure in figures),
             rests_on=[fingerprint(PLAN, "figure", figure) for figure in figures],

@@ -6,6 +6,7 @@ A claim is a file `scorebench/claims/<id>.py` (the id is public with hyphens) th
     STATEMENT, CORRECTION      LaTeX, words in \text{...}; the correction of a statement that does not hold as written, else left out
     EXPECTED                   the verdict, registered before measuring
     LEADING                    the quantity whose standard error tells whether the experiment could see a 5 % error
+    USES                       the methods that it names as text, by kind: {"model": ("autoencoder",), "loss": ("denoising",)}; else left out
     CONDITIONS                 of a qualified claim: group -> whether the statement holds there; else left out
     predict() -> list[Prediction]               closed form or quadrature, never the code under test
     measure(master) -> dict[str, Measurement]   the experiment, by the project's own targets, models, losses and samplers
@@ -13,7 +14,7 @@ A claim is a file `scorebench/claims/<id>.py` (the id is public with hyphens) th
     picture(master) -> dict[str, array]         where a figure shows the experiment: all that it draws beside the numbers (paths, fields, densities,
                                    predicted curves), saved to claims/<id>.npz; what is shared with `measure` is computed once (functools.cache)
 
-and imports those by name, so that a change in one of them runs the claim again. A quantity's group is
+and imports those by name, or says them in USES, so that a change in one of them runs the claim again. A quantity's group is
 
     as-written    a number that follows from the statement (in a qualified claim the names of its CONDITIONS stand in its place)
     corrected     a number that follows from what holds instead, or from what explains why the statement fails
@@ -156,7 +157,7 @@ def _check(predictions: list[Prediction], measurements: Mapping[str, Measurement
 
 def evaluate(claim: str, master: int) -> ClaimResult:
     """Run one claim, by its public id, from a master seed; another master seed gives an independent repeat."""
-    module = registry.module("claim", claim)
+    module: Claim = registry.module("claim", claim)
     predictions = module.predict()
     measurements = module.measure(master)
     word = verdict(predictions, measurements, module.LEADING, getattr(module, "CONDITIONS", None))

@@ -23,21 +23,21 @@ def repeats(claims: Sequence[str], seeds: Sequence[int], workers: int) -> Iterat
     """Test every claim with every master seed, `workers` at a time; a list a claim, in order, as soon as it is complete."""
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         tasks: list[list[Future[Repeat]]] = [[pool.submit(_repeat, claim, seed) for seed in seeds] for claim in claims]
-        for of in tasks:
-            yield [task.result() for task in of]
+        for of_claim in tasks:
+            yield [task.result() for task in of_claim]
 
 
-def told(of: Sequence[Repeat]) -> list[str]:
+def lines(of_claim: Sequence[Repeat]) -> list[str]:
     """A line for a claim, and one for each repeat whose verdict is not the registered one."""
-    expected = registry.entry("claim", of[0].claim).facts["EXPECTED"]
-    counts = ", ".join(f"{word} {n}/{len(of)}" for word, n in Counter(r.verdict for r in of).most_common())
-    others = [f"  seed {r.seed}: {r.verdict}; {', '.join(r.disagreeing)}" for r in of if r.verdict != expected]
-    return [f"{of[0].claim}: {counts} (registered: {expected})", *others]
+    expected = registry.entry("claim", of_claim[0].claim).facts["EXPECTED"]
+    counts = ", ".join(f"{word} {n}/{len(of_claim)}" for word, n in Counter(r.verdict for r in of_claim).most_common())
+    others = [f"  seed {r.seed}: {r.verdict}; {', '.join(r.disagreeing)}" for r in of_claim if r.verdict != expected]
+    return [f"{of_claim[0].claim}: {counts} (registered: {expected})", *others]
 
 
-def holds(of: Sequence[Repeat]) -> bool:
+def holds(of_claim: Sequence[Repeat]) -> bool:
     """Whether all verdicts of a claim are the registered one."""
-    return {r.verdict for r in of} == {registry.entry("claim", of[0].claim).facts["EXPECTED"]}
+    return {r.verdict for r in of_claim} == {registry.entry("claim", of_claim[0].claim).facts["EXPECTED"]}
 
 
 def _repeat(claim: str, seed: int) -> Repeat:
@@ -47,8 +47,8 @@ def _repeat(claim: str, seed: int) -> Repeat:
 
     torch.set_num_threads(1)
     try:
-        found = evaluate(claim, seed)
+        tested = evaluate(claim, seed)
     except Exception as error:  # one more verdict: the others go on
         return Repeat(claim, seed, "failed", [f"{type(error).__name__}: {error}"])
-    should = {CORRECTED} | {group for group, holds in found.conditions.items() if holds}
-    return Repeat(claim, seed, found.verdict, [q.name for q in found.quantities if q.group in should and not q.agrees])
+    should = {CORRECTED} | {group for group, holds in tested.conditions.items() if holds}
+    return Repeat(claim, seed, tested.verdict, [q.name for q in tested.quantities if q.group in should and not q.agrees])

@@ -11,7 +11,6 @@ import importlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -159,7 +158,7 @@ def _facts(tree: ast.Module) -> dict[str, Any]:
     return facts
 
 
-def module(kind: str, name: str) -> ModuleType:
+def module(kind: str, name: str) -> Any:
     """Import the method's file. Raises InputError if its options could not be read, for they could not have been checked."""
     if error := entry(kind, name).error:
         raise InputError(f"{kind} {name!r}: {error}")

@@ -15,6 +15,7 @@ from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import parse_all
 from scorebench.engine.metric import Metric
 from scorebench.engine.sources import Source
+from scorebench.losses.base import LossFile
 from scorebench.metrics.base import Estimate, Run
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.suite.jobs import Measure
@@ -83,8 +84,9 @@ class Bench:
     def _learnt(self, source: Source) -> Target | None:
         if source.ended != OK or source.loss is None:
             return None
+        loss: LossFile = registry.module("loss", source.loss.name)
         try:
-            return registry.module("loss", source.loss.name).fixed_point(self.target, **source.loss.options)
+            return loss.fixed_point(self.target, **source.loss.options)
         except NotApplicable:
             return None
 

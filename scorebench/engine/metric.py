@@ -9,6 +9,7 @@ from scorebench.core import registry
 from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import Spec, parse_all
 from scorebench.engine.attempt import attempt, preload
+from scorebench.metrics import base
 from scorebench.metrics.base import Estimate, Points, Run
 from scorebench.targets.base import Target, has
 
@@ -31,7 +32,8 @@ class Metric:
 
     def evaluate(self, run: Run, target: Target, reference: Tensor | Points) -> Estimate:
         """Call it. Raises what it raises."""
-        return registry.method("metric", self.spec.name)(run, target, reference, **self.spec.options)
+        function: base.Metric = registry.method("metric", self.spec.name)
+        return function(run, target, reference, **self.spec.options)
 
     def __call__(self, run: Run, target: Target, reference: Tensor | Points, limit: float) -> tuple[Estimate | None, Ended]:
         """The estimate, or why there is none."""

@@ -10,6 +10,7 @@ from torch.func import vmap
 from scorebench.core import registry, rng
 from scorebench.core.spec import Spec
 from scorebench.engine.training import Fitted, fit, levels_of, objective, shared_options
+from scorebench.losses.base import LossFile
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import Train
 from scorebench.targets.base import Target
@@ -40,7 +41,8 @@ def sweep(
     rates = training.sweep.learning_rates
     members = [member for member in losses for _ in rates]
     fitted = fit(target, model, members, rates * len(losses), training, (training.sweep.steps,), master, seeds, name)
-    loss, options = registry.module("loss", losses[0].name), shared_options(losses)
+    loss: LossFile = registry.module("loss", losses[0].name)
+    options = shared_options(losses)
     points, noise = [], []
     for seed in seeds:
         generator = rng.generator(master, "validation", name, seed)

@@ -14,6 +14,7 @@ from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec
 from scorebench.engine.tracing import WORTH_IT, operations
+from scorebench.losses.base import Loss, LossFile
 from scorebench.models.base import Bound, Parameters, stack
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import level
@@ -50,7 +51,8 @@ def fit(
     that each member of the stack is trained as it would be alone.
     """
     device = torch.get_default_device()
-    loss, options = registry.module("loss", losses[0].name), shared_options(losses)
+    loss: LossFile = registry.module("loss", losses[0].name)
+    options = shared_options(losses)
     needs = sorted(need.removeprefix("target.") for need in loss.NEEDS if need.startswith("target."))
     if missing := [need for need in needs if not has(target, need)]:
         raise NotApplicable(f"the target has no {missing[0]}")
@@ -110,7 +112,8 @@ def levels_of(losses: Sequence[Spec]) -> Tensor:
 
 def objective(losses: Sequence[Spec], model: Spec, module: nn.Module) -> Callable[[Parameters, Tensor, Tensor, Tensor], Tensor]:
     """The mean loss of one member of the stack; the noise level that the members differ in is an argument."""
-    function, options, axis = registry.method("loss", losses[0].name), shared_options(losses), losses[0].entry.facts.get("LEVELS")
+    function: Loss = registry.method("loss", losses[0].name)
+    options, axis = shared_options(losses), losses[0].entry.facts.get("LEVELS")
     energy = _gives_energy(model)
 
     def mean_loss(parameters: Parameters, x: Tensor, draws: Tensor, value: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What a loss is: a function that gives one value a row of a batch, and what it draws and learns.
 
-A loss's file defines the function, called like the file, with `draws` and `fixed_point` beside it (`Loss`, `Draws`, `FixedPoint`), and says
+A loss's file defines the function, called like the file, with `draws` and `fixed_point` beside it (`Loss`, `LossFile`), and says
 
     LABEL, EQUATION, REFERENCE
     NEEDS    what it needs, as "target.score" or "model.noise_levels"
@@ -26,15 +26,15 @@ class Loss(Protocol):
         """(batch, d) and (batch, *) -> (batch,)."""
 
 
-class Draws(Protocol):
-    """The loss's randomness."""
+class LossFile(Protocol):
+    """What stands beside it in its file."""
 
-    def __call__(self, x: Tensor, target: Target, generator: torch.Generator, **options: Any) -> Tensor:
-        """For a batch x (batch, d), without the level: (batch, *)."""
+    NEEDS: set[str]
 
+    @staticmethod
+    def draws(x: Tensor, target: Target, generator: torch.Generator, **options: Any) -> Tensor:
+        """The randomness for a batch x (batch, d), without the level: (batch, *)."""
 
-class FixedPoint(Protocol):
-    """What the loss learns."""
-
-    def __call__(self, target: Target, **options: Any) -> Target:
+    @staticmethod
+    def fixed_point(target: Target, **options: Any) -> Target:
         """The density whose score minimises the loss. Raises NotApplicable where it is not known."""

@@ -8,13 +8,20 @@ with its parameters, so that it can be differentiated in them and mapped over st
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, grad_and_value, jvp, stack_module_state, vmap
 
 Parameters = dict[str, Tensor]
+
+
+class Model(Protocol):
+    """What a model's file defines: a class of modules, its weights drawn from the generator alone."""
+
+    def __call__(self, dim: int, generator: torch.Generator, **options: Any) -> nn.Module:
+        """The module for x in R^dim."""
 
 
 @dataclass(frozen=True, eq=False)

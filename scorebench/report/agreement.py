@@ -94,7 +94,7 @@ def compare(reference: pd.DataFrame, fresh: pd.DataFrame) -> Comparison:
         total += _ratio(squares, dof).sum()
         for part in np.array_split(np.arange(PERMUTATIONS), 100):
             larger[part] += _ratio(_squares(values, relabelled[part]), dof[:, None]).sum(0)
-        means = {who: _mean(values[:, side]) for who, side in (("reference", labels), ("fresh", ~labels))}
+        means = {run: _mean(values[:, side]) for run, side in (("reference", labels), ("fresh", ~labels))}
         tables.append(names.assign(**means, t=np.sqrt(squares), p=2 * stats.t.sf(np.sqrt(squares), dof)))
     table = pd.concat(tables, ignore_index=True)
     table["agrees"] = table["p"] >= CELL_LEVEL

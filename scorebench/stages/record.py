@@ -22,10 +22,8 @@ _opened: set[str] | None = None
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "open" and _opened is not None and isinstance(arguments[0], str | bytes | os.PathLike):
-        path, _, flags = arguments
-        if not flags & (os.O_WRONLY | os.O_EXCL | os.O_TRUNC):  # what was there before can be read
-            _opened.add(os.path.abspath(os.fsdecode(path)))
+    if event == "open" and _opened is not None and isinstance(arguments[0], str | bytes | os.PathLike) and not arguments[2] & os.O_CREAT:
+        _opened.add(os.path.abspath(os.fsdecode(arguments[0])))
 
 
 sys.addaudithook(_watch)

@@ -67,7 +67,7 @@ class _Specs(NamedTuple):
     kind: str
     texts: list[str]
     experiments: tuple[int, ...]
-    """The experiments that the list belongs to, one for each text if they are several; none for what all share."""
+    """The experiments that the list belongs to, one for each text if they are several; none for what all share, -1 for what is none."""
 
 
 def of_names(raw: dict[str, Any]) -> list[str]:
@@ -100,7 +100,7 @@ def _specs(raw: dict[str, Any]) -> Iterator[_Specs]:
         yield _Specs(key, kind, _texts(raw.get(key)), ())
     sensitivity = raw.get("sensitivity")
     if isinstance(sensitivity, dict):
-        yield _Specs("sensitivity.target", "target", _texts((sensitivity.get("target"),)), ())
+        yield _Specs("sensitivity.target", "target", _texts((sensitivity.get("target"),)), (-1,))
     named = [(number, e["target"]) for number, e in experiments if isinstance(e.get("target"), str)]
     yield _Specs("experiments", "target", [target for _, target in named], tuple(number for number, _ in named))
     for number, e in experiments:

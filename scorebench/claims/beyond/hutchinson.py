@@ -68,23 +68,26 @@ def closed_form(m: np.ndarray, probe: str) -> float:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for (way, (loss, s)), probe in product(WAYS.items(), PROBES):
         m = H + (np.outer(s, s) / 2 if loss is sliced else 0)
         setting: dict[str, float | str] = {"loss": way, "probe": probe}
-        found.append(Prediction(_name("variance", way, probe), AS_WRITTEN, setting, "1/x^4", closed_form(m, probe), 1e-9))
-        found.append(Prediction(_name("mean", way, probe), AS_WRITTEN, setting, "1/x^2", float(np.trace(H) + s @ s / 2), 1e-9))
-    return found
+        predictions.append(Prediction(_name("variance", way, probe), AS_WRITTEN, setting, "1/x^4", closed_form(m, probe), 1e-9))
+        predictions.append(Prediction(_name("mean", way, probe), AS_WRITTEN, setting, "1/x^2", float(np.trace(H) + s @ s / 2), 1e-9))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """The losses at one point, where the quadratic energy has this score and derivative: E = -(x - m)'H(x - m)/2, s = H (x - m)."""
-    found = {}
+    measurements = {}
     network = Quadratic(2, generator("structure")).double()
     for (way, (loss, s)), probe in product(WAYS.items(), PROBES):
         parameters = {"mean": torch.from_numpy(-np.linalg.solve(H, s)), "matrix": torch.from_numpy(-H)}
         x = torch.zeros(DRAWS, 2, dtype=torch.float64)
         v = draws(x, gaussian(), generator(master, "claim", "hutchinson", way, probe), probe=probe)
         values = loss(Bound(network, parameters, True), x, v, probe=probe)
-        found[_name("variance", way, probe)], found[_name("mean", way, probe)] = variance(values, "draws"), mean(values, "draws")
-    return found
+        measurements[_name("variance", way, probe)], measurements[_name("mean", way, probe)] = (
+            variance(values, "draws"),
+            mean(values, "draws"),
+        )
+    return measurements

@@ -42,6 +42,7 @@ STATEMENT = r"\text{on } 0.2\,N((-5,-5), I) + 0.8\,N((5,5), I) \text{ the estima
 EXPECTED = "reproduced"
 REFERENCE = "Song and Ermon (2019), section 3.2.1 and figure 2"
 LEADING = "E |s|^2 on the square between the modes"
+USES = {"model": ("mlp_score",), "loss": ("implicit",)}
 
 WEIGHTS, CENTRE, PART, EDGE = (0.2, 0.8), 5.0, 1.0, 1.0
 NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 100, Training(size=2_000, batch=64, steps=(800,)), 2e-2, 1_000, 400_000
@@ -83,7 +84,7 @@ def measure(master: int) -> dict[str, Measurement]:
     modes = target.sample(POINTS, stream)
     within, between = (_errors(master, x, NETWORKS).mean(-1).double() for x in (modes, square[:POINTS]))
     missed = {WITHIN: within >= LEARNT * 2, BETWEEN: between <= NOT * sizes.mean(), RATIOS: between <= RATIO * within}
-    return {LEADING: mean(sizes, "draws")} | {name: Measurement(float(of.sum())) for name, of in missed.items()}
+    return {LEADING: mean(sizes, "draws")} | {name: Measurement(float(counts.sum())) for name, counts in missed.items()}
 
 
 def picture(master: int) -> dict[str, Any]:

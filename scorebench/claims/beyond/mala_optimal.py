@@ -110,7 +110,7 @@ def finite(d: int, scale: float) -> tuple[float, float]:
 
 def predict() -> list[Prediction]:
     """The limit, and quadrature at finite d."""
-    found = []
+    predictions = []
     of_limit = (SCALES[LONG] / SCALES[BEST]) ** 2 * limit(SCALES[LONG]) / limit(SCALES[BEST])
     for d in CHAINS:
         exact = {scale: finite(d, scale) for scale in SCALES}
@@ -121,17 +121,17 @@ def predict() -> list[Prediction]:
         for name, (value, stated) in values.items():
             setting: dict[str, float | str] = {"d": d}
             if d != FAR or name == ratio_of(JUMP, d):
-                found.append(Prediction(name, CORRECTED, setting, "", value))
+                predictions.append(Prediction(name, CORRECTED, setting, "", value))
             else:
-                found.append(Prediction(name, LARGE, setting, "", stated, abs(value - stated)))
+                predictions.append(Prediction(name, LARGE, setting, "", stated, abs(value - stated)))
             if d == SMALL and name in (acceptance_at(d, SCALES[LONG]), ratio_of(JUMP, d)):
-                found.append(Prediction(STATED.format(name), FINITE, setting, "", stated))
+                predictions.append(Prediction(STATED.format(name), FINITE, setting, "", stated))
         both = torch.tensor([finite(d, scale) for scale in NEAR_BEST], dtype=torch.float64).T  # (acceptance and jump, l)
         for what, efficiency in zip((EFFICIENCY, JUMP), _efficiencies(*both), strict=True):
             at, accepted = (float(v) for v in best(efficiency, both[0]))
-            found.append(Prediction(_optimum(what, d), CORRECTED, {"d": d}, "", at))
-            found.append(Prediction(_accepted(what, d), CORRECTED, {"d": d}, "", accepted))
-    return found
+            predictions.append(Prediction(_optimum(what, d), CORRECTED, {"d": d}, "", at))
+            predictions.append(Prediction(_accepted(what, d), CORRECTED, {"d": d}, "", accepted))
+    return predictions
 
 
 def _efficiencies(acceptance: Tensor, jump: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,7 +149,7 @@ def best(efficiency: Tensor, acceptance: Tensor) -> tuple[Tensor, Tensor]:
 
 def measure(master: int) -> dict[str, Measurement]:
     """One step of MALA from exact draws at each d."""
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for d, chains in CHAINS.items():
         target = gaussian(dim=d)
         density, stream = exact_density(target), generator(master, "claim", "mala-optimal", d)
@@ -158,15 +158,17 @@ def measure(master: int) -> dict[str, Measurement]:
         for sampler in samplers:  # one by one: at d = 400 all at once would take gigabytes
             state, info = sampler.step(sampler.init(x, density), density, draws)
             both.append(torch.stack([torch.as_tensor(info.acceptance)[0, 0], (state.x - x).square().sum(-1)[0, 0]], -1))
-        (accepted, near), (jumps, jumps_near) = (of.split([len(SCALES), len(NEAR_BEST)], -1) for of in torch.stack(both, -1).unbind(1))
-        found |= {acceptance_at(d, scale): of_means(accepted[:, k : k + 1], _first) for k, scale in enumerate(SCALES)}
-        found[ratio_of(EFFICIENCY, d)] = of_means(accepted, partial(_over, factor=(SCALES[LONG] / SCALES[BEST]) ** 2))
-        found[ratio_of(JUMP, d)] = of_means(jumps, partial(_over, factor=1.0))
+        (accepted, near), (jumps, jumps_near) = (
+            column.split([len(SCALES), len(NEAR_BEST)], -1) for column in torch.stack(both, -1).unbind(1)
+        )
+        measurements |= {acceptance_at(d, scale): of_means(accepted[:, k : k + 1], _first) for k, scale in enumerate(SCALES)}
+        measurements[ratio_of(EFFICIENCY, d)] = of_means(accepted, partial(_over, factor=(SCALES[LONG] / SCALES[BEST]) ** 2))
+        measurements[ratio_of(JUMP, d)] = of_means(jumps, partial(_over, factor=1.0))
         columns = torch.cat([near, jumps_near], -1)
         for k, what in enumerate((EFFICIENCY, JUMP)):
-            found[_optimum(what, d)] = of_means(columns, partial(_best, criterion=k, result=0))
-            found[_accepted(what, d)] = of_means(columns, partial(_best, criterion=k, result=1))
-    return found | {STATED.format(name): found[name] for name in (acceptance_at(SMALL, SCALES[LONG]), ratio_of(JUMP, SMALL))}
+            measurements[_optimum(what, d)] = of_means(columns, partial(_best, criterion=k, result=0))
+            measurements[_accepted(what, d)] = of_means(columns, partial(_best, criterion=k, result=1))
+    return measurements | {STATED.format(name): measurements[name] for name in (acceptance_at(SMALL, SCALES[LONG]), ratio_of(JUMP, SMALL))}
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -66,11 +66,11 @@ def _loss(width: float, sigma: float) -> str:
     return f"implicit loss of a ring of width {width:g} on data with sigma = {sigma:g}"
 
 
-def radial(of: Callable[[float], float], sigma: float) -> float:
+def radial(function: Callable[[float], float], sigma: float) -> float:
     """The mean of a function of r under the noised circle."""
 
     def density(r: float) -> float:
-        return r / sigma**2 * math.exp(-((r - 1) ** 2) / (2 * sigma**2)) * i0e(r / sigma**2) * of(r)
+        return r / sigma**2 * math.exp(-((r - 1) ** 2) / (2 * sigma**2)) * i0e(r / sigma**2) * function(r)
 
     return quad(density, 0, 1 + 10 * sigma, points=[1.0], epsabs=0, epsrel=1e-10, limit=200)[0]
 
@@ -82,21 +82,21 @@ def _energy(sigma: float) -> float:
 
 def predict() -> list[Prediction]:
     """Quadrature along the radius."""
-    found = []
+    predictions = []
     for sigma in SIGMAS:
-        found.append(Prediction(_size(sigma), AS_WRITTEN, {"sigma": sigma}, "", sigma**2 * _energy(sigma)))
-        found.append(Prediction(_best(sigma), AS_WRITTEN, {"sigma": sigma}, "1/x^2", -_energy(sigma) / 2))
+        predictions.append(Prediction(_size(sigma), AS_WRITTEN, {"sigma": sigma}, "", sigma**2 * _energy(sigma)))
+        predictions.append(Prediction(_best(sigma), AS_WRITTEN, {"sigma": sigma}, "1/x^2", -_energy(sigma) / 2))
     for high, low in zip(SIGMAS, SIGMAS[1:], strict=False):
         value = math.log(_energy(high) / _energy(low)) / math.log(high / low)
-        found.append(Prediction(_slope(high, low), AS_WRITTEN, {"sigma": low}, "", value))
+        predictions.append(Prediction(_slope(high, low), AS_WRITTEN, {"sigma": low}, "", value))
     for width in WIDTHS:
 
         def loss(r: float, width: float = width) -> float:
             return -(1 + (r - 1) / r) / width**2 + (r - 1) ** 2 / (2 * width**4)
 
-        found.append(Prediction(_loss(width, 0.0), AS_WRITTEN, {"width": width}, "1/x^2", -1 / width**2, 0.01))
-        found.append(Prediction(_loss(width, NOISE), AS_WRITTEN, {"width": width}, "1/x^2", radial(loss, NOISE)))
-    return found
+        predictions.append(Prediction(_loss(width, 0.0), AS_WRITTEN, {"width": width}, "1/x^2", -1 / width**2, 0.01))
+        predictions.append(Prediction(_loss(width, NOISE), AS_WRITTEN, {"width": width}, "1/x^2", radial(loss, NOISE)))
+    return predictions
 
 
 class Ring(nn.Module):
@@ -124,23 +124,23 @@ class Exact(nn.Module):
 
 def measure(master: int) -> dict[str, Measurement]:
     """Draws of the noised circle, and of the circle."""
-    found, sizes = {}, {}
+    measurements, sizes = {}, {}
     for sigma in (0.0, *SIGMAS):
         stream = generator(master, "claim", "manifold", sigma)
         angle = 2 * math.pi * torch.rand(DRAWS, generator=stream, dtype=torch.float64)
         x = torch.stack([angle.cos(), angle.sin()], -1) + sigma * torch.randn(DRAWS, 2, generator=stream, dtype=torch.float64)
         if sigma in (0.0, NOISE):
             for width in WIDTHS:
-                found[_loss(width, sigma)] = mean(implicit(Bound(Ring(width), {}, True), x, x[:, :0]), "draws")
+                measurements[_loss(width, sigma)] = mean(implicit(Bound(Ring(width), {}, True), x, x[:, :0]), "draws")
         if sigma > 0:
             circle = noised(sigma)
             sizes[sigma] = circle.score(x).square().sum(-1)
-            found[_size(sigma)] = mean(sigma**2 * sizes[sigma], "draws")
-            found[_best(sigma)] = mean(implicit(Bound(Exact(circle), {}, False), x[: DRAWS // 4], x[: DRAWS // 4, :0]), "draws")
+            measurements[_size(sigma)] = mean(sigma**2 * sizes[sigma], "draws")
+            measurements[_best(sigma)] = mean(implicit(Bound(Exact(circle), {}, False), x[: DRAWS // 4], x[: DRAWS // 4, :0]), "draws")
     for high, low in zip(SIGMAS, SIGMAS[1:], strict=False):
         pair = torch.stack([sizes[high], sizes[low]], -1)
-        found[_slope(high, low)] = of_means(pair, _log_ratio(high / low), "draws")
-    return found
+        measurements[_slope(high, low)] = of_means(pair, _log_ratio(high / low), "draws")
+    return measurements
 
 
 def _log_ratio(ratio: float) -> Callable[[Tensor], Tensor]:

@@ -91,34 +91,34 @@ def law(weights: tuple[float, float], stages: list[tuple[float, float, int]], ha
 def predict() -> list[Prediction]:
     """Products of Euler's kernels along the diagonal."""
     plain = [(1.0, STEP_SIZE, STEPS)]
-    found = [
+    predictions = [
         Prediction(PLAIN_SHARE, PLAIN, {"c": STEP_SIZE}, "", law(SHARES, plain, NARROW, FINE)[0]),
         Prediction(PLAIN_EQUAL, PLAIN, {"c": STEP_SIZE}, "", law(EQUAL, plain, NARROW, FINE)[0]),
     ]
     for variant, part in VARIANTS.items():
         share, spread = law(SHARES, [(part(s), STEP_SIZE * (s / SIGMAS[-1]) ** 2, PER_LEVEL) for s in SIGMAS], WIDE, COARSE)
         setting: dict[str, float | str] = {"c": STEP_SIZE, "densities": variant}
-        found.append(Prediction(share_of(variant), CORRECTED, setting, "", share))
+        predictions.append(Prediction(share_of(variant), CORRECTED, setting, "", share))
         if variant == "components":
-            found.append(Prediction(STATED.format(share_of(variant)), ANNEALED, setting, "", SHARES[1]))
-        found.append(Prediction(_spread(variant), CORRECTED, setting, "x^2", spread))
-    return [*found, Prediction(STATED.format(_spread("noised density")), ANNEALED, setting, "x^2", 1.0)]
+            predictions.append(Prediction(STATED.format(share_of(variant)), ANNEALED, setting, "", SHARES[1]))
+        predictions.append(Prediction(_spread(variant), CORRECTED, setting, "x^2", spread))
+    return [*predictions, Prediction(STATED.format(_spread("noised density")), ANNEALED, setting, "x^2", 1.0)]
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Plain runs, and both ways to anneal."""
-    found = {}
+    measurements = {}
     for name, weights in ((PLAIN_SHARE, SHARES), (PLAIN_EQUAL, EQUAL)):
         start, stream = _streams(master, name)
         (x,) = langevin(two_modes(weights, 1.0), _start(CHAINS[PLAIN], start), STEP_SIZE, (STEPS * STEP_SIZE,), stream)
-        found[name] = mean(_along(x) > 0)
+        measurements[name] = mean(_along(x) > 0)
     for variant, part in VARIANTS.items():
         start, stream = _streams(master, variant)
         a = _along(_annealed(part, _start(CHAINS[variant], start), stream))
         right = (a > 0).double()
-        found[share_of(variant)] = mean(right)
-        found[_spread(variant)] = of_means(torch.stack([right, right * (a - MIDDLE).square()], -1), lambda m: m[1] / m[0])
-    return found | {STATED.format(name): found[name] for name in (share_of("components"), _spread("noised density"))}
+        measurements[share_of(variant)] = mean(right)
+        measurements[_spread(variant)] = of_means(torch.stack([right, right * (a - MIDDLE).square()], -1), lambda m: m[1] / m[0])
+    return measurements | {STATED.format(name): measurements[name] for name in (share_of("components"), _spread("noised density"))}
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -46,6 +46,7 @@ LARGE, LAST = "at large noise", "at the last level"
 CONDITIONS = {"at large noise": True, "at the last level": False}
 REFERENCE = "Song and Ermon (2019), sections 3 and 4"
 LEADING = "share in the mode at (5, 5), annealed on a trained ladder"
+USES = {"model": ("noise_conditional_energy", "mlp_energy"), "loss": ("denoising_ladder", "denoising")}
 
 SIGMAS, PER_LEVEL, STEP_SIZE, PLAIN_STEP = (8.0, 4.0, 2.0, 1.0, 0.5), 100, 0.0125, 0.05
 STEPS = PER_LEVEL * len(SIGMAS)
@@ -58,7 +59,7 @@ PLAIN = "share in the mode at (5, 5), trained at the last level alone"
 SPREAD = "mean squared distance along the diagonal from the mode at (5, 5), annealed on a trained ladder"
 THICKNESS, STATED = "mean squared distance from the circle, annealed", "{}, as stated"
 FIRST_WRONG = f"networks of {NETWORKS} wrong between the modes at sigma = 8"
-LAST_RIGHT, PLAIN_RIGHT = (f"networks of {NETWORKS} right between the modes at sigma = 0.5, {of}" for of in ("ladder", "one level"))
+LAST_RIGHT, PLAIN_RIGHT = (f"networks of {NETWORKS} right between the modes at sigma = 0.5, {what}" for what in ("ladder", "one level"))
 
 
 def predict() -> list[Prediction]:
@@ -86,7 +87,7 @@ def predict() -> list[Prediction]:
 def measure(master: int) -> dict[str, Measurement]:
     """Trained ladders, networks of one level, and a noised circle."""
     target = mixing_weights.two_modes(mixing_weights.SHARES, 1.0)
-    ladder, one_level = (_trained(*of, target, master) for of in (LADDER, ONE_LEVEL))
+    ladder, one_level = (_trained(*specs, target, master) for specs in (LADDER, ONE_LEVEL))
 
     def streams(use: str) -> list[torch.Generator]:
         return [generator(master, "claim", "noise-ladder", use, k) for k in range(NETWORKS)]
@@ -95,12 +96,12 @@ def measure(master: int) -> dict[str, Measurement]:
     start = torch.stack([edge * (2 * torch.rand(CHAINS, 2, generator=g) - 1) for g in streams("start")])
     annealed = run(_annealed(SIGMAS, STEP_SIZE), ladder, start, (STEPS,), streams("annealed"), GRADIENTS)
     plain = run(ULA(torch.tensor([[PLAIN_STEP]]), torch.ones(1, 1)), one_level, start, (STEPS,), streams("plain"), GRADIENTS)
-    along, of_plain = (of.samples[0, :, 0].double().sum(-1) / 2**0.5 for of in (annealed, plain))  # (network, chain)
+    along, along_plain = (outcome.samples[0, :, 0].double().sum(-1) / 2**0.5 for outcome in (annealed, plain))  # (network, chain)
     right = (along > 0).double()
     spread = (right * (along - mixing_weights.MIDDLE).square()).sum(1) / right.sum(1)
 
     square = 2 * torch.rand(1_000, 2, generator=generator(master, "claim", "noise-ladder", "square")) - 1
-    first, last, alone = (
+    first, last, single = (
         relative_errors(density, target.perturbed(sigma), square)
         for density, sigma in ((ladder.perturbed(SIGMAS[0]), SIGMAS[0]), (ladder, SIGMAS[-1]), (one_level, SIGMAS[-1]))
     )
@@ -110,23 +111,23 @@ def measure(master: int) -> dict[str, Measurement]:
         generator(master, "claim", "noise-ladder", "ring"),
     )
     x = run(_annealed(RINGS, RING_STEP), circles, ring[None], (PER_LEVEL * len(RINGS),), [stream], GRADIENTS).samples[0, 0, 0]
-    found = {
+    measurements = {
         LEADING: mean(right.mean(1), "networks"),
-        PLAIN: mean((of_plain > 0).double().mean(1), "networks"),
+        PLAIN: mean((along_plain > 0).double().mean(1), "networks"),
         SPREAD: mean(spread, "networks"),
         THICKNESS: mean((x.double().norm(dim=-1) - 1).square()),
         FIRST_WRONG: Measurement(float((first >= RIGHT).sum())),
         LAST_RIGHT: Measurement(float((last < RIGHT).sum())),
-        PLAIN_RIGHT: Measurement(float((alone < RIGHT).sum())),
+        PLAIN_RIGHT: Measurement(float((single < RIGHT).sum())),
     }
-    return found | {STATED.format(name): found[name] for name in (LAST_RIGHT, SPREAD, THICKNESS)}
+    return measurements | {STATED.format(name): measurements[name] for name in (LAST_RIGHT, SPREAD, THICKNESS)}
 
 
 def relative_errors(density: Density, target: Target, x: Tensor) -> Tensor:
     """E |s - s*|^2/E |s*|^2 at x (n, d), (network,)."""
     true = target.score(x)
-    found = density.score(x.expand(NETWORKS, 1, *x.shape))[:, 0].detach()
-    return (found - true).square().sum((1, 2)) / true.square().sum()
+    learnt = density.score(x.expand(NETWORKS, 1, *x.shape))[:, 0].detach()
+    return (learnt - true).square().sum((1, 2)) / true.square().sum()
 
 
 def _trained(model: str, loss: str, target: Target, master: int) -> Density:

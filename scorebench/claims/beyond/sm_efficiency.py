@@ -64,11 +64,11 @@ def efficiency_at(a: float) -> str:
 def moments(a: float) -> tuple[float, float, float]:
     """E psi^2, E psi' and 4 E t^2 by quadrature."""
 
-    def mean(of: Callable[[float, float, float], float]) -> float:
+    def mean(function: Callable[[float, float, float], float]) -> float:
         def integrand(x: float) -> float:
             t = math.tanh(a * x)
             p = (math.exp(-((x - a) ** 2) / 2) + math.exp(-((x + a) ** 2) / 2)) / math.sqrt(8 * math.pi)
-            return p * of(x, t, (1 - t * t) / 4)
+            return p * function(x, t, (1 - t * t) / 4)
 
         return 2 * quad(integrand, 0, a + 12, points=[min(1 / a, a), a], epsabs=0, epsrel=1e-10, limit=200)[0]
 
@@ -107,13 +107,13 @@ class Weighted(nn.Module):
 
 def measure(master: int) -> dict[str, Measurement]:
     """Moments at each separation, then estimates of many data sets."""
-    found = {}
+    measurements = {}
     half = torch.tensor(0.5, dtype=torch.float64)
     for a in SEPARATIONS:
         x = _draws(a, DRAWS, master, "moments")
         psi, slope = _derivatives(a, half.expand(DRAWS), x)
         information = (2 * torch.tanh(a * x[:, 0])).square()
-        found[efficiency_at(a)] = of_means(
+        measurements[efficiency_at(a)] = of_means(
             torch.stack([psi.square(), slope, information], -1), lambda m: m[1] ** 2 / (m[0] * m[2]), "draws"
         )
 
@@ -123,7 +123,7 @@ def measure(master: int) -> dict[str, Measurement]:
         psi, slope = _derivatives(SIMULATED, w.expand(SETS, SIZE), x)
         w = w - psi.mean(1, keepdim=True) / slope.mean(1, keepdim=True)
     columns = torch.stack([w[:, 0], w[:, 0].square()], -1)
-    return found | {VARIANCE: of_means(columns, lambda m: SIZE * (m[1] - m[0] ** 2), "data sets")}
+    return measurements | {VARIANCE: of_means(columns, lambda m: SIZE * (m[1] - m[0] ** 2), "data sets")}
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -62,8 +62,8 @@ RESOLVED = ("ABOBA", "OABAO")
 NODES, HALF_X, HALF_V = 80, 3.5, 6.5
 
 
-def _variance(of: str, scheme: str) -> str:
-    return f"variance of {of} at h = {LARGE:g}, {scheme}"
+def _variance(coordinate: str, scheme: str) -> str:
+    return f"variance of {coordinate} at h = {LARGE:g}, {scheme}"
 
 
 def _bias(scheme: str) -> str:
@@ -108,24 +108,24 @@ def predict() -> list[Prediction]:
     """Closed forms on the Gaussian, the transfer operator on the quartic."""
     u = 1 - LARGE**2 / 4
     gaussian = {"BAOAB": (1.0, u), "ABOBA": (1.0, 1 / u), "OBABO": (1 / u, 1.0), "OABAO": (u, 1.0)}
-    found = []
+    predictions = []
     for scheme, pair in gaussian.items():
-        for of, value in zip(("x", "v"), pair, strict=True):
-            found.append(Prediction(_variance(of, scheme), AS_WRITTEN, {"h": LARGE}, "", value))
-    found.append(Prediction(_variance("x", OVERDAMPED), AS_WRITTEN, {"h": LARGE}, "", 1.0))
+        for coordinate, value in zip(("x", "v"), pair, strict=True):
+            predictions.append(Prediction(_variance(coordinate, scheme), AS_WRITTEN, {"h": LARGE}, "", value))
+    predictions.append(Prediction(_variance("x", OVERDAMPED), AS_WRITTEN, {"h": LARGE}, "", 1.0))
     biases = {scheme: quartic(scheme, COARSE, FRICTION) - EXACT for scheme in SPLITTINGS} | {
         OVERDAMPED: quartic("BAOAB", COARSE, 1e3) - EXACT
     }
-    found.append(Prediction(_bias(OVERDAMPED), IDENTITY, {"h": COARSE}, "x^2", biases[OVERDAMPED]))
-    found.append(Prediction(_less(OVERDAMPED, EULER), AS_WRITTEN, {"h": COARSE}, "x^2", biases[OVERDAMPED] - _ula_bias()))
-    found.append(Prediction(_less("BAOAB", "OABAO"), AS_WRITTEN, {"h": COARSE}, "x^2", biases["BAOAB"] - biases["OABAO"]))
+    predictions.append(Prediction(_bias(OVERDAMPED), IDENTITY, {"h": COARSE}, "x^2", biases[OVERDAMPED]))
+    predictions.append(Prediction(_less(OVERDAMPED, EULER), AS_WRITTEN, {"h": COARSE}, "x^2", biases[OVERDAMPED] - _ula_bias()))
+    predictions.append(Prediction(_less("BAOAB", "OABAO"), AS_WRITTEN, {"h": COARSE}, "x^2", biases["BAOAB"] - biases["OABAO"]))
     for scheme in SPLITTINGS:
         bias = biases[scheme]
-        found.append(Prediction(_bias(scheme), AS_WRITTEN, {"h": COARSE}, "x^2", bias))
+        predictions.append(Prediction(_bias(scheme), AS_WRITTEN, {"h": COARSE}, "x^2", bias))
         if scheme in RESOLVED:
             order = math.log2(bias / (quartic(scheme, FINE, FRICTION) - EXACT))
-            found.append(Prediction(_order(scheme), AS_WRITTEN, {"h": COARSE}, "", order))
-    return found
+            predictions.append(Prediction(_order(scheme), AS_WRITTEN, {"h": COARSE}, "", order))
+    return predictions
 
 
 def _ula_bias() -> float:
@@ -137,7 +137,7 @@ def _ula_bias() -> float:
 
 def measure(master: int) -> dict[str, Measurement]:
     """Every scheme on both potentials."""
-    found = {}
+    measurements = {}
     for scheme in (*SPLITTINGS, OVERDAMPED, EULER):
 
         def stream(use: object, scheme: str = scheme) -> torch.Generator:
@@ -146,9 +146,9 @@ def measure(master: int) -> dict[str, Measurement]:
         if scheme != EULER:
             start = normal(0.0, 1.0).sample(CHAINS, stream("start"))
             (state,) = _states(scheme, LARGE, lambda x: -x, start, [STEPS], stream("gaussian"))
-            found[_variance("x", scheme)] = variance(state.x.flatten())
+            measurements[_variance("x", scheme)] = variance(state.x.flatten())
             if scheme in SPLITTINGS:
-                found[_variance("v", scheme)] = variance(state.v.flatten())
+                measurements[_variance("v", scheme)] = variance(state.v.flatten())
 
         biases = []
         for h in (COARSE, FINE) if scheme in RESOLVED else (COARSE,):
@@ -156,15 +156,17 @@ def measure(master: int) -> dict[str, Measurement]:
             looks = [round((FIRST + APART * i) / h) for i in range(LOOKS)]
             states = _states(scheme, h, lambda x: -(x**3), start, looks, stream(f"quartic {h}"))
             biases.append(mean(torch.stack([s.x.double().square() for s in states]).mean(0).flatten() - EXACT))
-        found[_bias(scheme)] = biases[0]
+        measurements[_bias(scheme)] = biases[0]
         if len(biases) == 2:
             error = math.hypot(*(b.standard_error / b.measured for b in biases)) / math.log(2)
-            found[_order(scheme)] = Measurement(math.log2(abs(biases[0].measured / biases[1].measured)), error, QUARTIC_CHAINS)
-    of_euler = found.pop(_bias(EULER))
-    for scheme, other, b in ((OVERDAMPED, EULER, of_euler), ("BAOAB", "OABAO", found[_bias("OABAO")])):
-        a = found[_bias(scheme)]
-        found[_less(scheme, other)] = Measurement(a.measured - b.measured, math.hypot(a.standard_error, b.standard_error), QUARTIC_CHAINS)
-    return found
+            measurements[_order(scheme)] = Measurement(math.log2(abs(biases[0].measured / biases[1].measured)), error, QUARTIC_CHAINS)
+    of_euler = measurements.pop(_bias(EULER))
+    for scheme, other, b in ((OVERDAMPED, EULER, of_euler), ("BAOAB", "OABAO", measurements[_bias("OABAO")])):
+        a = measurements[_bias(scheme)]
+        measurements[_less(scheme, other)] = Measurement(
+            a.measured - b.measured, math.hypot(a.standard_error, b.standard_error), QUARTIC_CHAINS
+        )
+    return measurements
 
 
 def _states(
@@ -172,8 +174,8 @@ def _states(
 ) -> list[Any]:
     """The sampler's state after these numbers of steps of h."""
     c, t = torch.tensor([[h * h / 2]]), torch.ones(1, 1)
-    alone = {OVERDAMPED: LeimkuhlerMatthews, EULER: ULA}
-    sampler: Any = alone[scheme](c, t) if scheme in alone else Underdamped(c, t, scheme, FRICTION)  # type: ignore[arg-type]
+    overdamped = {OVERDAMPED: LeimkuhlerMatthews, EULER: ULA}
+    sampler: Any = overdamped[scheme](c, t) if scheme in overdamped else Underdamped(c, t, scheme, FRICTION)  # type: ignore[arg-type]
     density, kept = Density(score=force), []
     state = sampler.init(start[None, None], density)
     for step in range(1, steps[-1] + 1):

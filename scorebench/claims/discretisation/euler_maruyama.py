@@ -57,11 +57,11 @@ def predict() -> list[Prediction]:
         errors[ADDITIVE].append(math.sqrt(second[0, 0] - 2 * second[0, 1] + second[1, 1]))
         errors[MULTIPLICATIVE].append(math.sqrt(math.e - (1 + 1 / n) ** n))
         errors[WEAK].append(second[1, 1] - second[0, 0])
-    found = []
+    predictions = []
     for what, values in errors.items():
-        found += [Prediction(what.format(h=1 / n), AS_WRITTEN, {"h": 1 / n}, "", v) for n, v in zip(STEPS, values, strict=True)]
-        found.append(Prediction(ORDERS[what], AS_WRITTEN, {}, "", math.log2(values[0] / values[1])))
-    return found
+        predictions += [Prediction(what.format(h=1 / n), AS_WRITTEN, {"h": 1 / n}, "", v) for n, v in zip(STEPS, values, strict=True)]
+        predictions.append(Prediction(ORDERS[what], AS_WRITTEN, {}, "", math.log2(values[0] / values[1])))
+    return predictions
 
 
 def _covariance(h: float) -> np.ndarray:
@@ -96,13 +96,13 @@ def measure(master: int) -> dict[str, Measurement]:
         columns[ADDITIVE].append((scheme - ou).square())
         columns[WEAK].append(scheme.square() - ou.square())
         columns[MULTIPLICATIVE].append(((1 + coarse).prod(0) - gbm).square())
-    found = {}
+    measurements = {}
     for what, pair in columns.items():
         both, power = torch.stack(pair, -1), 1.0 if what == WEAK else 0.5
         for k, n in enumerate(STEPS):
-            found[what.format(h=1 / n)] = of_means(both[:, k : k + 1], partial(_root, power=power), "paths")
-        found[ORDERS[what]] = of_means(both, partial(_order, power=power), "paths")
-    return found
+            measurements[what.format(h=1 / n)] = of_means(both[:, k : k + 1], partial(_root, power=power), "paths")
+        measurements[ORDERS[what]] = of_means(both, partial(_order, power=power), "paths")
+    return measurements
 
 
 def _root(m: Tensor, power: float) -> Tensor:

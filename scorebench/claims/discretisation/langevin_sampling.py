@@ -87,23 +87,23 @@ def predict() -> list[Prediction]:
     mass, square = (quad(lambda x, k=k: (x - MODE) ** k * math.exp(-potential(np.array([x]))[0]), 0, 6, epsrel=1e-10)[0] for k in (0, 2))
     exact = square / mass
     widths = {c: within(q) for c, q in laws.items()}
-    found = [
+    predictions = [
         Prediction(DROP, FALLING, {}, "x^2", widths[0.05] - widths[0.01]),
         Prediction(LIMIT, FALLING, {}, "x^2", exact, abs(2 * widths[0.01] - widths[0.02] - exact)),
     ]
     for c, q in laws.items():
         setting: dict[str, float | str] = {"step_size": c}
-        found.append(Prediction(_kl(c, T), CORRECTED, setting, "nat", divergence(q)))
-        found.append(Prediction(_variance(c), CORRECTED, setting, "x^2", widths[c]))
+        predictions.append(Prediction(_kl(c, T), CORRECTED, setting, "nat", divergence(q)))
+        predictions.append(Prediction(_variance(c), CORRECTED, setting, "x^2", widths[c]))
     largest = STEP_SIZES[0]
     for name, unit, value in ((_variance(largest), "x^2", exact), (_kl(largest, T), "nat", 0.0)):
-        found.append(Prediction(STATED.format(name), FIXED, {"step_size": largest}, unit, value))
-    return [*found, Prediction(_kl(*EARLY), CORRECTED, {"step_size": EARLY[0]}, "nat", divergence(law(*EARLY)))]
+        predictions.append(Prediction(STATED.format(name), FIXED, {"step_size": largest}, unit, value))
+    return [*predictions, Prediction(_kl(*EARLY), CORRECTED, {"step_size": EARLY[0]}, "nat", divergence(law(*EARLY)))]
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """A run of ULA a step size."""
-    target, found = on_line(*PARTS), {}
+    target, measurements = on_line(*PARTS), {}
     for c in STEP_SIZES:
         starts, stream = (generator(master, "claim", "langevin-sampling", use, c) for use in ("start", "sample"))
         start = normal(0.0, 1.0).sample(CHAINS[c], starts)
@@ -111,14 +111,16 @@ def measure(master: int) -> dict[str, Measurement]:
         times = [*(t - c for t in ends), *(T + APART * k for k in range(LOOKS))]
         before, looks = (x[..., 0].double() for x in langevin(target, start, c, times, stream).split([len(ends), LOOKS]))
         right = (looks > 0).double()
-        found[_variance(c)] = of_means(torch.stack([right.mean(0), (right * (looks - MODE).square()).mean(0)], -1), lambda m: m[1] / m[0])
+        measurements[_variance(c)] = of_means(
+            torch.stack([right.mean(0), (right * (looks - MODE).square()).mean(0)], -1), lambda m: m[1] / m[0]
+        )
         for t, y in zip(ends, before, strict=True):
-            found[_kl(c, t)] = _divergence(y, c)
+            measurements[_kl(c, t)] = _divergence(y, c)
     for name, a, first, b, second in ((LIMIT, 2, 0.01, -1, 0.02), (DROP, 1, 0.05, -1, 0.01)):
-        m, n = found[_variance(first)], found[_variance(second)]
+        m, n = measurements[_variance(first)], measurements[_variance(second)]
         error = math.hypot(a * m.standard_error, b * n.standard_error)
-        found[name] = Measurement(a * m.measured + b * n.measured, error, CHAINS[0.01])
-    return found | {STATED.format(name): found[name] for name in (_variance(STEP_SIZES[0]), _kl(STEP_SIZES[0], T))}
+        measurements[name] = Measurement(a * m.measured + b * n.measured, error, CHAINS[0.01])
+    return measurements | {STATED.format(name): measurements[name] for name in (_variance(STEP_SIZES[0]), _kl(STEP_SIZES[0], T))}
 
 
 def picture(master: int) -> dict[str, Any]:

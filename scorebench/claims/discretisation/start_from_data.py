@@ -65,17 +65,17 @@ def predict() -> list[Prediction]:
         NORMAL: np.exp(-x * x / (2 * WIDE)) / np.sqrt(2 * np.pi * WIDE),
         POINT: (np.abs(x) < spacing / 2) / spacing,
     }
-    found = [Prediction(_share("data"), DATA, {"start": "data"}, "", PARTS[1][0], 1e-5)]
+    predictions = [Prediction(_share("data"), DATA, {"start": "data"}, "", PARTS[1][0], 1e-5)]
     for start, law in starts.items():
         for _ in range(STEPS):
             law = kernel @ law
         value = float(spacing * (law[x > spacing / 2].sum() + law[NODES // 2] / 2))
         if start == "data":
-            found.append(Prediction(AFTER_STEPS, CORRECTED, {"start": start}, "", value))
+            predictions.append(Prediction(AFTER_STEPS, CORRECTED, {"start": start}, "", value))
         else:
-            found.append(Prediction(_share(start), CORRECTED, {"start": start}, "", value))
-            found.append(Prediction(AS_STATED.format(start), ELSEWHERE, {"start": start}, "", PARTS[1][0]))
-    return found
+            predictions.append(Prediction(_share(start), CORRECTED, {"start": start}, "", value))
+            predictions.append(Prediction(AS_STATED.format(start), ELSEWHERE, {"start": start}, "", PARTS[1][0]))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -87,9 +87,9 @@ def measure(master: int) -> dict[str, Measurement]:
         NORMAL: lambda p, g: normal(1, WIDE).sample(CHAINS, g),
         POINT: lambda p, g: torch.zeros(CHAINS, 1),
     }
-    found = {}
+    measurements = {}
     for start, draw in starts.items():
         of_start, stream = (generator(master, "claim", "start-from-data", start, use) for use in ("start", "sample"))
         (x,) = langevin(target, draw(target, of_start), STEP_SIZE, (STEPS * STEP_SIZE,), stream)[..., 0]
-        found[_share(start)] = found[AFTER_STEPS if start == "data" else AS_STATED.format(start)] = mean(x > 0)
-    return found
+        measurements[_share(start)] = measurements[AFTER_STEPS if start == "data" else AS_STATED.format(start)] = mean(x > 0)
+    return measurements

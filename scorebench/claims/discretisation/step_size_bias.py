@@ -66,10 +66,10 @@ def _name(what: str, c: float, t: float) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
 
     def add(what: str, c: float, t: float, unit: str, value: float) -> None:
-        found.append(Prediction(_name(what, c, t), AS_WRITTEN, {"step_size": c, "temperature": t}, unit, value))
+        predictions.append(Prediction(_name(what, c, t), AS_WRITTEN, {"step_size": c, "temperature": t}, unit, value))
 
     for c, t in itertools.product(STABLE, TEMPERATURES):
         add(VARIANCE, c, t, "x^2", 2 * t / (2 - c))
@@ -83,7 +83,7 @@ def predict() -> list[Prediction]:
         square, b = (1 - UNSTABLE) ** 2, 2 * t / (UNSTABLE - 2)
         early, late = (square**k * (1 + b) - b for k in (EARLY, LATE))
         add(FACTOR, UNSTABLE, t, "", (late / early) ** (1 / (LATE - EARLY)))
-    return found
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -94,23 +94,23 @@ def measure(master: int) -> dict[str, Measurement]:
     step_sizes = (*STABLE, EDGE, UNSTABLE)
     sampler = ULA(*grid(itertools.product(step_sizes, TEMPERATURES)))
     samples = run(sampler, exact_density(target), start, (EARLY, LATE), [streams[1]], GRADIENTS).samples
-    found = {}
+    measurements = {}
     for i, (c, t) in enumerate(itertools.product(step_sizes, TEMPERATURES)):
         early, late = samples[:, 0, i, :, 0]  # (chain,)
         # The moments of the same chains at three times: differences and ratios have the standard error of paired numbers.
         at = {START: slice(0, 2), EARLY: slice(2, 4), LATE: slice(4, 6)}
         columns = torch.cat([moments(x) for x in (start[0, :, 0], early, late)], -1)  # (chain, 6)
         if c in STABLE:
-            found[_name(VARIANCE, c, t)] = variance(late)
-            found[_name(KL, c, t)] = of_means(moments(late), _kl(t))
+            measurements[_name(VARIANCE, c, t)] = variance(late)
+            measurements[_name(KL, c, t)] = of_means(moments(late), _kl(t))
             if t == 1:
-                found[_name(SHARE, c, t)] = mean(late.square() < 2 * t / (2 - c))
+                measurements[_name(SHARE, c, t)] = mean(late.square() < 2 * t / (2 - c))
         elif c == EDGE:
             for (k, j), gain in GAINS.items():
-                found[_name(gain, c, t)] = of_means(columns, _gain(at[k], at[j], j - k))
+                measurements[_name(gain, c, t)] = of_means(columns, _gain(at[k], at[j], j - k))
         else:
-            found[_name(FACTOR, c, t)] = of_means(columns, _factor(at[EARLY], at[LATE], LATE - EARLY))
-    return found
+            measurements[_name(FACTOR, c, t)] = of_means(columns, _factor(at[EARLY], at[LATE], LATE - EARLY))
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def kl(p: Law, q: Law) -> float:
 
 def predict() -> list[Prediction]:
     """Closed forms; at t = 0 the start itself."""
-    found = []
+    predictions = []
     for start, end, times, h in WAYS:
         for t in (0.0, *times):
             true, scheme = law(t, start, end), euler(t, h, start, end)
@@ -100,22 +100,22 @@ def predict() -> list[Prediction]:
                 ("variance", "x^2", true.variance, scheme.variance),
                 ("KL", "nat", kl(true, end), kl(scheme, end)),
             ):
-                found.append(Prediction(_name(what, t, start, end), AS_WRITTEN, {"t": t}, unit, value, abs(value - other)))
-    return found
+                predictions.append(Prediction(_name(what, t, start, end), AS_WRITTEN, {"t": t}, unit, value, abs(value - other)))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """A run of ULA each way."""
-    found = {}
+    measurements = {}
     for start, end, times, h in WAYS:
         starts, stream = (generator(master, "claim", "two-gaussians", f"{start} to {end}", use) for use in ("start", "sample"))
         x = normal(*start).sample(CHAINS, starts)
         later = langevin(normal(*end), x, h, times, stream)
         for t, chains in zip((0.0, *times), (x[:, 0], *later[..., 0]), strict=True):
-            found[_name("mean", t, start, end)] = mean(chains)
-            found[_name("variance", t, start, end)] = variance(chains)
-            found[_name("KL", t, start, end)] = of_means(moments(chains - end.mean), _kl_to(end.variance))
-    return found
+            measurements[_name("mean", t, start, end)] = mean(chains)
+            measurements[_name("variance", t, start, end)] = variance(chains)
+            measurements[_name("KL", t, start, end)] = of_means(moments(chains - end.mean), _kl_to(end.variance))
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def picture(master: int) -> dict[str, Any]:
 
 
 def _kl_to(s: float) -> Callable[[Tensor], Tensor]:
-    def of(m: Tensor) -> Tensor:
+    def function(m: Tensor) -> Tensor:
         return (m[1] / s - 1 - ((m[1] - m[0] ** 2) / s).log()) / 2
 
-    return of
+    return function

@@ -64,7 +64,7 @@ def temperature_corrected(h: float) -> float:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for h in (*STEP_SIZES, ALIKE):
         euler, literal, rest = 2 / (2 - h), 2 * h / (2 - h), (1 - h) ** (2 * STEPS)
         written, corrected = (IDENTITY, IDENTITY) if h == ALIKE else (AS_WRITTEN, CORRECTED)
@@ -73,8 +73,8 @@ def predict() -> list[Prediction]:
             (TRUE, corrected, h, euler),
             (GIVEN, corrected, h**2, literal),
         ):
-            found.append(Prediction(_name(what, h), group, {"step_size": h, "increment_variance": increment}, "x^2", v, v * rest))
-    return found
+            predictions.append(Prediction(_name(what, h), group, {"step_size": h, "increment_variance": increment}, "x^2", v, v * rest))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -86,11 +86,11 @@ def measure(master: int) -> dict[str, Measurement]:
     stream = generator(master, "claim", "wiener-increment", "sample")
     start = torch.zeros(1, CHAINS, 1)
     samples = run(sampler, exact_density(target), start, (STEPS,), [stream], GRADIENTS).samples[0, 0, ..., 0]  # (cell, chain)
-    found = {}
+    measurements = {}
     for h, written, corrected in zip(step_sizes, *samples.chunk(2), strict=True):
-        found[_name(WRITTEN, h)] = found[_name(GIVEN, h)] = variance(written)
-        found[_name(TRUE, h)] = variance(corrected)
-    return found
+        measurements[_name(WRITTEN, h)] = measurements[_name(GIVEN, h)] = variance(written)
+        measurements[_name(TRUE, h)] = variance(corrected)
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

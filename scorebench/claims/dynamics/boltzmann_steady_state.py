@@ -68,17 +68,17 @@ def _slope(t: float) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms and quadrature."""
-    found = []
+    predictions = []
     for t in TEMPERATURES:
         setting = {"temperature": t}
-        found.append(Prediction(_variance(t), AS_WRITTEN, setting, "x^2", 2 * t / (2 - STEP_SIZE), 1e-5 * t))
+        predictions.append(Prediction(_variance(t), AS_WRITTEN, setting, "x^2", 2 * t / (2 - STEP_SIZE), 1e-5 * t))
         z, square, inner, outer = (
             _gibbs(t, power, low, high) for power, low, high in ((0, 0.0, 9.0), (2, 0.0, 9.0), (0, 0.0, INNER), (0, *OUTER))
         )
-        found.append(Prediction(_square(t), AS_WRITTEN, setting, "x^2", square / z))
-        found.append(Prediction(_ratio(t), AS_WRITTEN, setting, "", math.log(inner / outer)))
-        found.append(Prediction(_slope(t), AS_WRITTEN, setting, "1/V", -1 / t, NUMERICAL / t))
-    return found
+        predictions.append(Prediction(_square(t), AS_WRITTEN, setting, "x^2", square / z))
+        predictions.append(Prediction(_ratio(t), AS_WRITTEN, setting, "", math.log(inner / outer)))
+        predictions.append(Prediction(_slope(t), AS_WRITTEN, setting, "1/V", -1 / t, NUMERICAL / t))
+    return predictions
 
 
 def _gibbs(t: float, power: int, low: float, high: float) -> float:
@@ -96,7 +96,7 @@ def _gibbs(t: float, power: int, low: float, high: float) -> float:
 
 def measure(master: int) -> dict[str, Measurement]:
     """ULA in the parabola; MALA and the solver in the double well."""
-    found = {}
+    measurements = {}
     well = double_well()
     for t in TEMPERATURES:
 
@@ -105,19 +105,19 @@ def measure(master: int) -> dict[str, Measurement]:
 
         start = normal(0.0, t).sample(CHAINS, stream("start"))
         (x,) = langevin(normal(0.0, 1.0), start, STEP_SIZE, (STEPS * STEP_SIZE,), stream("ula"), t)[..., 0]
-        found[_variance(t)] = variance(x)
+        measurements[_variance(t)] = variance(x)
 
         x = _in_well(t, stream("inside"), stream("mala")).double()
-        found[_square(t)] = mean(x.square())
+        measurements[_square(t)] = mean(x.square())
         inner, outer = x.abs() < INNER, (x.abs() > OUTER[0]) & (x.abs() < OUTER[1])
-        found[_ratio(t)] = of_means(torch.stack([inner, outer], -1), lambda m: (m[0] / m[1]).log())
+        measurements[_ratio(t)] = of_means(torch.stack([inner, outer], -1), lambda m: (m[0] / m[1]).log())
 
         matrix = fokker_planck.generator(well.score, t, AXIS)
         masses = fokker_planck.steady_state(matrix)
         v = (fokker_planck.centres(AXIS)[:, 0].numpy() ** 2 - 1) ** 2
         deep = v < DEPTH * t
-        found[_slope(t)] = Measurement(float(np.polyfit(v[deep], np.log(masses[deep]), 1)[0]))
-    return found
+        measurements[_slope(t)] = Measurement(float(np.polyfit(v[deep], np.log(masses[deep]), 1)[0]))
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

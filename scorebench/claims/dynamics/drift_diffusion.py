@@ -48,12 +48,12 @@ def _name(moment: str, what: str, t: float, temperature: float) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms; drift alone is both at T = 0."""
-    found = []
+    predictions = []
 
     def add(what: str, t: float, temperature: float, law: tuple[float, float], gaps: tuple[float, float]) -> None:
         setting = {"t": t, "temperature": temperature}
         for moment, unit, value, gap in zip(("mean", "variance"), ("x", "x^2"), law, gaps, strict=True):
-            found.append(Prediction(_name(moment, what, t, temperature), AS_WRITTEN, setting, unit, value, gap + ROUNDING))
+            predictions.append(Prediction(_name(moment, what, t, temperature), AS_WRITTEN, setting, unit, value, gap + ROUNDING))
 
     for t, temperature in product(TIMES, (0.0, *TEMPERATURES)):
         law = ou_law(t, START, 0.0, temperature)
@@ -61,7 +61,7 @@ def predict() -> list[Prediction]:
         add(BOTH if temperature else DRIFT, t, temperature, law, (abs(law[0] - m), abs(law[1] - v)))
         if temperature:
             add(DIFFUSION, t, temperature, (START, 2 * temperature * t), (0.0, 0.0))
-    return found
+    return predictions
 
 
 def _density(what: str) -> Target | Density:
@@ -70,7 +70,7 @@ def _density(what: str) -> Target | Density:
 
 def measure(master: int) -> dict[str, Measurement]:
     """ULA with the score, with noise, with both."""
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for what, temperature in ((DRIFT, 0.0), *product((DIFFUSION, BOTH), TEMPERATURES)):
         stream = generator(master, "claim", "drift-diffusion", what, temperature)
         start = torch.full((CHAINS if temperature else 8, 1), START)
@@ -80,8 +80,8 @@ def measure(master: int) -> dict[str, Measurement]:
             strict=True,
         ):
             for moment, measured in (("mean", mean(x)), ("variance", variance(x))):
-                found[_name(moment, what, t, temperature)] = measured if temperature else Measurement(measured.measured)
-    return found
+                measurements[_name(moment, what, t, temperature)] = measured if temperature else Measurement(measured.measured)
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

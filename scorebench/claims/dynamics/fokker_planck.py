@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.sparse.linalg import eigs
 from scipy.stats import norm
 from torch import Tensor
 
@@ -78,57 +77,59 @@ def _spectrum() -> Spectrum:
 
 def predict() -> list[Prediction]:
     """Closed forms and the spectrum."""
-    found = []
+    predictions = []
     for t in OU_TIMES:
-        found.append(Prediction(_distance(t), AS_WRITTEN, {"t": t}, "", 0.0, FINE))
+        predictions.append(Prediction(_distance(t), AS_WRITTEN, {"t": t}, "", 0.0, FINE))
         laws = ou_law(t, MEAN, VARIANCE), ou_euler_law(STEP_SIZE, round(t / STEP_SIZE), MEAN, VARIANCE)
         for edge in EDGES:
             exact, euler = (float(norm.cdf(edge, m, math.sqrt(v))) for m, v in laws)
-            found.append(Prediction(_share(edge, t), AS_WRITTEN, {"t": t}, "", exact, abs(exact - euler)))
+            predictions.append(Prediction(_share(edge, t), AS_WRITTEN, {"t": t}, "", exact, abs(exact - euler)))
 
     spectral = _spectrum()
     start = gaussian_density(spectral.nodes, MEAN, VARIANCE)
     kernel = euler_kernel(lambda x: -_slope(x), STEP_SIZE, spectral.nodes)
     for t, means in zip(WELL_TIMES, spectral.mean(spectral.laws(start, list(WELL_TIMES)), lambda x: x), strict=True):
         of_scheme = spectral.mean(np.linalg.matrix_power(kernel, round(t / STEP_SIZE)) @ start, lambda x: x)
-        found.append(Prediction(_mean("the grid", t), AS_WRITTEN, {"t": t}, "x", float(means), FINE))
-        found.append(Prediction(_mean("particles", t), AS_WRITTEN, {"t": t}, "x", float(means), abs(float(means - of_scheme))))
-        found.append(Prediction(_plane("E x_1", t), AS_WRITTEN, {"t": t}, "x", float(means), COARSE))
-        found.append(Prediction(_plane("E x_2^2", t), AS_WRITTEN, {"t": t}, "x^2", ou_law(t, 0.0, VARIANCE)[1], COARSE))
-    return [*found, Prediction(GAP, AS_WRITTEN, {}, "1/t", float(spectral.rates[1]), FINE)]
+        predictions.append(Prediction(_mean("the grid", t), AS_WRITTEN, {"t": t}, "x", float(means), FINE))
+        predictions.append(Prediction(_mean("particles", t), AS_WRITTEN, {"t": t}, "x", float(means), abs(float(means - of_scheme))))
+        predictions.append(Prediction(_plane("E x_1", t), AS_WRITTEN, {"t": t}, "x", float(means), COARSE))
+        predictions.append(Prediction(_plane("E x_2^2", t), AS_WRITTEN, {"t": t}, "x^2", ou_law(t, 0.0, VARIANCE)[1], COARSE))
+    return [*predictions, Prediction(GAP, AS_WRITTEN, {}, "1/t", float(spectral.rates[1]), FINE)]
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """The grid, then particles."""
-    found = {}
+    measurements = {}
     round_well, well = gaussian(dim=1), double_well()
     start = _masses(OU_AXIS, MEAN, VARIANCE)
     for t, law in zip(
         OU_TIMES, fokker_planck.evolve(fokker_planck.generator(round_well.score, 1.0, OU_AXIS), start, OU_TIMES), strict=True
     ):
-        found[_distance(t)] = Measurement(float(np.abs(law - _masses(OU_AXIS, *ou_law(t, MEAN, VARIANCE))).sum()))
+        measurements[_distance(t)] = Measurement(float(np.abs(law - _masses(OU_AXIS, *ou_law(t, MEAN, VARIANCE))).sum()))
 
     matrix, x = fokker_planck.generator(well.score, 1.0, WELL_AXIS), fokker_planck.centres(WELL_AXIS)[:, 0].numpy()
     for t, law in zip(WELL_TIMES, fokker_planck.evolve(matrix, _masses(WELL_AXIS, MEAN, VARIANCE), WELL_TIMES), strict=True):
-        found[_mean("the grid", t)] = Measurement(float(law @ x))
-    slowest = eigs(matrix, 2, sigma=0.1, return_eigenvectors=False)  # 0 and minus the gap are nearest to .1
-    found[GAP] = Measurement(float(-slowest.real.min()))
+        measurements[_mean("the grid", t)] = Measurement(float(law @ x))
+    measurements[GAP] = Measurement(fokker_planck.spectral_gap(matrix, 0.1))
 
     plane = fokker_planck.generator(double_well(dim=2).score, 1.0, *PLANE_AXES)
     start = np.outer(_masses(PLANE_AXES[0], MEAN, VARIANCE), _masses(PLANE_AXES[1], 0.0, VARIANCE)).ravel()
     at = fokker_planck.centres(*PLANE_AXES).numpy()
     for t, law in zip(WELL_TIMES, fokker_planck.evolve(plane, start, WELL_TIMES), strict=True):
-        found[_plane("E x_1", t)], found[_plane("E x_2^2", t)] = Measurement(float(law @ at[:, 0])), Measurement(float(law @ at[:, 1] ** 2))
+        measurements[_plane("E x_1", t)], measurements[_plane("E x_2^2", t)] = (
+            Measurement(float(law @ at[:, 0])),
+            Measurement(float(law @ at[:, 1] ** 2)),
+        )
 
     for use, target, times in (("harmonic", round_well, OU_TIMES), ("double well", well, WELL_TIMES)):
         starts, stream = (generator(master, "claim", "fokker-planck", use, what) for what in ("start", "sample"))
         particles = normal(MEAN, VARIANCE).sample(CHAINS, starts)
         for t, chains in zip(times, langevin(target, particles, STEP_SIZE, times, stream)[..., 0], strict=True):
             if target is well:
-                found[_mean("particles", t)] = mean(chains)
+                measurements[_mean("particles", t)] = mean(chains)
             else:
-                found |= {_share(edge, t): mean(chains < edge) for edge in EDGES}
-    return found
+                measurements |= {_share(edge, t): mean(chains < edge) for edge in EDGES}
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

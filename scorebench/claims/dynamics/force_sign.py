@@ -40,24 +40,24 @@ FALLS = "x(1) by x'{s} = +grad V, if that force led to the minimum"
 def predict() -> list[Prediction]:
     """Closed forms."""
     h = 1 / STEPS
-    found = []
+    predictions = []
     for sign, b, newton in (("-", -1.0, math.cos(1)), ("+", 1.0, math.cosh(1))):
         gap = abs((1 + b * h) ** STEPS - math.exp(b)) + 1e-3 * math.exp(b)
-        found.append(Prediction(NEWTON.format(sign=sign), CORRECTED, {}, "x", newton, 1e-9))
-        found.append(Prediction(OVERDAMPED.format(sign=sign), CORRECTED, {}, "x", math.exp(b), gap))
-    found.append(Prediction(FALLS.format(s="'"), AS_WRITTEN, {}, "x", math.cos(1), 1e-9))
-    found.append(Prediction(FALLS.format(s=""), AS_WRITTEN, {}, "x", math.exp(-1), 1e-3))
-    return found
+        predictions.append(Prediction(NEWTON.format(sign=sign), CORRECTED, {}, "x", newton, 1e-9))
+        predictions.append(Prediction(OVERDAMPED.format(sign=sign), CORRECTED, {}, "x", math.exp(b), gap))
+    predictions.append(Prediction(FALLS.format(s="'"), AS_WRITTEN, {}, "x", math.cos(1), 1e-9))
+    predictions.append(Prediction(FALLS.format(s=""), AS_WRITTEN, {}, "x", math.exp(-1), 1e-3))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Four paths, without noise: the master seed does nothing."""
-    found = {}
+    measurements = {}
     for sign, b in (("-", -1.0), ("+", 1.0)):
         path = solve_ivp(lambda t, y, b=b: (y[1], b * y[0]), (0, 1), (1.0, 0.0), method="DOP853", rtol=1e-12, atol=1e-12)
-        found[NEWTON.format(sign=sign)] = Measurement(float(path.y[0, -1]))
+        measurements[NEWTON.format(sign=sign)] = Measurement(float(path.y[0, -1]))
         end = langevin(linear(b), torch.ones(1, 1), 1 / STEPS, (1.0,), torch.Generator(), 0.0)
-        found[OVERDAMPED.format(sign=sign)] = Measurement(float(end))
-    found[FALLS.format(s="'")] = found[NEWTON.format(sign="+")]
-    found[FALLS.format(s="")] = found[OVERDAMPED.format(sign="+")]
-    return found
+        measurements[OVERDAMPED.format(sign=sign)] = Measurement(float(end))
+    measurements[FALLS.format(s="'")] = measurements[NEWTON.format(sign="+")]
+    measurements[FALLS.format(s="")] = measurements[OVERDAMPED.format(sign="+")]
+    return measurements

@@ -57,22 +57,22 @@ def _euler_law(b: float, t: float) -> tuple[float, float]:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for (drift, b), t in product(SIGNS.items(), TIMES):
         for k, what in enumerate(("mean", "variance")):
             value, unit = _law(b, t)[k], "x" if what == "mean" else "x^2"
             gap = abs(value - _euler_law(b, t)[k])
             of_particles, of_density = (f"{what} of {whose} at t = {t:g}, drift {drift}" for whose in ("particles", "the density"))
-            found.append(Prediction(of_particles, CORRECTED, {"t": t}, unit, value, gap))
-            found.append(Prediction(of_density, CORRECTED, {"t": t}, unit, value, NUMERICAL * value))
+            predictions.append(Prediction(of_particles, CORRECTED, {"t": t}, unit, value, gap))
+            predictions.append(Prediction(of_density, CORRECTED, {"t": t}, unit, value, NUMERICAL * value))
             if b > 0:
-                found.append(Prediction(f"{of_particles}, if it contracts", AS_WRITTEN, {"t": t}, unit, _law(-b, t)[k], gap))
-    return found
+                predictions.append(Prediction(f"{of_particles}, if it contracts", AS_WRITTEN, {"t": t}, unit, _law(-b, t)[k], gap))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Particles and the density, with either sign."""
-    found = {}
+    measurements = {}
     starts, stream = (generator(master, "claim", "fp-drift-sign", use) for use in ("start", "sample"))
     start = normal(MEAN, VARIANCE).sample(CHAINS, starts)
     edges = np.linspace(AXIS[0], AXIS[1], AXIS[2] + 1)
@@ -89,8 +89,8 @@ def measure(master: int) -> dict[str, Measurement]:
                 ("variance", variance(chains), float(density @ (x - middle) ** 2)),
             ):
                 name = f"{what} of particles at t = {t:g}, drift {drift}"
-                found[name] = of_chains
-                found[f"{what} of the density at t = {t:g}, drift {drift}"] = Measurement(of_density)
+                measurements[name] = of_chains
+                measurements[f"{what} of the density at t = {t:g}, drift {drift}"] = Measurement(of_density)
                 if b > 0:
-                    found[f"{name}, if it contracts"] = of_chains
-    return found
+                    measurements[f"{name}, if it contracts"] = of_chains
+    return measurements

@@ -56,16 +56,16 @@ def predict() -> list[Prediction]:
     k = LATER / TAU
     displacement = 2 * EQUIPARTITION * TAU**2 * (k - 1 + math.exp(-k))
     euler = _euler()
-    found = [
+    predictions = [
         Prediction(LEADING, CORRECTED, {}, "v^2", EQUIPARTITION, abs(EQUIPARTITION - euler[0]) + math.exp(-2 * BEFORE / TAU)),
         Prediction(CORRELATION, CORRECTED, {"t": LAG}, "", math.exp(-LAG / TAU), abs(math.exp(-LAG / TAU) - euler[1])),
         Prediction(DISPLACEMENT, CORRECTED, {"t": LATER}, "x^2", displacement, abs(displacement - euler[2])),
     ]
     for h in LITERAL_STEPS:
         value = h * EQUIPARTITION / (1 - h / (2 * TAU))
-        found.append(Prediction(LITERAL.format(h=h), CORRECTED, {"h": h}, "v^2", value))
-        found.append(Prediction(f"{LITERAL.format(h=h)}, if equipartition holds", AS_WRITTEN, {"h": h}, "v^2", EQUIPARTITION))
-    return found
+        predictions.append(Prediction(LITERAL.format(h=h), CORRECTED, {"h": h}, "v^2", value))
+        predictions.append(Prediction(f"{LITERAL.format(h=h)}, if equipartition holds", AS_WRITTEN, {"h": h}, "v^2", EQUIPARTITION))
+    return predictions
 
 
 def _euler() -> tuple[float, float, float]:
@@ -91,7 +91,7 @@ def measure(master: int) -> dict[str, Measurement]:
     middle = forward(start, LAG, noise)
     end = forward(middle, LATER - LAG, noise)
     v, later = start[:, 1], middle[:, 1]
-    found = {
+    measurements = {
         LEADING: variance(v, "particles"),
         CORRELATION: of_means(torch.stack([v * later, v.square(), later.square()], -1), lambda m: m[0] / (m[1] * m[2]).sqrt(), "particles"),
         DISPLACEMENT: of_means(moments(end[:, 0] - start[:, 0]), lambda m: m[1], "particles"),
@@ -100,8 +100,8 @@ def measure(master: int) -> dict[str, Measurement]:
         # eta is a number and not an increment: no square root of h. euler_maruyama has one, so it is given eta/sqrt(h) h.
         still = torch.zeros(PARTICLES, dtype=torch.float64)
         v = euler_maruyama(still, lambda v: -v / TAU, math.sqrt(h) * math.sqrt(2) * SIGMA / MASS, h, steps, stream(h))
-        found[LITERAL.format(h=h)] = found[f"{LITERAL.format(h=h)}, if equipartition holds"] = variance(v, "particles")
-    return found
+        measurements[LITERAL.format(h=h)] = measurements[f"{LITERAL.format(h=h)}, if equipartition holds"] = variance(v, "particles")
+    return measurements
 
 
 def _drift(state: Tensor) -> Tensor:

@@ -61,45 +61,45 @@ def _correlation(m: float) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for friction in FRICTIONS:
         value = 1 / friction
         gap = value / (1 - STEP_SIZE / (2 * friction)) - value + 1e-5
-        found.append(Prediction(_variance(friction), UNIT if friction == 1 else CORRECTED, {"lambda": friction}, "x^2", value, gap))
+        predictions.append(Prediction(_variance(friction), UNIT if friction == 1 else CORRECTED, {"lambda": friction}, "x^2", value, gap))
         if friction != 1:
-            found.append(Prediction(f"{_variance(friction)}, as stated", OTHER, {"lambda": friction}, "x^2", 1.0, gap))
+            predictions.append(Prediction(f"{_variance(friction)}, as stated", OTHER, {"lambda": friction}, "x^2", 1.0, gap))
     for m in MASSES:
         root = math.sqrt(1 - 4 * m)
         slow, fast = (-1 + root) / (2 * m), (-1 - root) / (2 * m)
         value = (slow * math.exp(fast * LAG) - fast * math.exp(slow * LAG)) / (slow - fast)
         step = np.eye(2) + FINE * np.array([[0, 1], [-1 / m, -1 / m]])
         gap = abs(np.linalg.matrix_power(step, round(LAG / FINE))[0, 0] - value)
-        found.append(Prediction(_correlation(m), CORRECTED, {"m": m}, "", value, float(gap)))
+        predictions.append(Prediction(_correlation(m), CORRECTED, {"m": m}, "", value, float(gap)))
         if m == STATED_MASS:
-            found.append(Prediction(f"{_correlation(m)}, as stated", HEAVY, {"m": m}, "", math.exp(-LAG), float(gap)))
-    return found
+            predictions.append(Prediction(f"{_correlation(m)}, as stated", HEAVY, {"m": m}, "", math.exp(-LAG), float(gap)))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """The overdamped equation at three frictions, Newton's at three masses."""
-    found = {}
+    measurements = {}
     for friction in FRICTIONS:
         stream = generator(master, "claim", "overdamped-limit", "friction", friction)
         start = normal(0.0, 1.0).sample(CHAINS, stream)
         (x,) = langevin(linear(-1 / friction), start, STEP_SIZE, (RELAXED * friction,), stream, 1 / friction**2)[..., 0]
-        found[_variance(friction)] = variance(x)
+        measurements[_variance(friction)] = variance(x)
         if friction != 1:
-            found[f"{_variance(friction)}, as stated"] = found[_variance(friction)]
+            measurements[f"{_variance(friction)}, as stated"] = measurements[_variance(friction)]
     for m in MASSES:
         stream = generator(master, "claim", "overdamped-limit", "mass", m)
         velocity = torch.randn(PARTICLES, generator=stream, dtype=torch.float64) / math.sqrt(m)
         state = torch.stack([torch.full_like(velocity, FAR), velocity], -1)  # (particle, (x, v))
         kick = torch.tensor([0.0, math.sqrt(2) / m], dtype=torch.float64)
         x = euler_maruyama(state, partial(_newton, m=m), kick, FINE, round(LAG / FINE), stream)[:, 0]
-        found[_correlation(m)] = mean(x / FAR, "particles")
+        measurements[_correlation(m)] = mean(x / FAR, "particles")
         if m == STATED_MASS:
-            found[f"{_correlation(m)}, as stated"] = found[_correlation(m)]
-    return found
+            measurements[f"{_correlation(m)}, as stated"] = measurements[_correlation(m)]
+    return measurements
 
 
 def _newton(state: Tensor, m: float) -> Tensor:

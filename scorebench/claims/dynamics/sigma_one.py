@@ -69,33 +69,35 @@ def _moment(t: float, power: int, low: float, high: float) -> float:
 
 def predict() -> list[Prediction]:
     """Quadrature; T = 1, where both readings agree, stands with what holds."""
-    edge, found = 30.0, []
+    edge, predictions = 30.0, []
     for t in TEMPERATURES:
         left, right = _moment(t, 0, -edge, 0), _moment(t, 0, 0, edge)
         variance = _moment(t, 2, -edge, 0) / left - (_moment(t, 1, -edge, 0) / left) ** 2
         if t == 1:
             stated = {_share: right / (left + right), _within: variance}
-        found.append(Prediction(_share(t), CORRECTED, {"temperature": t}, "", right / (left + right)))
-        found.append(Prediction(_within(t), CORRECTED, {"temperature": t}, "x^2", variance))
-    found.append(Prediction(BY_MALA, CORRECTED, {"temperature": 4.0}, "", right / (left + right)))
+        predictions.append(Prediction(_share(t), CORRECTED, {"temperature": t}, "", right / (left + right)))
+        predictions.append(Prediction(_within(t), CORRECTED, {"temperature": t}, "x^2", variance))
+    predictions.append(Prediction(BY_MALA, CORRECTED, {"temperature": 4.0}, "", right / (left + right)))
     for t, (name, value) in product(TEMPERATURES, stated.items()):
         if t != 1:
-            found.append(Prediction(f"{name(t)}, if p is sampled", AS_WRITTEN, {"temperature": t}, "", value))
-    return found
+            predictions.append(Prediction(f"{name(t)}, if p is sampled", AS_WRITTEN, {"temperature": t}, "", value))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Weighted draws, and MALA."""
-    found = {}
+    measurements = {}
     starts = on_line(*PARTS).sample(CHAINS, generator(master, "claim", "sigma-one", "start"))
     for t in TEMPERATURES:
-        found[_share(t)] = _by_weights(t, generator(master, "claim", "sigma-one", "draws", t))
+        measurements[_share(t)] = _by_weights(t, generator(master, "claim", "sigma-one", "draws", t))
         local = _mala(starts, t / 2, t, 60, generator(master, "claim", "sigma-one", "local", t))
         left = (local < 0).double()
         shifted = local + 5
-        found[_within(t)] = of_means(torch.stack([left, left * shifted, left * shifted.square()], -1), _variance)
-    found[BY_MALA] = mean(_mala(starts[:MIXING_CHAINS], 0.1, 4.0, 2_000, generator(master, "claim", "sigma-one", "mixing")) > 0)
-    return found | {f"{name(t)}, if p is sampled": found[name(t)] for name, t in product((_share, _within), TEMPERATURES) if t != 1}
+        measurements[_within(t)] = of_means(torch.stack([left, left * shifted, left * shifted.square()], -1), _variance)
+    measurements[BY_MALA] = mean(_mala(starts[:MIXING_CHAINS], 0.1, 4.0, 2_000, generator(master, "claim", "sigma-one", "mixing")) > 0)
+    return measurements | {
+        f"{name(t)}, if p is sampled": measurements[name(t)] for name, t in product((_share, _within), TEMPERATURES) if t != 1
+    }
 
 
 def _by_weights(t: float, stream: torch.Generator) -> Measurement:

@@ -48,8 +48,8 @@ def _name(h: float) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = [Prediction(AS_A_DERIVATIVE, AS_WRITTEN, {}, "", 0.0), Prediction(LEADING, CORRECTED, {}, "", -1.0)]
-    return found + [Prediction(_name(k * FINEST), CORRECTED, {"dt": k * FINEST}, "1/t", 1 / (k * FINEST)) for k in STEPS]
+    predictions = [Prediction(AS_A_DERIVATIVE, AS_WRITTEN, {}, "", 0.0), Prediction(LEADING, CORRECTED, {}, "", -1.0)]
+    return predictions + [Prediction(_name(k * FINEST), CORRECTED, {"dt": k * FINEST}, "1/t", 1 / (k * FINEST)) for k in STEPS]
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -58,9 +58,9 @@ def measure(master: int) -> dict[str, Measurement]:
     stream = generator(master, "claim", "wiener-derivative", "sample")
     paths = langevin(density, torch.zeros(CHAINS, 1), FINEST, [k * FINEST for k in STEPS], stream, 0.5)[..., 0]  # (time, chain)
     quotients = [x / (k * FINEST) for k, x in zip(STEPS, paths, strict=True)]
-    found = {_name(k * FINEST): variance(q) for k, q in zip(STEPS, quotients, strict=True)}
+    measurements = {_name(k * FINEST): variance(q) for k, q in zip(STEPS, quotients, strict=True)}
     slope = of_means(torch.cat([moments(quotients[0]), moments(quotients[-1])], -1), _slope)
-    return found | {LEADING: slope, AS_A_DERIVATIVE: slope}
+    return measurements | {LEADING: slope, AS_A_DERIVATIVE: slope}
 
 
 def _slope(m: Tensor) -> Tensor:

@@ -36,25 +36,25 @@ TIMES, STEP_SIZE, CHAINS = (1.0, 2.0, 3.0), 0.01, 200_000
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for t in TIMES:
         law, euler = ou_law(t, MEAN, VARIANCE), ou_euler_law(STEP_SIZE, round(t / STEP_SIZE), MEAN, VARIANCE)
         gaps = [abs(a - b) for a, b in zip(law, euler, strict=True)]
         setting = {"t": t}
-        found.append(
+        predictions.append(
             Prediction(f"variance at t = {t:g}, if x goes to 0", AS_WRITTEN, setting, "x^2", law[1] - ou_law(t, MEAN, 0.0)[1], gaps[1])
         )
-        found.append(Prediction(f"mean at t = {t:g}", CORRECTED, setting, "x", law[0], gaps[0]))
-        found.append(Prediction(f"variance at t = {t:g}", CORRECTED, setting, "x^2", law[1], gaps[1]))
-    return found
+        predictions.append(Prediction(f"mean at t = {t:g}", CORRECTED, setting, "x", law[0], gaps[0]))
+        predictions.append(Prediction(f"variance at t = {t:g}", CORRECTED, setting, "x^2", law[1], gaps[1]))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """One run of ULA, looked at three times."""
     starts, stream = (generator(master, "claim", "x-to-zero", use) for use in ("start", "sample"))
     start = normal(MEAN, VARIANCE).sample(CHAINS, starts)
-    found = {}
+    measurements = {}
     for t, x in zip(TIMES, langevin(gaussian(dim=1), start, STEP_SIZE, TIMES, stream)[..., 0], strict=True):
-        found[f"mean at t = {t:g}"] = mean(x)
-        found[f"variance at t = {t:g}, if x goes to 0"] = found[f"variance at t = {t:g}"] = variance(x)
-    return found
+        measurements[f"mean at t = {t:g}"] = mean(x)
+        measurements[f"variance at t = {t:g}, if x goes to 0"] = measurements[f"variance at t = {t:g}"] = variance(x)
+    return measurements

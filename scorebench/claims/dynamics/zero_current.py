@@ -71,7 +71,7 @@ def predict() -> list[Prediction]:
     velocity = 2 * math.pi * _stratonovich()
     gap = abs(velocity - _euler_velocity())
     spread = 2 / (2 - PLANE_STEP * (1 + OMEGA**2))
-    found = [
+    predictions = [
         Prediction(FALL, LINE, {}, "", LATE - EARLY + (late**2 - early**2) / 2, NUMERICAL),
         Prediction(AT_LAST, LINE, {}, "1/t", 0.0, 1e-9),
     ]
@@ -79,9 +79,9 @@ def predict() -> list[Prediction]:
         (LEADING, "x/t", velocity, gap),
         (ROTATION, "x^2/t", 2 * OMEGA, 2 * OMEGA * (spread - 1)),
     ):
-        found.append(Prediction(what, CORRECTED, {}, unit, value, tolerance))
-        found.append(Prediction(STATED.format(what=what), ROUND, {}, unit, 0.0, tolerance))
-    return found
+        predictions.append(Prediction(what, CORRECTED, {}, unit, value, tolerance))
+        predictions.append(Prediction(STATED.format(what=what), ROUND, {}, unit, 0.0, tolerance))
+    return predictions
 
 
 def _stratonovich() -> float:
@@ -113,14 +113,14 @@ def measure(master: int) -> dict[str, Measurement]:
     laws = fokker_planck.evolve(solver, np.diff(norm.cdf(edges, START, 1.0)), (EARLY, LATE))
     currents = np.stack([fokker_planck.current(solver, law) for law in (*laws, fokker_planck.steady_state(solver))])
     face = int(np.abs(edges[1:-1]).argmin())
-    found = {
+    measurements = {
         FALL: Measurement(float(np.log(currents[0, face] / currents[1, face]))),
         AT_LAST: Measurement(float(np.abs(currents[2]).max())),
     }
 
     stream = generator(master, "claim", "zero-current", "ring")
     early, late = langevin(Density(score=_ring_drift), torch.zeros(RING_CHAINS, 1), RING_STEP, RING_TIMES, stream)[..., 0]
-    found[LEADING] = mean((late - early) / (RING_TIMES[1] - RING_TIMES[0]))
+    measurements[LEADING] = mean((late - early) / (RING_TIMES[1] - RING_TIMES[0]))
 
     stream = generator(master, "claim", "zero-current", "plane")
     at = torch.randn(PLANE_CHAINS, 2, generator=stream, dtype=torch.float64)
@@ -129,8 +129,8 @@ def measure(master: int) -> dict[str, Measurement]:
         after = euler_maruyama(at, _rotating, math.sqrt(2), PLANE_STEP, 1, stream)
         swept += at[:, 0] * after[:, 1] - at[:, 1] * after[:, 0]
         at = after
-    found[ROTATION] = mean(swept / (PLANE_STEP * PLANE_STEPS))
-    return found | {STATED.format(what=what): found[what] for what in (LEADING, ROTATION)}
+    measurements[ROTATION] = mean(swept / (PLANE_STEP * PLANE_STEPS))
+    return measurements | {STATED.format(what=what): measurements[what] for what in (LEADING, ROTATION)}
 
 
 def _rotating(at: Tensor) -> Tensor:

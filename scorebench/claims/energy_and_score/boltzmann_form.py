@@ -46,6 +46,7 @@ INTEGRABLE, NOT = "integrable", "not integrable"
 CONDITIONS = {"integrable": True, "not integrable": False}
 REFERENCE = "LeCun et al. (2006), section 1.3; Neal (2001)"
 LEADING = "log Z of the double well at T = 1"
+USES = {"model": ("mlp_energy",), "loss": ("implicit", "denoising")}
 
 TEMPERATURES, CHAINS, LEVELS = (0.25, 1.0, 4.0), 20_000, 100
 NEAR, FAR, SMALL = 40.0, 80.0, 10.0
@@ -72,24 +73,24 @@ def _tail(what: str) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms, and adaptive quadrature for the double well."""
-    found = []
+    predictions = []
     for t in TEMPERATURES:
         z, _ = quad(lambda x, t=t: math.exp(-((x * x - 1) ** 2) / t), -9, 9, points=(-1, 0, 1), epsabs=0, epsrel=1e-10, limit=200)
-        found.append(Prediction(_log_z(f"the double well at T = {t:g}"), INTEGRABLE, {"temperature": t}, "nat", math.log(z)))
-    found += [
+        predictions.append(Prediction(_log_z(f"the double well at T = {t:g}"), INTEGRABLE, {"temperature": t}, "nat", math.log(z)))
+    predictions += [
         Prediction(_log_z(NETWORK), INTEGRABLE, {}, "nat", 0.0),
         Prediction(_growth(NETWORK), INTEGRABLE, {"L": NEAR}, "nat", 0.0, 1e-6),
         Prediction(_tail(NETWORK), INTEGRABLE, {}, "", 1.0),
     ]
     for trained in TRAINED:
-        found += [
+        predictions += [
             Prediction(_less(trained), INTEGRABLE, {}, "nat", 0.0, 1e-6),
             Prediction(_growth(trained), INTEGRABLE, {"L": NEAR}, "nat", 0.0, 1e-6),
             Prediction(_tail(trained), INTEGRABLE, {}, "", 1.0),
         ]
     ratio = (8 * SMALL + 4 * math.sinh(2 * SMALL)) / (4 * SMALL + 4 * math.sinh(SMALL))
     return [
-        *found,
+        *predictions,
         Prediction(_growth(NEGATED), NOT, {"L": SMALL}, "nat", 0.0, 1e-6),
         Prediction(_tail(NEGATED), NOT, {}, "", 1.0),
         Prediction(f"{_growth(NEGATED)}, in closed form", CORRECTED, {"L": SMALL}, "nat", math.log(ratio), 1e-6),
@@ -103,22 +104,22 @@ def measure(master: int) -> dict[str, Measurement]:
     def stream(use: object) -> torch.Generator:
         return generator(master, "claim", "boltzmann-form", use)
 
-    found = {}
+    measurements = {}
     for t in TEMPERATURES:
         z = log_z(_double_well(t), normal(1, 1.5**2), CHAINS, LEVELS, 0.1 * min(t, 1.0), stream(t))
-        found[_log_z(f"the double well at T = {t:g}")] = z
+        measurements[_log_z(f"the double well at T = {t:g}")] = z
 
     network, negated, trained = two_softplus(1.0), two_softplus(-1.0), {name: _trained(loss, master) for name, loss in TRAINED.items()}
-    found[_log_z(NETWORK)] = log_z(network, normal(1, 9.0), CHAINS, LEVELS, 0.5, stream("network"))
+    measurements[_log_z(NETWORK)] = log_z(network, normal(1, 9.0), CHAINS, LEVELS, 0.5, stream("network"))
     for name, energy in trained.items():
         by_ais = log_z(energy, normal(1, 1.5**2), CHAINS, LEVELS, 0.05, stream(name))
-        found[_less(name)] = by_ais._replace(measured=by_ais.measured - _log_integral(energy, NEAR))
+        measurements[_less(name)] = by_ais._replace(measured=by_ais.measured - _log_integral(energy, NEAR))
     for name, energy, half_width in ((NETWORK, network, NEAR), *((n, e, NEAR) for n, e in trained.items()), (NEGATED, negated, SMALL)):
-        found[_growth(name)] = Measurement(_log_integral(energy, 2 * half_width) - _log_integral(energy, half_width))
-        found[_tail(name)] = Measurement(float(is_integrable(energy)))
-    found[f"{_growth(NEGATED)}, in closed form"] = found[_growth(NEGATED)]
-    found[f"{_tail(NEGATED)}, as it should be"] = found[_tail(NEGATED)]
-    return found
+        measurements[_growth(name)] = Measurement(_log_integral(energy, 2 * half_width) - _log_integral(energy, half_width))
+        measurements[_tail(name)] = Measurement(float(is_integrable(energy)))
+    measurements[f"{_growth(NEGATED)}, in closed form"] = measurements[_growth(NEGATED)]
+    measurements[f"{_tail(NEGATED)}, as it should be"] = measurements[_tail(NEGATED)]
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -50,6 +50,7 @@ NEAR, VALLEY, FAR = "on data and beside a mode", "in a valley", "along what it k
 CONDITIONS = {"on data and beside a mode": True, "in a valley": False, "along what it keeps": False}
 REFERENCE = "Zhao et al. (2017), section 2; Alain and Bengio (2014), theorem 1"
 LEADING = "mean energy on data, by the exact score"
+USES = {"model": ("autoencoder",), "loss": ("denoising",)}
 
 PARTS, SIGMA, DRAWS = ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25)), 0.5, 400_000
 TRAINING, RATE, OFF, OFF_VALLEY, OFF_DATA = Training(size=100_000, batch=512, steps=(3_000,)), 2e-2, 0.05, 0.02, 0.005
@@ -94,15 +95,15 @@ def predict() -> list[Prediction]:
             epsrel=1e-10,
         )[0]
     )
-    found = []
+    predictions = []
     for by, off, off_valley, off_data in ((EXACT, 1e-6, 1e-6, 0.0), (TRAINED, OFF, OFF_VALLEY, OFF_DATA)):
-        found.append(Prediction(_on_data(by), NEAR, {}, "x^2", on_data, off_data))
-        found.append(Prediction(_at(1.0, by), NEAR, {"x": 1.0}, "x^2", energy_of(1.0), off))
-        found.append(Prediction(_at(0.0, by), CORRECTED, {"x": 0.0}, "x^2", 0.0, off_valley))
-        found.append(Prediction(STATED.format(by), VALLEY, {"x": 0.0}, "x^2", energy_of(1.0), off))
+        predictions.append(Prediction(_on_data(by), NEAR, {}, "x^2", on_data, off_data))
+        predictions.append(Prediction(_at(1.0, by), NEAR, {"x": 1.0}, "x^2", energy_of(1.0), off))
+        predictions.append(Prediction(_at(0.0, by), CORRECTED, {"x": 0.0}, "x^2", 0.0, off_valley))
+        predictions.append(Prediction(STATED.format(by), VALLEY, {"x": 0.0}, "x^2", energy_of(1.0), off))
     outside, on_margin = "at (10, 0)", MARGIN * VARIANCES[0] / OUTSIDE[0] ** 2
     return [
-        *found,
+        *predictions,
         Prediction(_linear("on data", 1), NEAR, {"k": 1}, "x^2", VARIANCES[1], 1e-5),
         Prediction(_linear(outside, 1), CORRECTED, {"k": 1}, "x^2", 0.0, 0.01),
         Prediction(f"{_linear(outside, 1)}, if no lower than on data", FAR, {"k": 1}, "x^2", VARIANCES[1], 0.01),
@@ -130,13 +131,13 @@ def measure(master: int) -> dict[str, Measurement]:
     loss, model = parse("loss", f"denoising:sigma={SIGMA:g}"), parse("model", f"autoencoder:width=32,sigma={SIGMA:g}")
     fitted = fit(target, model, [loss], [RATE], TRAINING, TRAINING.steps, master, ["ebgan-energy"], "claim")
     network = Bound(fitted.module, {k: v[0, 0] for k, v in fitted.parameters[-1].items()}, fitted.gives_energy)
-    x, found = target.sample(DRAWS, stream("draws")), {}
+    x, measurements = target.sample(DRAWS, stream("draws")), {}
     points = torch.tensor([[0.0], [1.0]])
     for by, s in ((EXACT, noised.score), (TRAINED, lambda x: score(network, x))):
         valley, side = (float(e) for e in reconstruction_error(points, points + SIGMA**2 * s(points)))
-        found[_on_data(by)] = mean(reconstruction_error(x, x + SIGMA**2 * s(x)), "draws")
-        found[_at(0.0, by)] = found[STATED.format(by)] = Measurement(valley)
-        found[_at(1.0, by)] = Measurement(side)
+        measurements[_on_data(by)] = mean(reconstruction_error(x, x + SIGMA**2 * s(x)), "draws")
+        measurements[_at(0.0, by)] = measurements[STATED.format(by)] = Measurement(valley)
+        measurements[_at(1.0, by)] = Measurement(side)
 
     plane = mixture(torch.ones(1), torch.zeros(1, 2), torch.tensor([VARIANCES])).sample(PLANE_DRAWS, stream("plane")).double()
     covariance = plane.T @ plane / PLANE_DRAWS
@@ -144,12 +145,12 @@ def measure(master: int) -> dict[str, Measurement]:
     outside = torch.tensor([OUTSIDE], dtype=torch.float64)
     for k in (1, 2):
         kept = axes[:, 2 - k :]
-        found[_linear("on data", k)] = mean(reconstruction_error(plane, plane @ kept @ kept.T), "draws")
-        found[_linear("at (10, 0)", k)] = Measurement(float(reconstruction_error(outside, outside @ kept @ kept.T)))
+        measurements[_linear("on data", k)] = mean(reconstruction_error(plane, plane @ kept @ kept.T), "draws")
+        measurements[_linear("at (10, 0)", k)] = Measurement(float(reconstruction_error(outside, outside @ kept @ kept.T)))
     a = _with_margin(covariance, outside)
-    found[_margin("on data")] = mean(reconstruction_error(plane, plane @ a.T), "draws")
-    found[_margin("at (10, 0)")] = Measurement(float(reconstruction_error(outside, outside @ a.T)))
-    return found | {f"{_linear('at (10, 0)', 1)}, if no lower than on data": found[_linear("at (10, 0)", 1)]}
+    measurements[_margin("on data")] = mean(reconstruction_error(plane, plane @ a.T), "draws")
+    measurements[_margin("at (10, 0)")] = Measurement(float(reconstruction_error(outside, outside @ a.T)))
+    return measurements | {f"{_linear('at (10, 0)', 1)}, if no lower than on data": measurements[_linear("at (10, 0)", 1)]}
 
 
 def _with_margin(covariance: Tensor, generated: Tensor) -> Tensor:

@@ -60,22 +60,22 @@ def _log_z(dim: int, barrier: float) -> float:
 
 def predict() -> list[Prediction]:
     """Quadrature, and the closed form of a Gaussian."""
-    constants = {what: _log_z(*of) for what, of in BARRIERS.items()} | {
+    constants = {what: _log_z(*options) for what, options in BARRIERS.items()} | {
         NETWORK: math.log(2 * math.pi) + 0.5 * math.log(math.prod(VARIANCES))
     }
-    found = []
+    predictions = []
     for what, log_z in constants.items():
-        found += [Prediction(_name(what, way), AS_WRITTEN, {"V": what}, "nat", -log_z, DOUBLE) for way in WAYS]
-        found.append(Prediction(DEPARTURE.format(what=what), AS_WRITTEN, {"V": what}, "nat", 0.0, SINGLE))
-    return found
+        predictions += [Prediction(_name(what, way), AS_WRITTEN, {"V": what}, "nat", -log_z, DOUBLE) for way in WAYS]
+        predictions.append(Prediction(DEPARTURE.format(what=what), AS_WRITTEN, {"V": what}, "nat", 0.0, SINGLE))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Draws of each, V written out here or given by the network."""
-    found: dict[str, Measurement] = {}
+    measurements: dict[str, Measurement] = {}
     for what, (dim, barrier) in BARRIERS.items():
         box = _integral(partial(_well, barrier), LOW, HIGH) * (_integral(partial(_bell, 1.0), -SIDE, SIDE) if dim == 2 else 1)
-        found |= _both(what, partial(_energy, barrier=barrier), double_well(dim=dim, barrier=barrier), box, master)
+        measurements |= _both(what, partial(_energy, barrier=barrier), double_well(dim=dim, barrier=barrier), box, master)
 
     network = Quadratic(2, generator("structure")).double()
     parameters = {
@@ -85,7 +85,7 @@ def measure(master: int) -> dict[str, Measurement]:
     bound = Bound(network, parameters, True)
     box = _integral(partial(_bell, VARIANCES[0]), LOW, HIGH) * _integral(partial(_bell, VARIANCES[1]), -SIDE, SIDE)
     gaussian = mixture(torch.ones(1), torch.zeros(1, 2), torch.tensor([VARIANCES]))
-    return found | _both(NETWORK, lambda x: -score_and_log_prob(bound, x)[1], gaussian, box, master)
+    return measurements | _both(NETWORK, lambda x: -score_and_log_prob(bound, x)[1], gaussian, box, master)
 
 
 def _energy(x: Tensor, barrier: float) -> Tensor:

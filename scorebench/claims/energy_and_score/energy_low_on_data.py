@@ -38,6 +38,7 @@ STATEMENT = r"E(x) \text{ is low where data is dense, high elsewhere}"
 EXPECTED = "reproduced"
 REFERENCE = "LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4"
 LEADING = "AUROC of the true energy, N(0, 1) against U[-4, 4]"
+USES = {"model": ("mlp_energy",), "loss": ("implicit", "denoising", "sliced_vr")}
 
 EDGE, PAIRS, DIGITS, OFF, OFF_DIGITS = 4.0, 200_000, 4_000, 0.005, 0.02
 ON_LINE, ON_DIGITS = Training(size=5_000, batch=128, steps=(400,)), Training(size=10_000, batch=128, steps=(400,))
@@ -67,15 +68,15 @@ def measure(master: int) -> dict[str, Measurement]:
     data = target.sample(PAIRS, stream("data"))
     other = EDGE * (2 * torch.rand(PAIRS, 1, generator=stream("uniform")) - 1)
     network = _energy(target, "mlp_energy:width=16", "implicit", ON_LINE, master)
-    found = {LEADING: _auroc(-target.log_prob(data), -target.log_prob(other)), TRAINED: _auroc(network(data), network(other))}
+    measurements = {LEADING: _auroc(-target.log_prob(data), -target.log_prob(other)), TRAINED: _auroc(network(data), network(other))}
 
     target = digits()
     data = target.sample(DIGITS, stream("digits"))
     shuffled = data.gather(0, torch.rand(data.shape, generator=stream("shuffle")).argsort(0))
     for by, loss in LOSSES.items():
         network = _energy(target, "mlp_energy:width=64", loss, ON_DIGITS, master)
-        found[OF_DIGITS.format(by)] = _auroc(network(data), network(shuffled))
-    return found
+        measurements[OF_DIGITS.format(by)] = _auroc(network(data), network(shuffled))
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -63,18 +63,18 @@ def _spread(n: int) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms, and quadrature for the mixtures."""
-    found = [
+    predictions = [
         Prediction(LEADING, OVERLAPPING, {}, "1/x^2", 0.75**2),
         Prediction(OTHER_ORDER, OVERLAPPING, {}, "1/x^2", 4 * 0.75**2),
         Prediction(SHIFT, OVERLAPPING, {}, "1/x^2", 1.0, 1e-12),
         Prediction(FALL, OVERLAPPING, {}, "", -0.5),
     ]
-    found += [Prediction(_spread(n), OVERLAPPING, {"n": n}, "1/x^2", 0.75**2 * math.sqrt(2 / n)) for n in SIZES]
+    predictions += [Prediction(_spread(n), OVERLAPPING, {"n": n}, "1/x^2", 0.75**2 * math.sqrt(2 / n)) for n in SIZES]
     divergence = _integral(_kl_density)
-    found.append(Prediction(AS_STATED, FAR, {}, "1/x^2", 2 * divergence))
-    found.append(Prediction(BLIND, CORRECTED, {}, "1/x^2", _integral(_fisher_density)))
-    found.append(Prediction(KL, CORRECTED, {}, "nat", divergence))
-    return found
+    predictions.append(Prediction(AS_STATED, FAR, {}, "1/x^2", 2 * divergence))
+    predictions.append(Prediction(BLIND, CORRECTED, {}, "1/x^2", _integral(_fisher_density)))
+    predictions.append(Prediction(KL, CORRECTED, {}, "nat", divergence))
+    return predictions
 
 
 def _integral(density: Callable[[float], float]) -> float:
@@ -106,25 +106,25 @@ def measure(master: int) -> dict[str, Measurement]:
         return generator(master, "claim", "fisher-divergence", use)
 
     standard, wide, moved = (normal(*law) for law in ((0.0, 1.0), (0.0, 4.0), (1.0, 1.0)))
-    found = {}
+    measurements = {}
     for name, p, q in ((LEADING, standard, wide), (OTHER_ORDER, wide, standard), (SHIFT, standard, moved)):
-        found[name] = mean(_squared_gap(p, q, p.sample(DRAWS, stream(name)).double()), "draws")
+        measurements[name] = mean(_squared_gap(p, q, p.sample(DRAWS, stream(name)).double()), "draws")
 
     columns = []
     for n in SIZES:
         g = stream(f"estimates {n}")
         estimates = torch.stack([_squared_gap(standard, wide, standard.sample(n, g).double()).mean() for _ in range(REPEATS)])
         columns.append(moments(estimates))
-        found[_spread(n)] = of_means(columns[-1], _deviation, "estimates")
-    found[FALL] = of_means(
+        measurements[_spread(n)] = of_means(columns[-1], _deviation, "estimates")
+    measurements[FALL] = of_means(
         torch.cat(columns, -1), lambda m: (_deviation(m[2:]) / _deviation(m[:2])).log() / math.log(SIZES[1] / SIZES[0]), "estimates"
     )
 
     p, q = (_mixture(weights) for weights in (WEIGHTS, EQUAL))
     x = EDGE * (2 * torch.rand(DRAWS, 1, generator=stream("uniform"), dtype=torch.float64) - 1)
-    found[BLIND] = found[AS_STATED] = mean(2 * EDGE * p.log_prob(x).exp() * _squared_gap(p, q, x), "draws")
+    measurements[BLIND] = measurements[AS_STATED] = mean(2 * EDGE * p.log_prob(x).exp() * _squared_gap(p, q, x), "draws")
     x = p.sample(DRAWS, stream("KL")).double()
-    return found | {KL: mean(p.log_prob(x) - q.log_prob(x), "draws")}
+    return measurements | {KL: mean(p.log_prob(x) - q.log_prob(x), "draws")}
 
 
 def _squared_gap(p: Target, q: Target, x: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ def fisher(p: str, q: str) -> float:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for p, q in PAIRS:
         for what, group, unit, value, tolerance in (
             (WRITTEN, AS_WRITTEN, "1/x^2", printed_formula(p, q), 0.0),
@@ -91,19 +91,19 @@ def predict() -> list[Prediction]:
             (KL, CORRECTED, "nat", printed_formula(p, q), 0.0),
             (KL_BY_QUADRATURE, CORRECTED, "nat", printed_formula(p, q), QUADRATURE),
         ):
-            found.append(Prediction(_name(what, p, q), group, {"p": p, "q": q}, unit, value, tolerance))
-    return found
+            predictions.append(Prediction(_name(what, p, q), group, {"p": p, "q": q}, unit, value, tolerance))
+    return predictions
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Exact draws of p, a stream a pair."""
-    found = {}
+    measurements = {}
     for p, q in PAIRS:
         divergence, kl = monte_carlo(p, q, master, "fisher-formula")
-        found[_name(WRITTEN, p, q)] = found[_name(FISHER, p, q)] = divergence
-        found[_name(KL, p, q)] = kl
-        found[_name(KL_BY_QUADRATURE, p, q)] = Measurement(quadrature(_target(p), _target(q)))
-    return found
+        measurements[_name(WRITTEN, p, q)] = measurements[_name(FISHER, p, q)] = divergence
+        measurements[_name(KL, p, q)] = kl
+        measurements[_name(KL_BY_QUADRATURE, p, q)] = Measurement(quadrature(_target(p), _target(q)))
+    return measurements
 
 
 def quadrature(p: Target, q: Target) -> float:

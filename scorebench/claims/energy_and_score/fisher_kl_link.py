@@ -88,24 +88,24 @@ def kl(p: Law, q: Law) -> float:
 
 def predict() -> list[Prediction]:
     """Closed forms, quadrature and the spectrum."""
-    found = []
+    predictions = []
     for p, q in PAIRS:
-        found.append(Prediction(_ratio(p, q), CORRECTED, {}, "1/x^2", fisher(p, q) / kl(p, q)))
+        predictions.append(Prediction(_ratio(p, q), CORRECTED, {}, "1/x^2", fisher(p, q) / kl(p, q)))
     for p, q in PAIRS[1:]:
-        found.append(Prediction(f"{_ratio(p, q)}, if constant", AS_WRITTEN, {}, "1/x^2", fisher(*PAIRS[0]) / kl(*PAIRS[0])))
+        predictions.append(Prediction(f"{_ratio(p, q)}, if constant", AS_WRITTEN, {}, "1/x^2", fisher(*PAIRS[0]) / kl(*PAIRS[0])))
     for t in TIMES:
         rate = fisher(ou_law(t, *FAR), (0.0, 1.0))
-        found.append(Prediction(_fall(TO_STANDARD, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
+        predictions.append(Prediction(_fall(TO_STANDARD, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
 
     _, slope, _ = potential_of(*M2)
     at_start = quad(lambda x: norm.pdf(x) * (slope(np.array([x]))[0] - x) ** 2, -10, 10, points=(-2, 0, 2), epsrel=1e-10, limit=200)[0]
-    found.append(Prediction(START, CORRECTED, {"t": 0.0}, "1/x^2", at_start))
+    predictions.append(Prediction(START, CORRECTED, {"t": 0.0}, "1/x^2", at_start))
     exact = _spectrum()
     for t in M2_TIMES:
         rate = at_start if t == 0 else _spectral_fisher(exact.nodes, exact.laws(gaussian_density(exact.nodes, 0.0, 1.0), [t])[0], slope)
-        found.append(Prediction(_fall(TO_M2, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
+        predictions.append(Prediction(_fall(TO_M2, t), CORRECTED, {"t": t}, "nat/t", rate, SHARE * rate))
     rate = fisher(*PAIRS[1]) / 2
-    return [*found, Prediction(HEAT, CORRECTED, {}, "nat/t", rate, SHARE * rate)]
+    return [*predictions, Prediction(HEAT, CORRECTED, {}, "nat/t", rate, SHARE * rate)]
 
 
 @cache
@@ -125,14 +125,14 @@ def _spectral_fisher(x: np.ndarray, q: np.ndarray, slope: Callable[[np.ndarray],
 
 def measure(master: int) -> dict[str, Measurement]:
     """Draws, then the solver."""
-    found = {}
+    measurements = {}
     for p, q in PAIRS:
         x, of_p, of_q = _draws(p, master, f"{p} {q}"), normal(*p), normal(*q)
         columns = torch.stack([_squared_gap(of_p, of_q, x), of_p.log_prob(x) - of_q.log_prob(x)], -1)
-        found[_ratio(p, q)] = of_means(columns, lambda m: m[0] / m[1], "draws")
-    found |= {f"{_ratio(p, q)}, if constant": found[_ratio(p, q)] for p, q in PAIRS[1:]}
+        measurements[_ratio(p, q)] = of_means(columns, lambda m: m[0] / m[1], "draws")
+    measurements |= {f"{_ratio(p, q)}, if constant": measurements[_ratio(p, q)] for p, q in PAIRS[1:]}
     standard, two = normal(0.0, 1.0), on_line(*M2)
-    found[START] = mean(_squared_gap(standard, two, _draws((0.0, 1.0), master, "M2")), "draws")
+    measurements[START] = mean(_squared_gap(standard, two, _draws((0.0, 1.0), master, "M2")), "draws")
 
     for what, target, axis, start, times in (
         (TO_STANDARD, standard, AXIS, FAR, TIMES),
@@ -143,12 +143,12 @@ def measure(master: int) -> dict[str, Measurement]:
         steady = fokker_planck.steady_state(solver)
         for t in times:
             around = (0.0, WINDOW, 2 * WINDOW) if t == 0 else (t - WINDOW, t + WINDOW)
-            found[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
+            measurements[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
 
     solver = fokker_planck.generator(torch.zeros_like, 0.5, HEAT_AXIS)
     edges, around = np.linspace(HEAT_AXIS[0], HEAT_AXIS[1], HEAT_AXIS[2] + 1), (0.0, WINDOW, 2 * WINDOW)
     narrow, wide = (fokker_planck.evolve(solver, _masses(edges, *law), around) for law in PAIRS[1])
-    return found | {HEAT: Measurement(_rate(narrow, wide, around))}
+    return measurements | {HEAT: Measurement(_rate(narrow, wide, around))}
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -43,13 +43,13 @@ def _as_back(p: str, q: str) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = [Prediction(_name(p, q), CORRECTED, {"p": p, "q": q}, "1/x^2", fisher(p, q), ROUNDING) for p, q in (*PAIRS, *SHIFTS)]
-    return found + [Prediction(_as_back(p, q), AS_WRITTEN, {"p": p, "q": q}, "1/x^2", fisher(q, p)) for p, q in PAIRS]
+    predictions = [Prediction(_name(p, q), CORRECTED, {"p": p, "q": q}, "1/x^2", fisher(p, q), ROUNDING) for p, q in (*PAIRS, *SHIFTS)]
+    return predictions + [Prediction(_as_back(p, q), AS_WRITTEN, {"p": p, "q": q}, "1/x^2", fisher(q, p)) for p, q in PAIRS]
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Exact draws of p, a stream a pair."""
-    found = {}
+    measurements = {}
     for p, q in (*PAIRS, *SHIFTS):
-        found[_name(p, q)], _ = monte_carlo(p, q, master, "fisher-symmetric")
-    return found | {_as_back(p, q): found[_name(p, q)] for p, q in PAIRS}
+        measurements[_name(p, q)], _ = monte_carlo(p, q, master, "fisher-symmetric")
+    return measurements | {_as_back(p, q): measurements[_name(p, q)] for p, q in PAIRS}

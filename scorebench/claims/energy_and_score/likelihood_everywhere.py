@@ -58,15 +58,15 @@ def _change(x: float) -> str:
 def predict() -> list[Prediction]:
     """Closed forms."""
     mean_a, mean_log_a = SIZE / (SIZE - 3), math.log(SIZE / 2) - float(digamma((SIZE - 1) / 2))
-    found = []
+    predictions = []
     for x in POINTS:
         value = (mean_log_a - math.log(BEFORE)) / 2 - mean_a * (x * x + 1 / SIZE) / 2 + BEFORE * x * x / 2
-        found.append(Prediction(_change(x), CORRECTED, {"x": x}, "nat", value, 1e-6))
+        predictions.append(Prediction(_change(x), CORRECTED, {"x": x}, "nat", value, 1e-6))
         if x in OUTSIDE:
-            found.append(Prediction(f"{_change(x)}, if it rises everywhere", AS_WRITTEN, {"x": x}, "nat", 0.0))
+            predictions.append(Prediction(f"{_change(x)}, if it rises everywhere", AS_WRITTEN, {"x": x}, "nat", 0.0))
     rise, of_steps = (START**2 * (1 - left) / 2 for left in (math.exp(-2), (1 - STEP_SIZE) ** (2 / STEP_SIZE)))
-    found.append(Prediction(FLOW, CORRECTED, {"t": 1.0}, "nat", rise, abs(rise - of_steps) + 1e-5))
-    return [*found, Prediction(MASS, IDENTITY, {}, "", 0.0, 1e-9)]
+    predictions.append(Prediction(FLOW, CORRECTED, {"t": 1.0}, "nat", rise, abs(rise - of_steps) + 1e-5))
+    return [*predictions, Prediction(MASS, IDENTITY, {}, "", 0.0, 1e-9)]
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -78,16 +78,16 @@ def measure(master: int) -> dict[str, Measurement]:
 
     points = torch.tensor(POINTS, dtype=torch.float64)[:, None]
     changes = _log_prob(network, after, points) - _log_prob(network, before, points)
-    found = {_change(x): mean(changes[:, i], "data sets") for i, x in enumerate(POINTS)}
-    found |= {f"{_change(x)}, if it rises everywhere": found[_change(x)] for x in OUTSIDE}
+    measurements = {_change(x): mean(changes[:, i], "data sets") for i, x in enumerate(POINTS)}
+    measurements |= {f"{_change(x)}, if it rises everywhere": measurements[_change(x)] for x in OUTSIDE}
 
     nodes = torch.linspace(-25, 25, 2_001, dtype=torch.float64)[:, None]
     moved = _log_prob(network, after, nodes).exp() - _log_prob(network, before, nodes).exp()
-    found[MASS] = Measurement(float(torch.trapezoid(moved, nodes[:, 0]).abs().max()))
+    measurements[MASS] = Measurement(float(torch.trapezoid(moved, nodes[:, 0]).abs().max()))
 
     target, start = normal(0.0, 1.0), torch.tensor([[START]])
     (end,) = langevin(target, start, STEP_SIZE, (1.0,), torch.Generator(), 0.0)
-    return found | {FLOW: Measurement(float(target.log_prob(end) - target.log_prob(start)))}
+    return measurements | {FLOW: Measurement(float(target.log_prob(end) - target.log_prob(start)))}
 
 
 def _learn(network: Quadratic, parameters: Parameters, data: Tensor) -> Parameters:

@@ -71,11 +71,11 @@ def _mean_energy(theta: float) -> float:
 
 def predict() -> list[Prediction]:
     """Quadrature."""
-    found = []
+    predictions = []
     for theta in THETAS:
-        found.append(Prediction(_name(theta), CORRECTED, {"theta": theta}, "nat", _mean_energy(theta) - _mean_energy(1.0)))
-        found.append(Prediction(_without(theta), AS_WRITTEN, {"theta": theta}, "nat", -_mean_energy(1.0)))
-    return [*found, Prediction(DATA, CORRECTED, {}, "nat", -_mean_energy(1.0))]
+        predictions.append(Prediction(_name(theta), CORRECTED, {"theta": theta}, "nat", _mean_energy(theta) - _mean_energy(1.0)))
+        predictions.append(Prediction(_without(theta), AS_WRITTEN, {"theta": theta}, "nat", -_mean_energy(1.0)))
+    return [*predictions, Prediction(DATA, CORRECTED, {}, "nat", -_mean_energy(1.0))]
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -85,15 +85,15 @@ def measure(master: int) -> dict[str, Measurement]:
         return generator(master, "claim", "ml-needs-z", use)
 
     data = mean(_energy(double_well().sample(DRAWS, stream("data"))), "draws")
-    found = {}
+    measurements = {}
     for theta in THETAS:
         sampler = MALA(torch.tensor([[0.1 / theta]]), torch.ones(1, 1))
         start = normal(0.0, START).sample(CHAINS, stream(f"start {theta}"))[None]
         x = run(sampler, Density(score_and_log_prob=_unnormalised(theta)), start, (STEPS,), [stream(theta)], GRADIENTS).samples[0, 0, 0]
         model = mean(_energy(x))
         error = math.hypot(model.standard_error, data.standard_error)
-        found[_name(theta)] = found[_without(theta)] = Measurement(model.measured - data.measured, error, CHAINS)
-    return found | {DATA: data._replace(measured=-data.measured)}
+        measurements[_name(theta)] = measurements[_without(theta)] = Measurement(model.measured - data.measured, error, CHAINS)
+    return measurements | {DATA: data._replace(measured=-data.measured)}
 
 
 def _energy(x: Tensor) -> Tensor:

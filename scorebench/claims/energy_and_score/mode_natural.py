@@ -53,25 +53,28 @@ def _depth(d: int) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for d in DRAWS:
         norm = math.sqrt(2) * math.exp(gammaln((d + 1) / 2) - gammaln(d / 2))
-        found += [Prediction(_norm(d), CORRECTED, {"d": d}, "x", norm), Prediction(_depth(d), CORRECTED, {"d": d}, "nat", -d / 2, 1e-6 * d)]
-        found.append(Prediction(f"{_norm(d)}, if draws are near the mode", AS_WRITTEN, {"d": d}, "x", 0.0))
-        found.append(Prediction(f"{_depth(d)}, if draws are near the mode", AS_WRITTEN, {"d": d}, "nat", 0.0))
+        predictions += [
+            Prediction(_norm(d), CORRECTED, {"d": d}, "x", norm),
+            Prediction(_depth(d), CORRECTED, {"d": d}, "nat", -d / 2, 1e-6 * d),
+        ]
+        predictions.append(Prediction(f"{_norm(d)}, if draws are near the mode", AS_WRITTEN, {"d": d}, "x", 0.0))
+        predictions.append(Prediction(f"{_depth(d)}, if draws are near the mode", AS_WRITTEN, {"d": d}, "nat", 0.0))
     d = INNER_DIM
-    return [*found, Prediction(INNER.format(d=d), CORRECTED, {"d": d}, "", float(chi2.cdf(d / 4, d)))]
+    return [*predictions, Prediction(INNER.format(d=d), CORRECTED, {"d": d}, "", float(chi2.cdf(d / 4, d)))]
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Exact draws in each dimension."""
-    found = {}
+    measurements = {}
     for d, n in DRAWS.items():
         target = gaussian(dim=d)
         x = target.sample(n, generator(master, "claim", "mode-natural", d)).double()
         norm, depth = mean(x.norm(dim=-1), "draws"), mean(target.log_prob(x) - target.log_prob(0 * x[:1]), "draws")
         for name, found_there in ((_norm(d), norm), (_depth(d), depth)):
-            found[name] = found[f"{name}, if draws are near the mode"] = found_there
+            measurements[name] = measurements[f"{name}, if draws are near the mode"] = found_there
         if d == INNER_DIM:
-            found[INNER.format(d=d)] = mean(x.norm(dim=-1) < math.sqrt(d) / 2, "draws")
-    return found
+            measurements[INNER.format(d=d)] = mean(x.norm(dim=-1) < math.sqrt(d) / 2, "draws")
+    return measurements

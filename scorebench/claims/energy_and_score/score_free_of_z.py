@@ -61,30 +61,30 @@ def _name(x: float, constant: float) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = [
+    predictions = [
         Prediction(_name(x, k), AS_WRITTEN, {"x": x, "constant": k}, "1/x", -4 * x * (x * x - 1), 1e-12) for x in POINTS for k in CONSTANTS
     ]
-    found.append(Prediction(ORDER, AS_WRITTEN, {"h": STEP}, "", 2.0, 0.01))
-    return [*found, Prediction(LEADING, AS_WRITTEN, {"draws": DRAWS}, "", -1.0)]
+    predictions.append(Prediction(ORDER, AS_WRITTEN, {"h": STEP}, "", 2.0, 0.01))
+    return [*predictions, Prediction(LEADING, AS_WRITTEN, {"draws": DRAWS}, "", -1.0)]
 
 
 def measure(master: int) -> dict[str, Measurement]:
     """Derivatives in float64, and exact draws."""
     x = torch.tensor(POINTS, dtype=torch.float64)[:, None]
-    found = {}
+    measurements = {}
     for constant in CONSTANTS:
         for point, s in zip(POINTS, score(Bound(DoubleWell(constant), {}, True), x)[:, 0], strict=True):
-            found[_name(point, constant)] = Measurement(float(s))
+            measurements[_name(point, constant)] = Measurement(float(s))
 
     network = MLPEnergy(1, generator(master, "claim", "score-free-of-z", "network"), width=16).double()
     energy = Bound(network, {k: v.detach() for k, v in network.named_parameters()}, True)
     grid = torch.linspace(-2, 2, 41, dtype=torch.float64)[:, None]
     log_p = _normalised(energy)
     coarse, fine = (float((_difference(log_p, grid, h) - score(energy, grid)[:, 0]).norm()) for h in (STEP, STEP / 2))
-    found[ORDER] = Measurement(math.log2(coarse / fine))
+    measurements[ORDER] = Measurement(math.log2(coarse / fine))
 
     draws = double_well().sample(DRAWS, generator(master, "claim", "score-free-of-z", "draws")).double()
-    return found | {LEADING: mean((draws * score(Bound(DoubleWell(0.0), {}, True), draws))[:, 0], "draws")}
+    return measurements | {LEADING: mean((draws * score(Bound(DoubleWell(0.0), {}, True), draws))[:, 0], "draws")}
 
 
 def _normalised(energy: Bound) -> Callable[[Tensor], Tensor]:

@@ -59,6 +59,7 @@ STATEMENT = (
 EXPECTED = "reproduced"
 REFERENCE = "Hyvärinen (2005), theorem 1; Vincent (2011), section 4.2; Song et al. (2019)"
 LEADING = "explicit loss of N(0, 4) on N(0, 1)"
+USES = {"model": ("quadratic",), "loss": ("explicit", "implicit", "sliced", "sliced_vr", "denoising")}
 
 DRAWS, VARIANCES, WIDE, SIGMA = 200_000, (0.5, 2.0, 4.0), 4.0, 0.5
 PARTS = {"N(0, 1)": ((1.0, 0.0, 1.0),), ".5 N(-2, .25) + .5 N(2, .25)": ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25))}
@@ -93,20 +94,20 @@ def _to_truth(n: int) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms, and quadrature for M2."""
-    found = [
+    predictions = [
         Prediction(LEADING, AS_WRITTEN, {"v": WIDE}, "1/x^2", (1 - 1 / WIDE) ** 2 / 2),
         Prediction(IMPLICIT, AS_WRITTEN, {"v": WIDE}, "1/x^2", -1 / WIDE + 1 / (2 * WIDE**2)),
         Prediction(FLOOR, AS_WRITTEN, {"sigma": SIGMA}, "", 1 / (2 * (1 + SIGMA**2))),
     ]
     plane = sum(a * a for row in PLANE for a in row) / 2 - PLANE[0][0] - PLANE[1][1]
-    found += [Prediction(_sliced(loss, p), AS_WRITTEN, {"probe": p}, "1/x^2", plane) for loss in SLICED for p in PROBES]
+    predictions += [Prediction(_sliced(loss, p), AS_WRITTEN, {"probe": p}, "1/x^2", plane) for loss in SLICED for p in PROBES]
     for law, parts in PARTS.items():
         half = _squared_score(parts) / 2
-        found += [Prediction(_constant(law, v), AS_WRITTEN, {"v": v}, "1/x^2", half, 1e-5) for v in VARIANCES]
+        predictions += [Prediction(_constant(law, v), AS_WRITTEN, {"v": v}, "1/x^2", half, 1e-5) for v in VARIANCES]
     for loss in TRAINED:
         size = TRAINING.size
         value = {"explicit": 1.0, TRAINED[-1]: 1 / (1 + SIGMA**2)}.get(loss, size / (size - 3))
-        found.append(Prediction(_precision(loss), AS_WRITTEN, {"loss": loss, "n": size}, "1/x^2", value, LEFT))
+        predictions.append(Prediction(_precision(loss), AS_WRITTEN, {"loss": loss, "n": size}, "1/x^2", value, LEFT))
     for n in SETS:
         first, second = n / (n - 3), n**2 / ((n - 3) * (n - 5))
         residual = 1 / (SIGMA**2 * (1 + SIGMA**2))
@@ -116,11 +117,11 @@ def predict() -> list[Prediction]:
             "sliced_vr": (1 + 2 / n) * second * (1 + 1 / n) - 2 * first + 1,
             "denoising": residual * (1 / n + (1 + 1 / n) / (n - 3)),
         }
-        found += [Prediction(_error(loss, n), AS_WRITTEN, {"n": n}, "1/x^2", n * value, 1e-8) for loss, value in values.items()]
+        predictions += [Prediction(_error(loss, n), AS_WRITTEN, {"n": n}, "1/x^2", n * value, 1e-8) for loss, value in values.items()]
         floor = (1 - 1 / (1 + SIGMA**2)) ** 2
         to_truth = floor + residual / ((1 + SIGMA**2) * (n - 3)) + residual * (1 + 1 / (n - 3)) / n
-        found.append(Prediction(_to_truth(n), AS_WRITTEN, {"n": n}, "1/x^2", to_truth))
-    return found
+        predictions.append(Prediction(_to_truth(n), AS_WRITTEN, {"n": n}, "1/x^2", to_truth))
+    return predictions
 
 
 def _squared_score(parts: tuple[tuple[float, float, float], ...]) -> float:
@@ -155,7 +156,7 @@ def measure(master: int) -> dict[str, Measurement]:
     def stream(use: object) -> torch.Generator:
         return generator(master, "claim", "score-matching", use)
 
-    found = {}
+    measurements = {}
     for law, parts in PARTS.items():
         target = on_line(*parts)
         assert target.score is not None
@@ -163,35 +164,35 @@ def measure(master: int) -> dict[str, Measurement]:
         for v in VARIANCES:
             known = explicit(_line(1 / v), x, target.score(x))
             unknown = implicit(_line(1 / v), x, x[:, :0])
-            found[_constant(law, v)] = mean(known - unknown, "draws")
+            measurements[_constant(law, v)] = mean(known - unknown, "draws")
             if law == "N(0, 1)" and v == WIDE:
-                found |= {LEADING: mean(known, "draws"), IMPLICIT: mean(unknown, "draws")}
+                measurements |= {LEADING: mean(known, "draws"), IMPLICIT: mean(unknown, "draws")}
     target = normal(0.0, 1.0)
     x = target.sample(DRAWS, stream("values")).double()
     plane = torch.randn(DRAWS, 2, generator=stream("plane"), dtype=torch.float64)
     model = Bound(Quadratic(2, stream("structure")), {"mean": plane.new_zeros(2), "matrix": plane.new_tensor(PLANE)}, True)
     for loss, probe in product(SLICED, PROBES):
         along = probes(plane, target, stream(f"{loss} {probe}"), probe=probe)
-        found[_sliced(loss, probe)] = mean(SLICED[loss](model, plane, along), "draws")
+        measurements[_sliced(loss, probe)] = mean(SLICED[loss](model, plane, along), "draws")
     eps = torch.randn(x.shape, generator=stream("eps"), dtype=torch.float64)
-    found[FLOOR] = mean(denoising(_line(1 / (1 + SIGMA**2)), x, eps, sigma=SIGMA), "draws")
-    return found | _trained(master) | _errors(stream)
+    measurements[FLOOR] = mean(denoising(_line(1 / (1 + SIGMA**2)), x, eps, sigma=SIGMA), "draws")
+    return measurements | _trained(master) | _errors(stream)
 
 
 def _trained(master: int) -> dict[str, Measurement]:
-    found = {}
+    measurements = {}
     for loss in TRAINED:
         models, line = list(range(MODELS)), normal(0.0, 1.0)
         fitted = fit(
             line, parse("model", "quadratic"), [parse("loss", loss)], [RATE], TRAINING, TRAINING.steps, master, models, "score-matching"
         )
-        found[_precision(loss)] = mean(fitted.parameters[-1]["matrix"].flatten().double(), "models")
-    return found
+        measurements[_precision(loss)] = mean(fitted.parameters[-1]["matrix"].flatten().double(), "models")
+    return measurements
 
 
 def _errors(stream: Any) -> dict[str, Measurement]:
     """The Fisher divergence of the minimiser over each of many data sets."""
-    target, found = normal(0.0, 1.0), {}
+    target, measurements = normal(0.0, 1.0), {}
     assert target.score is not None
     for n, sets in SETS.items():
         x = target.sample(sets * n, stream(f"sets of {n}")).double().view(sets, n, 1)
@@ -206,10 +207,10 @@ def _errors(stream: Any) -> dict[str, Measurement]:
                 return {"explicit": explicit, "implicit": implicit, "sliced_vr": sliced_vr}[loss](model, x, extra).mean()
 
             zero = torch.zeros(2, dtype=torch.float64)
-            slope, curvature = (vmap(of(value), (None, 0, 0), chunk_size=500)(zero, x, extra) for of in (grad, hessian))
+            slope, curvature = (vmap(derivative(value), (None, 0, 0), chunk_size=500)(zero, x, extra) for derivative in (grad, hessian))
             a, b = -torch.linalg.solve(curvature, slope).T
             variance = 1 + SIGMA**2 if loss == "denoising" else 1.0
-            found[_error(loss, n)] = mean(n * (variance * (a - 1 / variance).square() + b.square()), "data sets")
+            measurements[_error(loss, n)] = mean(n * (variance * (a - 1 / variance).square() + b.square()), "data sets")
             if loss == "denoising":
-                found[_to_truth(n)] = mean((a - 1).square() + b.square(), "data sets")
-    return found
+                measurements[_to_truth(n)] = mean((a - 1).square() + b.square(), "data sets")
+    return measurements

@@ -57,16 +57,16 @@ def _variance(t: float) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms, and the zero of the score by bisection."""
-    found = []
+    predictions = []
     for t in TIMES:
         value = math.exp(-2 * t)
         gap = abs((1 - STEP_SIZE) ** (2 * round(t / STEP_SIZE)) - value)
-        found.append(Prediction(_variance(t), BASIN, {"t": t}, "", value, gap + ROUNDING))
+        predictions.append(Prediction(_variance(t), BASIN, {"t": t}, "", value, gap + ROUNDING))
     _, slope, _ = potential_of(*PARTS)
     mode = brentq(lambda x: float(slope(torch.tensor([x]).double().numpy())[0]), 1.0, 3.0, xtol=1e-14)
     cosine = 2 / math.sqrt(1.1 * 11)
     return [
-        *found,
+        *predictions,
         Prediction(ENDS, BASIN, {"x0": INSIDE}, "x", mode, STALL),
         Prediction(STAYS, CORRECTED, {"x0": 0.0}, "x", 0.0, ROUNDING),
         Prediction(STAYS_AS_STATED, STRAIGHT, {"x0": 0.0}, "x", mode, ROUNDING),
@@ -80,10 +80,10 @@ def measure(master: int) -> dict[str, Measurement]:
     silent = torch.Generator()
     start = normal(0.0, 1.0).sample(CHAINS, generator(master, "claim", "score-points-to-mode", "start"))
     flow = langevin(normal(0.0, 1.0), start, STEP_SIZE, TIMES, silent, 0.0).double()
-    found = {_variance(t): Measurement(float(x.var() / start.double().var())) for t, x in zip(TIMES, flow, strict=True)}
+    measurements = {_variance(t): Measurement(float(x.var() / start.double().var())) for t, x in zip(TIMES, flow, strict=True)}
 
     for name, x0 in ((ENDS, INSIDE), (STAYS, 0.0)):
-        found[name] = Measurement(float(langevin(on_line(*PARTS), torch.tensor([[x0]]), STEP_SIZE, (LONG,), silent, 0.0)))
+        measurements[name] = Measurement(float(langevin(on_line(*PARTS), torch.tensor([[x0]]), STEP_SIZE, (LONG,), silent, 0.0)))
     point = torch.tensor([POINT])
     cosine = Measurement(float(torch.cosine_similarity(gaussian(dim=2, condition=10.0).score(point), -point)))
-    return found | {COSINE: cosine, COSINE_AS_STATED: cosine, STAYS_AS_STATED: found[STAYS]}
+    return measurements | {COSINE: cosine, COSINE_AS_STATED: cosine, STAYS_AS_STATED: measurements[STAYS]}

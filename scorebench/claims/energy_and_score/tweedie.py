@@ -41,6 +41,7 @@ STATEMENT = r"\sqrt{\bar\alpha}\,E[x_0 \mid x_t] = x_t + (1-\bar\alpha)\,\nabla\
 EXPECTED = "reproduced"
 REFERENCE = "Robbins (1956); Efron (2011), section 2; Luo (2022), eqs. 131-133"
 LEADING = "E[x0 | xt = 1], by draws"
+USES = {"model": ("mlp_score",), "loss": ("denoising",)}
 
 PARTS, ABAR, POINTS, DRAWS = ((0.8, 2.0, 0.25), (0.2, -2.0, 0.25)), 0.5, (0.0, 1.0, -1.0), 400_000
 SIGMA = math.sqrt((1 - ABAR) / ABAR)
@@ -65,14 +66,14 @@ def _posterior(y: float) -> tuple[float, float, float]:
 
 def predict() -> list[Prediction]:
     """Quadrature."""
-    found = []
+    predictions = []
     for y in POINTS:
         mass, first, _ = _posterior(y)
         for by, tolerance in (("the exact score", 1e-5), ("draws", 0.0), ("a trained denoiser", OFF)):
-            found.append(Prediction(_mean(y, by), AS_WRITTEN, {"x_t": y, "abar": ABAR}, "x", first / mass, tolerance))
+            predictions.append(Prediction(_mean(y, by), AS_WRITTEN, {"x_t": y, "abar": ABAR}, "x", first / mass, tolerance))
     nodes = np.linspace(-7, 7, 281)  # E Var(x_0 | y) over q(y): a smooth integrand, by the trapezoid rule
     least = sum(second - first**2 / mass for mass, first, second in map(_posterior, nodes)) * (nodes[1] - nodes[0])
-    return [*found, Prediction(ERROR, AS_WRITTEN, {"abar": ABAR}, "x^2", least, EXCESS * least)]
+    return [*predictions, Prediction(ERROR, AS_WRITTEN, {"abar": ABAR}, "x^2", least, EXCESS * least)]
 
 
 def measure(master: int) -> dict[str, Measurement]:
@@ -88,15 +89,15 @@ def measure(master: int) -> dict[str, Measurement]:
     exact = denoised(noised.score(y / math.sqrt(ABAR)), y)
     trained = denoised(score(network, (y / math.sqrt(ABAR)).float()).double(), y)
     x = target.sample(DRAWS, stream("draws")).double()
-    found = {}
+    measurements = {}
     for i, point in enumerate(POINTS):
         weight = (-(point - math.sqrt(ABAR) * x).square() / (2 * (1 - ABAR))).exp()
-        found[_mean(point, "the exact score")] = Measurement(float(exact[i]))
-        found[_mean(point, "draws")] = of_means(torch.cat([weight, weight * x], -1), lambda m: m[1] / m[0], "draws")
-        found[_mean(point, "a trained denoiser")] = Measurement(float(trained[i]))
+        measurements[_mean(point, "the exact score")] = Measurement(float(exact[i]))
+        measurements[_mean(point, "draws")] = of_means(torch.cat([weight, weight * x], -1), lambda m: m[1] / m[0], "draws")
+        measurements[_mean(point, "a trained denoiser")] = Measurement(float(trained[i]))
     noisy = math.sqrt(ABAR) * x + math.sqrt(1 - ABAR) * torch.randn(DRAWS, 1, generator=stream("noise"), dtype=torch.float64)
     guess = denoised(score(network, (noisy / math.sqrt(ABAR)).float()).double(), noisy)
-    return found | {ERROR: mean((x - guess).square().flatten(), "draws")}
+    return measurements | {ERROR: mean((x - guess).square().flatten(), "draws")}
 
 
 def denoised(score: Tensor, y: Tensor) -> Tensor:

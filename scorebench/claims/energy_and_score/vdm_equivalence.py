@@ -76,26 +76,26 @@ def weight(way: str, abar: float) -> float:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    found = []
+    predictions = []
     for abar in ABARS:
         a, setting = math.sqrt(abar), {"abar": abar}
         error = (1 - SLOPE * a) ** 2 + SLOPE**2 * (1 - abar)
         ratio = BEFORE[abar] / (1 - BEFORE[abar]) - abar / (1 - abar)
-        found.append(Prediction(_bound(abar), SAME, setting, "nat", ratio * error / 2))
+        predictions.append(Prediction(_bound(abar), SAME, setting, "nat", ratio * error / 2))
         for way in WAYS:
-            found.append(Prediction(_error(way, abar), SAME, setting, "", weight(way, abar) * error))
-            found.append(Prediction(_best(way, abar), SAME, setting, "", a))
+            predictions.append(Prediction(_error(way, abar), SAME, setting, "", weight(way, abar) * error))
+            predictions.append(Prediction(_best(way, abar), SAME, setting, "", a))
             if way != "clean point" and weight(way, abar) != 1:
-                found.append(Prediction(_gradient(way, abar), CORRECTED, setting, "", weight(way, abar)))
-                found.append(Prediction(STATED.format(_gradient(way, abar)), NOT, setting, "", 1.0))
+                predictions.append(Prediction(_gradient(way, abar), CORRECTED, setting, "", weight(way, abar)))
+                predictions.append(Prediction(STATED.format(_gradient(way, abar)), NOT, setting, "", 1.0))
     for way in WAYS:
         shares = [weight(way, abar) for abar in ABARS]
         value = sum(s * math.sqrt(abar) for s, abar in zip(shares, ABARS, strict=True)) / sum(shares)
-        found.append(Prediction(_best(way, BOTH), CORRECTED, {"abar": BOTH}, "", value))
+        predictions.append(Prediction(_best(way, BOTH), CORRECTED, {"abar": BOTH}, "", value))
         if way != "clean point":
             stated = sum(map(math.sqrt, ABARS)) / len(ABARS)
-            found.append(Prediction(STATED.format(_best(way, BOTH)), NOT, {"abar": BOTH}, "", stated))
-    return found
+            predictions.append(Prediction(STATED.format(_best(way, BOTH)), NOT, {"abar": BOTH}, "", stated))
+    return predictions
 
 
 class Predictor(nn.Module):
@@ -113,7 +113,7 @@ class Predictor(nn.Module):
 
 def measure(master: int) -> dict[str, Measurement]:
     """Losses as functions of w: their values, slopes and curvatures at each draw."""
-    found, kept = {}, {}
+    measurements, kept = {}, {}
     w, along = torch.tensor(SLOPE, dtype=torch.float64), torch.ones((), dtype=torch.float64)
     for abar in ABARS:
         for way in WAYS:
@@ -126,19 +126,19 @@ def measure(master: int) -> dict[str, Measurement]:
                 return jvp(loss, (w,), (along,))[1]
 
             first, second = jvp(slope, (w,), (along,))  # type: ignore[misc]
-            found[_error(way, abar)] = mean(loss(w), "draws")
+            measurements[_error(way, abar)] = mean(loss(w), "draws")
             columns = kept[way, abar] = torch.stack([first, second], -1)
-            found[_best(way, abar)] = of_means(columns, lambda m: SLOPE - m[0] / m[1], "draws")
+            measurements[_best(way, abar)] = of_means(columns, lambda m: SLOPE - m[0] / m[1], "draws")
             if way == "clean point":
-                found[_bound(abar)] = mean(_kl(abar, x, math.sqrt(abar) * x + math.sqrt(1 - abar) * eps), "draws")
+                measurements[_bound(abar)] = mean(_kl(abar, x, math.sqrt(abar) * x + math.sqrt(1 - abar) * eps), "draws")
             elif weight(way, abar) != 1:
                 pair = torch.stack([first, kept["clean point", abar][:, 0]], -1)
-                found[_gradient(way, abar)] = of_means(pair, lambda m: m[0] / m[1], "draws")
+                measurements[_gradient(way, abar)] = of_means(pair, lambda m: m[0] / m[1], "draws")
     for way in WAYS:
         columns = torch.cat([kept[way, abar] for abar in ABARS], -1)
-        found[_best(way, BOTH)] = of_means(columns, lambda m: SLOPE - (m[0] + m[2]) / (m[1] + m[3]), "draws")
+        measurements[_best(way, BOTH)] = of_means(columns, lambda m: SLOPE - (m[0] + m[2]) / (m[1] + m[3]), "draws")
     names = [_gradient(way, 0.9) for way in WAYS[1:]] + [_gradient("score", 0.5)] + [_best(way, BOTH) for way in WAYS[1:]]
-    return found | {STATED.format(name): found[name] for name in names}
+    return measurements | {STATED.format(name): measurements[name] for name in names}
 
 
 def _loss(way: str, abar: float, x: Tensor, eps: Tensor) -> Callable[[Tensor], Tensor]:

@@ -91,14 +91,14 @@ def _evaluations(d: int, error: Callable[[int], float]) -> float:
 def predict() -> list[Prediction]:
     """Products of integrals, and of sums."""
     truth = _truth()
-    found = [Prediction(_by_ais(d), CORRECTED, {"d": d}, "nat", d * truth) for d in DIMENSIONS]
+    predictions = [Prediction(_by_ais(d), CORRECTED, {"d": d}, "nat", d * truth) for d in DIMENSIONS]
     for d, n in NODES.items():
-        found.append(Prediction(_by_grid(d), CORRECTED, {"d": d, "nodes": n}, "nat", d * _of_sum(n), 1e-9))
-        found.append(Prediction(_known(d, GRID), ELSE if d == 2 else MANY, {"d": d, "nodes": n}, "", 0.0))
+        predictions.append(Prediction(_by_grid(d), CORRECTED, {"d": d, "nodes": n}, "nat", d * _of_sum(n), 1e-9))
+        predictions.append(Prediction(_known(d, GRID), ELSE if d == 2 else MANY, {"d": d, "nodes": n}, "", 0.0))
     for d in FEW:
-        found.append(Prediction(_cost(d), CORRECTED, {"d": d}, "", _evaluations(d, lambda n, d=d: d * abs(_of_sum(n) - truth))))  # type: ignore[misc]
-    found.append(Prediction(_known(LARGEST, AIS), ELSE, {"d": LARGEST}, "", 0.0))
-    return [*found, Prediction(EXPONENT, CORRECTED, {}, "", 0.5, OFF)]
+        predictions.append(Prediction(_cost(d), CORRECTED, {"d": d}, "", _evaluations(d, lambda n, d=d: d * abs(_of_sum(n) - truth))))  # type: ignore[misc]
+    predictions.append(Prediction(_known(LARGEST, AIS), ELSE, {"d": LARGEST}, "", 0.0))
+    return [*predictions, Prediction(EXPONENT, CORRECTED, {}, "", 0.5, OFF)]
 
 
 def energy(x: Tensor) -> Tensor:
@@ -108,22 +108,22 @@ def energy(x: Tensor) -> Tensor:
 
 def measure(master: int) -> dict[str, Measurement]:
     """Grids, and AIS at every d."""
-    truth, found = _truth(), {}
+    truth, measurements = _truth(), {}
     for d, n in NODES.items():
         value = by_grid(d, n)
-        found[_by_grid(d)] = Measurement(value)
-        found[_known(d, GRID)] = Measurement(float(abs(value - d * truth) < KNOWN))
+        measurements[_by_grid(d)] = Measurement(value)
+        measurements[_known(d, GRID)] = Measurement(float(abs(value - d * truth) < KNOWN))
     for d in FEW:
-        found[_cost(d)] = Measurement(_evaluations(d, lambda n, d=d: abs(by_grid(d, n) - d * truth)))  # type: ignore[misc]
+        measurements[_cost(d)] = Measurement(_evaluations(d, lambda n, d=d: abs(by_grid(d, n) - d * truth)))  # type: ignore[misc]
     spreads = []
     for d in DIMENSIONS:
         weights = log_weights(energy, normal(d, START), CHAINS, LEVELS, STEP_SIZE, generator(master, "claim", "z-intractable", d))
-        found[_by_ais(d)] = log_mean(weights)
+        measurements[_by_ais(d)] = log_mean(weights)
         spreads.append(of_means(moments(weights), lambda m: (m[1] - m[0] ** 2).log() / (2 * math.log(LARGEST))))
-    found[_known(LARGEST, AIS)] = Measurement(float(abs(found[LEADING].measured - LARGEST * truth) < KNOWN))
+    measurements[_known(LARGEST, AIS)] = Measurement(float(abs(measurements[LEADING].measured - LARGEST * truth) < KNOWN))
     few, many = spreads[0], spreads[-1]
     exponent = Measurement(many.measured - few.measured, math.hypot(few.standard_error, many.standard_error), CHAINS)
-    return found | {EXPONENT: exponent}
+    return measurements | {EXPONENT: exponent}
 
 
 def by_grid(d: int, n: int) -> float:

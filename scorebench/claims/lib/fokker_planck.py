@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from scipy.sparse import coo_array, csc_array, vstack
-from scipy.sparse.linalg import expm_multiply, spsolve
+from scipy.sparse.linalg import eigs, expm_multiply, spsolve
 from scipy.special import exprel
 from torch import Tensor
 
@@ -55,12 +55,17 @@ def generator(drift: Callable[[Tensor], Tensor], temperature: float, *axes: Axis
 
 def evolve(generator: csc_array, masses: np.ndarray, times: Sequence[float]) -> np.ndarray:
     """exp(tL) m at increasing times, (times, cells), by Taylor's series of L less its mean diagonal (Al-Mohy and Higham 2011)."""
-    found, at = [], 0.0
-    for time in times:
-        masses = expm_multiply((time - at) * generator, masses)
-        found.append(masses)
-        at = time
-    return np.stack(found)
+    laws, at = [], 0.0
+    before = np.random.get_state()
+    np.random.seed(0)  # scipy estimates a norm with the global generator; the same call shall give the same bytes
+    try:
+        for time in times:
+            masses = expm_multiply((time - at) * generator, masses)
+            laws.append(masses)
+            at = time
+    finally:
+        np.random.set_state(before)
+    return np.stack(laws)
 
 
 def steady_state(generator: csc_array) -> np.ndarray:
@@ -70,6 +75,12 @@ def steady_state(generator: csc_array) -> np.ndarray:
     right = np.zeros(cells)
     right[-1] = 1.0
     return spsolve(equations, right)
+
+
+def spectral_gap(generator: csc_array, near: float) -> float:
+    """The slowest rate of relaxation: minus the eigenvalue of L next to 0, which with 0 must be nearest to `near`."""
+    start = np.linspace(1.0, 2.0, generator.shape[0])  # ARPACK's own is random
+    return float(-eigs(generator, 2, sigma=near, v0=start, return_eigenvectors=False).real.min())
 
 
 def current(generator: csc_array, masses: np.ndarray) -> np.ndarray:

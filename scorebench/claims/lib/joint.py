@@ -31,12 +31,12 @@ def held_out(master: int) -> HeldOut:
 
     data = load_digits()
     x, y = torch.tensor(data.data, dtype=torch.float32) / 8 - 1, torch.tensor(data.target)
-    found = torch.empty(len(x), LABELS, dtype=torch.float64)
+    held = torch.empty(len(x), LABELS, dtype=torch.float64)
     for fold in range(FOLDS):
         out = torch.arange(len(x)) % FOLDS == fold
         parameters = _trained(x[~out], y[~out], (master, "claim", "joint", fold))
-        found[out] = functional_call(_network(0), parameters, (_with_labels(x[out].double()),)).detach()
-    return HeldOut(x, found, y)
+        held[out] = functional_call(_network(0), parameters, (_with_labels(x[out].double()),)).detach()
+    return HeldOut(x, held, y)
 
 
 def _network(*names: object) -> MLPEnergy:
@@ -60,8 +60,7 @@ def _trained(seen: Tensor, known: Tensor, names: tuple[object, ...]) -> dict[str
 
 def energies(network: MLPEnergy, x: Tensor) -> Tensor:
     """E(x, k) for every label k, (n, 64) -> (n, 10)."""
-    found: Tensor = network(_with_labels(x))
-    return found
+    return torch.as_tensor(network(_with_labels(x)))
 
 
 def loss_of(energies: Tensor, label: Tensor) -> Tensor:

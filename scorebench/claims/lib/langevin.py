@@ -26,12 +26,12 @@ def normal(mean: float, variance: float) -> Target:
 
 
 def langevin(
-    of: Target | Density, x: Tensor, step_size: float, times: Sequence[float], generator: torch.Generator, temperature: float = 1.0
+    source: Target | Density, x: Tensor, step_size: float, times: Sequence[float], generator: torch.Generator, temperature: float = 1.0
 ) -> Tensor:
     """The project's own ULA from x (chain, d): positions at these times, (time, chain, d), for dx = s dt + sqrt(2T) dW."""
     sampler = ULA(torch.tensor([[step_size]]), torch.tensor([[temperature]]))
     steps = [round(t / step_size) for t in times]
-    density = exact_density(of) if isinstance(of, Target) else of
+    density = exact_density(source) if isinstance(source, Target) else source
     return run(sampler, density, x[None], steps, [generator], GRADIENTS).samples[:, 0, 0]
 
 
