@@ -12,12 +12,14 @@ import pytest
 import scorebench
 from scorebench.core import registry
 from scorebench.core.errors import InputError, NotApplicable
+from scorebench.core.schema import METRICS, ClaimResult, Quantity, Verdict
 from scorebench.core.spec import parse_all
+from scorebench.engine.sweep import lowest
 from scorebench.figures.base import across_seeds, style
-from scorebench.report import decomposition, statistics, summary
-from scorebench.stages import tables
-from scorebench.stages.measure import COLUMNS
-from scorebench.stages.page import _claim, mathml
+from scorebench.report import decomposition, render, tables
+from scorebench.report.choosing import at_best_steps
+from scorebench.report.page import _claim, mathml
+from scorebench.report.troubles import divergences, troubles
 from scorebench.store.results import Results
 from scorebench.suite.reading import load as load_suite
 
@@ -29,7 +31,7 @@ def rows(values: np.ndarray, **columns: object) -> pd.DataFrame:
     frame = pd.DataFrame({"seed": range(len(values)), "value": values, "status": "ok", "suite": "x", "target": "gaussian"}).assign(
         **columns
     )
-    return frame.reindex(columns=COLUMNS)
+    return METRICS.frame(frame)
 
 
 def spread(name: str, centre: float, size: float = 0.05) -> np.ndarray:
@@ -65,13 +67,13 @@ def test_a_diverged_seed_is_counted_and_bars_from_leading() -> None:
     lost = (data["loss"] == "sliced") & (data["seed"] == 3)
     data.loc[lost, ["value", "status"]] = [np.nan, "diverged"]
     table = tables.losses(data, FISHER).set_index("loss")
-    assert table.loc["sliced", "status"] == "diverged 1/10" and table.loc["sliced", "seeds"] == 9
+    assert table.loc["sliced", "diverged"] == 1 and table.loc["sliced", "seeds"] == 9 and table.loc["implicit", "diverged"] == 0
     assert table.loc["implicit", "leads"] and not table.loc["sliced", "leads"]
-    assert "diverged 1/10" in tables.markdown(tables.wide("losses", table.reset_index())[0])
+    assert "diverged 1/10" in render.markdown(render.wide("losses", table.reset_index()))
 
 
 def reported(data: pd.DataFrame, metrics: list) -> pd.DataFrame:
-    return tables.samplers(tables.at_best_steps(data, metrics), metrics)
+    return tables.samplers(at_best_steps(data, metrics), metrics)
 
 
 def sampled(better: float, first: float, second: float) -> pd.DataFrame:
@@ -104,7 +106,7 @@ def test_a_step_that_diverged_is_not_chosen() -> None:
 
 def without_modes(data: pd.DataFrame) -> pd.DataFrame:
     """The same rows, and a metric that the target cannot have beside them."""
-    lacking = data.assign(metric="mode_weight_error", value=np.nan, status="not_applicable: the target has no modes")
+    lacking = data.assign(metric="mode_weight_error", value=np.nan, status="not_applicable", reason="the target has no modes")
     return pd.concat([lacking, data], ignore_index=True)
 
 
@@ -144,7 +146,7 @@ def test_every_step_is_shown_where_nothing_can_choose() -> None:
 def test_floors_stand_beside_what_is_better_when_lower() -> None:
     lower, signed = sampled(0.1, 0.2, 0.2), sampled(0.1, 0.2, 0.2).assign(metric="second_moment_bias")
     table = reported(pd.concat([lower, signed]), parse_all("metric", ["mmd", "second_moment_bias"]))
-    shown, _ = tables.wide("samplers", table)
+    shown = render.wide("samplers", table).map(str)
     assert shown["MMD² (h = 1.0 rms)"].item().endswith("] (0.1)") and shown["second-moment bias"].item().endswith("]")
 
 
@@ -153,58 +155,95 @@ def test_whole_numbers_stay_whole(tmp_path: Path) -> None:
     assert frame["train_steps"].dtype == "Int64" and frame["steps"].isna().all()
 
 
+def invented(folder: Path, rows: list[dict[str, object]], **changes: object) -> Results:
+    """A run of smoke that left these rows and nothing else."""
+    suite = load_suite("workflows/suites/smoke.yaml").model_copy(update={"claims": (), "figures": ()} | changes)
+    write(folder, METRICS.to_csv(METRICS.frame(rows)), suite=json.loads(suite.model_dump_json()))
+    return Results(folder)
+
+
+def write(folder: Path, metrics: bytes, **facts: object) -> None:
+    (folder / "metrics.csv").write_bytes(metrics)
+    (folder / "manifest.json").write_text(json.dumps(facts | {"sha256": {"metrics.csv": hashlib.sha256(metrics).hexdigest()}}))
+
+
 def test_a_target_that_failed_is_told_with_its_log(tmp_path: Path) -> None:
-    suite = load_suite("workflows/suites/smoke.yaml")
-    content = pd.DataFrame([{"target": "gaussian", "status": "failed: ValueError: broken"}]).reindex(columns=COLUMNS).to_csv(index=False)
-    (tmp_path / "metrics.csv").write_text(content)
-    checksum = hashlib.sha256(content.encode()).hexdigest()
-    facts = {"suite": json.loads(suite.model_copy(update={"claims": ()}).model_dump_json()), "sha256": {"metrics.csv": checksum}}
-    (tmp_path / "manifest.json").write_text(json.dumps(facts))
-    (line,) = summary.troubles(Results(tmp_path))
+    results = invented(tmp_path, [{"target": "gaussian", "status": "failed", "reason": "ValueError: broken"}])
+    (line,) = troubles(results)
     assert line.startswith("gaussian") and line.endswith("logs/measure/gaussian.log")
+
+
+def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
+    """All metrics of a sampler: its sampling; one of them: the measuring; a trained source: the training; claims and figures: their process's."""
+    ok, failed = {"seed": 0, "status": "ok", "value": 1.0}, {"seed": 0, "status": "failed", "reason": "ValueError: broken"}
+    trained = {"target": "gaussian_mixture", "model": "mlp_energy:width=32", "loss": "denoising:sigma=0.5", "metric": "fisher_divergence"}
+    rows = [
+        {"target": "gaussian", "sampler": "ula", "metric": "mmd"} | failed,
+        {"target": "gaussian_mixture", "sampler": "mala", "metric": "mmd"} | failed,
+        {"target": "gaussian_mixture", "sampler": "mala", "metric": "ess"} | ok,
+        trained | failed,
+    ]
+    results = invented(tmp_path, rows, claims=("step-size-bias",), figures=("bias_against_step_size", "claims_overview"))
+    broken = claim(verdict=Verdict.FAILED, reason="timeout").as_json() | {"id": "step-size-bias"}
+    for path, plain in (
+        ("claims/step-size-bias.json", broken),
+        ("timings/figure/claims_overview.json", {"status": "failed: KeyError: x"}),
+        ("timings/figure/bias_against_step_size.json", {"status": "ok"}),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(json.dumps(plain))
+    logs = ["sample/gaussian/ula", "measure/gaussian_mixture", "train/gaussian_mixture/mlp_energy-width32/denoising"]
+    logs += ["claim/step-size-bias", "figure/claims_overview"]
+    assert [line.partition("; see ")[2] for line in troubles(results)] == [str(tmp_path / f"logs/{log}.log") for log in logs]
+
+
+def quantity(name: str, group: str, agrees: bool) -> Quantity:
+    return Quantity(name, group, {}, "", 1.0, 1.0, 0.1, 1_000, 0.0, agrees)
+
+
+def claim(quantities: tuple[Quantity, ...] = (), verdict: Verdict = Verdict.REFUTED, reason: str = "") -> ClaimResult:
+    texts = {"label": "", "source": "", "statement": "x", "correction": "", "reference": "", "expected": "refuted", "leading": "1"}
+    return ClaimResult("sigma-one", **texts, conditions={}, seed=1, verdict=verdict, reason=reason, quantities=quantities)
 
 
 def test_a_claim_counts_what_its_verdict_counts() -> None:
     """An identity is not; the evidence is a number that the statement gets wrong, not the leading one that is right."""
     groups = (("corrected", True), ("as-written", True), ("as-written", False), ("identity", True))
-    quantities = [{"name": str(i), "group": g, "agrees": a} for i, (g, a) in enumerate(groups)]
-    facts = {"id": "sigma-one", "statement": "x", "correction": "", "leading": "1"}
-    claim = _claim(facts | {"quantities": quantities}, {"sigma-one": "seen"})
-    assert (claim["as_written"], claim["corrected"]) == ("1 of 2", "1 of 1")
-    assert claim["evidence"]["name"] == "2" and claim["file"] == "scorebench/claims/sigma_one.py" and claim["figure"] == "seen"
-    right = _claim(facts | {"quantities": quantities[:2]}, {})
-    assert right["telling"]["name"] == "1" and right["evidence"] is None and "Langevin" in right["derivation"]
-    assert _claim(facts | {"quantities": []}, {})["telling"] is None
+    quantities = tuple(quantity(str(i), group, agrees) for i, (group, agrees) in enumerate(groups))
+    shown = _claim(claim(quantities), {"sigma-one": "seen"})
+    assert (shown["as_written"], shown["corrected"]) == ("1 of 2", "1 of 1")
+    assert shown["evidence"].name == "2" and shown["file"] == registry.entry("claim", "sigma-one").file and shown["figure"] == "seen"
+    right = _claim(claim(quantities[:2]), {})
+    assert right["telling"].name == "1" and right["evidence"] is None and "Langevin" in right["derivation"]
+    assert _claim(claim(), {})["telling"] is None
 
 
 def test_divergence_is_no_failure(tmp_path: Path) -> None:
     """A line says of how many values, at which steps; a failure stands apart."""
-    rows = [{"target": "gaussian", "sampler": "ula", "step_size": s, "status": w} for s, w in ((0.1, "ok"), (2.2, "diverged"), (0.1, "ok"))]
-    (tmp_path / "metrics.csv").write_text(content := pd.DataFrame(rows).reindex(columns=COLUMNS).to_csv(index=False))
-    checksum = hashlib.sha256(content.encode()).hexdigest()
-    suite = load_suite("workflows/suites/smoke.yaml").model_copy(update={"claims": ()})
-    (tmp_path / "manifest.json").write_text(json.dumps({"suite": json.loads(suite.model_dump_json()), "sha256": {"metrics.csv": checksum}}))
-    assert summary.troubles(Results(tmp_path)) == []
-    assert summary.divergences(Results(tmp_path)) == ["gaussian, ula on the exact score at step 2.2: 1 diverged, of 3 values"]
+    made = ((0.1, 0, "ok"), (2.2, 0, "diverged"), (0.1, 1, "ok"))
+    values = {"ok": 1.0, "diverged": np.nan}
+    rows = [{"target": "gaussian", "sampler": "ula", "step_size": c, "seed": s, "status": w, "value": values[w]} for c, s, w in made]
+    results = invented(tmp_path, rows)
+    assert troubles(results) == []
+    assert divergences(results) == ["gaussian, ula on the exact score at step 2.2: 1 diverged, of 3 values"]
 
 
 def test_markdown_and_latex() -> None:
     frame = pd.DataFrame({"a_b": ["x|y", "1 & 2 → ∞"], "h²": [0.5, np.nan]})
-    assert tables.markdown(frame).splitlines()[2] == "| x\\|y | 0.5 |"
-    text = tables.latex(frame)
+    assert render.markdown(frame).splitlines()[2] == "| x\\|y | 0.5 |"
+    text = render.latex(frame)
     assert text.isascii() and r"a\_b" in text and r"1 \& 2" in text and r"\toprule" in text
 
 
 def run(folder: Path) -> Path:
-    content = sources(sliced=0.1).to_csv(index=False).encode()
-    (folder / "metrics.csv").write_bytes(content)
-    (folder / "manifest.json").write_text(json.dumps({"sha256": {"metrics.csv": hashlib.sha256(content).hexdigest()}}))
+    write(folder, METRICS.to_csv(sources(sliced=0.1)))
     return folder
 
 
 def test_load(tmp_path: Path) -> None:
+    """The columns of metrics.csv: a status with its reason in one, text never missing."""
     frame = scorebench.load(run(tmp_path))
-    assert list(frame.columns) == COLUMNS and len(frame) == SEEDS
+    assert list(frame.columns) == [column for column in METRICS.columns if column != "reason"] and len(frame) == SEEDS
     assert frame["value"].dtype == float and frame["seed"].dtype == "Int64" and (frame["sampler"] == "").all()
 
 
@@ -225,8 +264,8 @@ def test_load_refuses_what_the_run_did_not_write(tmp_path: Path) -> None:
 def test_lost_seeds_are_counted_and_not_averaged() -> None:
     data = rows(np.array([1.0, 2.0, 3.0, 1e9]), step_size=0.1)
     data.loc[3, "status"] = "diverged"
-    found = across_seeds(data, ["step_size"])
-    assert found["mean"].item() == 2.0 and found["lost"].item() == 1 and found["seeds"].item() == 4
+    means = across_seeds(data, ["step_size"])
+    assert means["mean"].item() == 2.0 and means["lost"].item() == 1 and means["seeds"].item() == 4
 
 
 def test_the_loss_figure_tells_the_lost_and_the_empty() -> None:
@@ -264,19 +303,19 @@ def test_error_is_decomposed() -> None:
         rows(9.0 + noise, **common | {"temperature": 2.0}, sampler="ula", model="quadratic", loss="sliced"),
         rows(9.0 + noise, **common, sampler="ula", model="quadratic", loss="implicit"),  # its own law was not sampled
     ]
-    found = decomposition.decompose(pd.concat(made), mmd).set_index("part")
-    assert list(found.index) == list(decomposition.PARTS) and set(found["loss"]) == {"sliced"} and set(found["seeds"]) == {SEEDS}
-    assert found.loc["loss", "mean"] + found.loc["sampler", "mean"] == pytest.approx(found.loc["total", "mean"])
-    assert found.loc["sampler", "mean"] == pytest.approx(0.3) and found.loc["sampler_exact", "mean"] == pytest.approx(0.1)
-    assert found.loc["sampler", "high"] - found.loc["sampler", "low"] < 1e-9 < found.loc["total", "high"] - found.loc["total", "low"]
-    shown = decomposition.wide(found.reset_index())
+    parts = decomposition.decompose(pd.concat(made), mmd).set_index("part")
+    assert list(parts.index) == list(decomposition.PARTS) and set(parts["loss"]) == {"sliced"} and set(parts["seeds"]) == {SEEDS}
+    assert parts.loc["loss", "mean"] + parts.loc["sampler", "mean"] == pytest.approx(parts.loc["total", "mean"])
+    assert parts.loc["sampler", "mean"] == pytest.approx(0.3) and parts.loc["sampler_exact", "mean"] == pytest.approx(0.1)
+    assert parts.loc["sampler", "high"] - parts.loc["sampler", "low"] < 1e-9 < parts.loc["total", "high"] - parts.loc["total", "low"]
+    shown = render.decomposition(parts.reset_index()).map(str)
     assert shown.loc[0, "the sampler adds"].startswith("0.3 [")
 
 
 def test_the_rate_with_the_lowest_loss_is_taken() -> None:
     """By the mean over seeds; one that is not finite on some seed is not taken while another is."""
-    found = {"a": {0.1: [1.0, 2.0], 0.2: [1.0, 1.5]}, "b": {0.1: [3.0, 3.0], 0.2: [0.0, None]}, "c": {0.1: [None, 1.0], 0.2: [np.inf, 0.0]}}
-    assert statistics.lowest(found) == [0.2, 0.1, 0.1]
+    values = ({0.1: [1.0, 2.0], 0.2: [1.0, 1.5]}, {0.1: [3.0, 3.0], 0.2: [0.0, np.nan]}, {0.1: [np.nan, 1.0], 0.2: [np.inf, 0.0]})
+    assert [lowest(by_rate) for by_rate in values] == [0.2, 0.1, 0.1]
 
 
 def test_leaders_on_exact_and_trained_sources_are_apart() -> None:
@@ -292,9 +331,9 @@ def test_leaders_on_exact_and_trained_sources_are_apart() -> None:
         rows(spread("e", 0.01), **common, **trained, sampler="mala_from_data"),
         rows(spread("f", 0.02), **common, model="quadratic", loss="explicit", sampler="ula"),  # a yardstick
     ]
-    chosen = tables.at_best_steps(pd.concat(made), mmd)
+    chosen = at_best_steps(pd.concat(made), mmd)
     table = tables.samplers(chosen, mmd)
     leads = table[table["leads"]]
-    assert [(pd.isna(m), s) for m, s in zip(leads["model"], leads["sampler"], strict=True)] == [(True, "ula"), (False, "ula")]
+    assert [(m == "", s) for m, s in zip(leads["model"], leads["sampler"], strict=True)] == [(True, "ula"), (False, "ula")]
     assert leads["best"].all() and table["p_leader"].notna().sum() == 2 and table["p_leader"].max() < 0.05
     assert set(chosen["seed"]) == set(range(SEEDS // 2, SEEDS))

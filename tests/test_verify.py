@@ -1,10 +1,10 @@
 """`make verify`: another master seed passes; a temperature off by 20 %, a swapped loss, a step off by half fail.
 
-The comparison's false-alarm rate is 1e-3 a run (`scorebench.verify.ALPHA`): 1e-3 is what these tests stake on a pass, each.
+The comparison's false-alarm rate is 1e-3 a run (`scorebench.report.agreement.ALPHA`): 1e-3 is what these tests stake on a pass, each.
 With 10 seeds a side of 256 chains on a Gaussian it sees a temperature that is off by 10 % in most runs (shown for 20 % here).
 """
 
-import json
+import dataclasses
 import re
 from pathlib import Path
 
@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from scorebench.core.errors import InputError
-from scorebench.engine import training
+from scorebench.core.schema import METRICS, ClaimResult, Quantity, Verdict
+from scorebench.engine import sampling, training
 from scorebench.engine.attempt import deadline
+from scorebench.engine.measuring import Bench
+from scorebench.engine.metric import metrics_of
 from scorebench.engine.sources import trained
-from scorebench.report import verify
-from scorebench.stages import sample as sampling
-from scorebench.stages.measure import Bench, metrics_of
+from scorebench.report import agreement, verify
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import as_suite
 
@@ -43,7 +44,7 @@ def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool =
     """The cells of a run, whose code is broken in one place while its labels say that it is not."""
     suite = as_suite(SUITE | {"seed": master})
     plan = Plan(suite)
-    job = plan.measures[0]
+    job = plan.measures["gaussian"]
     target, seeds = job.target.build(), range(10)
     bench = Bench(target, master, job, deadline(5))
     frames = []
@@ -56,14 +57,13 @@ def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool =
             frames += bench.source_rows(source, metrics_of(suite.metrics, "source"))
     with pytest.MonkeyPatch.context() as patch:
         grid = sampling.grid
-        patch.setattr(sampling, "grid", lambda c, t: tuple(f * x for f, x in zip((step, temperature), grid(c, t), strict=True)))
+        patch.setattr(sampling, "grid", lambda cells: tuple(f * x for f, x in zip((step, temperature), grid(cells), strict=True)))
         for s in job.samples:
-            arrays, blocks, _ = sampling.sample(s, master, deadline(5), {})
-            frames += bench.sampler_rows(str(s.sampler), arrays, blocks, metrics_of(suite.metrics, "sampler"))
-    rows = pd.concat(frames).assign(target="gaussian")
-    rows = rows.reindex(columns=[*verify.CELL, "seed", "value", "status", "steps"])
-    rows[["model", "loss", "sampler"]] = rows[["model", "loss", "sampler"]].fillna("")
-    return verify.cells(rows)
+            runs, _ = sampling.sample(s, master, deadline(5), {})
+            frames += bench.sampler_rows(str(s.sampler), runs, metrics_of(suite.metrics, "sampler"))
+    rows = METRICS.frame(pd.concat(frames)).assign(target="gaussian")
+    assert (rows["status"] == "ok").all()
+    return agreement.cells(rows)
 
 
 def _levels(parameters: dict[str, torch.Tensor]):
@@ -77,21 +77,21 @@ def reference() -> pd.DataFrame:
 
 @pytest.mark.parametrize("master", [2, 3, 4])
 def test_another_master_seed_passes(reference, master):
-    found = verify.compare(reference, go(master))
+    found = agreement.compare(reference, go(master))
     assert found.passes, found
     assert len(found.cells) == len(reference) / 10
 
 
 def test_the_same_run_passes(reference):
     """Bit for bit, and after it went to disk and back."""
-    found = verify.compare(reference, reference.copy())
+    found = agreement.compare(reference, reference.copy())
     assert found.passes and found.cells["agrees"].all() and found.cells["t"].max() < 1e-6 and found.p_all > 0.9
 
 
 @pytest.mark.parametrize("broken", [{"temperature": 1.2}, {"temperature": 0.8}, {"step": 0.5}, {"step": 1.5}, {"swapped": True}], ids=str)
 def test_a_broken_run_fails(reference, broken):
     for master in (1, 2):  # with the reference's seeds, too
-        found = verify.compare(reference, go(master, **broken))
+        found = agreement.compare(reference, go(master, **broken))
         assert not found.passes, found
         assert not found.cells["agrees"].all()
 
@@ -105,7 +105,7 @@ def frame(values: np.ndarray, status: np.ndarray | None = None, metric: str = "m
     if status is not None:
         found["value"] = found["value"].where(status.ravel())
     where = {"target": "gaussian", "model": "", "loss": "", "sampler": "ula", "metric": metric, "train_steps": np.nan, "temperature": 1.0}
-    return found.assign(**where)[[*verify.CELL, "seed", "value"]]
+    return found.assign(**where)[[*agreement.CELL, "seed", "value"]]
 
 
 def test_false_alarms_under_dependence():
@@ -116,10 +116,10 @@ def test_false_alarms_under_dependence():
     generator = np.random.default_rng(3)
     p = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verify, "PERMUTATIONS", 199)
+        patch.setattr(agreement, "PERMUTATIONS", 199)
         for _ in range(200):
             runs = [generator.normal(size=(300, 6)) + generator.normal(size=(1, 6)) for _ in range(2)]
-            p.append(verify.compare(*map(frame, runs)).p_all)
+            p.append(agreement.compare(*map(frame, runs)).p_all)
     assert sum(value <= 0.05 for value in p) <= 26 and min(p) >= 1 / 200
 
 
@@ -127,7 +127,7 @@ def test_one_cell_far_off_is_seen():
     generator = np.random.default_rng(4)
     a, b = (generator.normal(size=(500, 10)) for _ in range(2))
     b[17] += 20
-    found = verify.compare(frame(a), frame(b))
+    found = agreement.compare(frame(a), frame(b))
     assert not found.passes and found.p_cells < 1e-4
     assert found.cells.loc[~found.cells["agrees"], "step_size"].astype(float).min() <= 18
 
@@ -138,36 +138,38 @@ def test_lost_seeds_are_compared():
     a, b = (generator.normal(size=(40, 10)) for _ in range(2))
     some = np.ones((40, 10), bool)
     some[3:30] = False
-    assert not verify.compare(frame(a), frame(b, some)).passes
-    both = verify.compare(frame(a, some), frame(b, some))
+    assert not agreement.compare(frame(a), frame(b, some)).passes
+    both = agreement.compare(frame(a, some), frame(b, some))
     assert both.passes and len(both.cells) == 40 + 27
 
 
 def test_divergences_are_compared_as_logarithms():
     generator = np.random.default_rng(6)
     a, b = (np.exp(generator.normal(size=(2, 10))) for _ in range(2))
-    found = verify.compare(frame(a, metric="fisher_divergence"), frame(b, metric="fisher_divergence")).cells
+    found = agreement.compare(frame(a, metric="fisher_divergence"), frame(b, metric="fisher_divergence")).cells
     assert found["reference"].to_numpy() == pytest.approx(np.log(a).mean(1))
 
 
 def test_nothing_in_common():
     a = frame(np.zeros((2, 3)))
     with pytest.raises(InputError, match="no cell in common"):
-        verify.compare(a, a.assign(target="digits"))
+        agreement.compare(a, a.assign(target="digits"))
 
 
 def test_claims():
     """A verdict that changed and a number that moved are said; a number within the errors of both is not."""
-    q = {"name": "x", "measured": 1.0, "standard_error": 0.01, "n": 1000, "tolerance": 0.0}
-    old = {"id": "c", "verdict": "reproduced", "quantities": [q]}
+    q = Quantity("x", "as-written", {}, "", 1.0, measured=1.0, standard_error=0.01, n=1000, tolerance=0.0, agrees=True)
+    old = ClaimResult("c", "", "", "", "", "", "", "x", {}, 1, Verdict.REPRODUCED, "", (q,))
 
-    def changed(**what):
-        return [json.loads(json.dumps(old)) | {"quantities": [q | what]}]
+    def changed(**fields):
+        return [dataclasses.replace(old, quantities=(dataclasses.replace(q, **fields),))]
 
     assert verify.claims([old], changed(measured=1.05)) == (1, 1, [])
     agree, total, lines = verify.claims([old], changed(measured=1.2))
     assert (agree, total) == (0, 1) and lines == ["claim c, x: 1.2, was 1.0"]
-    assert verify.claims([old], [old | {"verdict": "refuted"}])[2] == ["claim c: refuted, was reproduced"]
+    assert verify.claims([old], changed(measured=np.nan))[0] == 0
+    assert verify.claims(changed(measured=np.nan), changed(measured=np.nan)) == (1, 1, [])
+    assert verify.claims([old], [dataclasses.replace(old, verdict=Verdict.REFUTED)])[2] == ["claim c: refuted, was reproduced"]
     assert verify.claims([], [old]) == (0, 0, [])
 
 
@@ -175,13 +177,13 @@ def test_claims():
 def test_a_cell_without_spread(shift, agrees):
     """A shift of 1e-4 of a constant is seen, one below the six digits that are kept is not."""
     a = frame(np.full((1, 5), 2.0))
-    assert verify.compare(a, a.assign(value=2.0 * (1 + shift))).cells["agrees"].all() == agrees
+    assert agreement.compare(a, a.assign(value=2.0 * (1 + shift))).cells["agrees"].all() == agrees
 
 
 def test_what_only_one_run_has_is_said():
     """A number without a reference must not pass for one that agrees."""
-    assert verify.alone("abc", "abc", "cells") == []
-    assert verify.alone("ab", "bcd", "cells") == [
+    assert verify.missing("abc", "abc", "cells") == []
+    assert verify.missing("ab", "bcd", "cells") == [
         "not compared: 2 cells of the run have no reference",
         "not compared: 1 cells of the reference are not in the run",
     ]
@@ -208,8 +210,8 @@ def test_a_source_with_another_learning_rate_is_not_compared():
 
     keys = [("a", "m", "x", ""), ("a", "m", "x", "ula"), ("a", "m", "y", "ula"), ("b", "m", "x", ""), ("a", "", "", "ula")]
     frame = pd.DataFrame(keys, columns=["target", "model", "loss", "sampler"])
-    same = verify.chosen_alike(frame, frame, rates(0.1), rates(0.1))
+    same = agreement.chosen_alike(frame, frame, rates(0.1), rates(0.1))
     assert same[2] == 0 and len(same[0]) == len(same[1]) == 5
-    old, new, other = verify.chosen_alike(frame, frame, rates(0.1), rates(0.3))
+    old, new, other = agreement.chosen_alike(frame, frame, rates(0.1), rates(0.3))
     assert other == 1
     assert old.to_numpy().tolist() == new.to_numpy().tolist() == [list(k) for k in keys[2:]]

@@ -152,7 +152,7 @@ class Table:
         """Rows as a table; a column that they lack is empty. Raises pandera's SchemaError for what is not allowed."""
         import pandas as pd
 
-        frame = pd.DataFrame(rows).reindex(columns=list(self.columns))
+        frame = pd.DataFrame(rows).reindex(columns=list(self.columns)).astype(dict.fromkeys(self._texts, object))
         return self.schema.validate(frame.fillna(dict.fromkeys(self._texts, "")))
 
     def to_csv(self, frame: "pd.DataFrame") -> bytes:

@@ -7,7 +7,6 @@ from scorebench.core.errors import InputError, unknown
 from scorebench.suite.plan import Plan
 
 STAGES = ("train", "sample", "measure", "sensitivity", "claim", "tables", "figure", "page")
-COMPUTING = STAGES[:5]
 
 
 def run(stage: str, plan: Plan, job: str, results: Path) -> None:
@@ -16,9 +15,4 @@ def run(stage: str, plan: Plan, job: str, results: Path) -> None:
         raise InputError(unknown("stage", stage, STAGES))
     if job not in plan.jobs(stage):
         raise InputError(unknown(f"stage {stage}: job", job, plan.jobs(stage)))
-    if stage in COMPUTING:
-        import torch
-
-        torch.set_default_device(plan.suite.device)
-        torch.set_num_threads(1)
     importlib.import_module(f"scorebench.stages.{stage}").run(plan, job, results / plan.suite.name)

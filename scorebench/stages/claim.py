@@ -7,6 +7,7 @@ from scorebench.core import registry
 from scorebench.core.schema import OK, Verdict
 from scorebench.core.spec import parse
 from scorebench.engine.attempt import attempt, deadline, preload
+from scorebench.engine.device import prepare
 from scorebench.stages.record import record
 from scorebench.store import artifacts
 from scorebench.suite.plan import Plan
@@ -14,6 +15,7 @@ from scorebench.suite.plan import Plan
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write the claim with its quantities and verdict, `failed` with the reason if its code raises or runs out of time; and its picture."""
+    prepare(plan.suite.device)
     preload(parse("claim", job))
     seed = plan.suite.seed
     with record(folder, "claim", job) as entry:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from scorebench.core.schema import METRICS
 from scorebench.engine.attempt import attempt, deadline
+from scorebench.engine.device import prepare
 from scorebench.engine.maps import maps
 from scorebench.engine.measuring import Bench
 from scorebench.engine.metric import metrics_of
@@ -17,6 +18,7 @@ from scorebench.suite.plan import Plan
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write every row about this target, and its maps."""
+    prepare(plan.suite.device)
     suite, its = plan.suite, plan.measures[job]
     about_source, about_sampler = metrics_of(suite.metrics, "source"), metrics_of(suite.metrics, "sampler")
     with record(folder, "measure", job) as entry:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from scorebench.core.schema import Status
 from scorebench.engine.attempt import deadline, preload
+from scorebench.engine.device import prepare
 from scorebench.engine.sampling import sample
 from scorebench.stages.record import record
 from scorebench.store import samples, trained
@@ -12,6 +13,7 @@ from scorebench.suite.plan import Plan
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write samples, trace and acceptance of every source."""
+    prepare(plan.suite.device)
     its = plan.samples[job]
     preload(its.target, its.sampler)
     with record(folder, "sample", job) as entry:

@@ -5,6 +5,7 @@ from pathlib import Path
 from scorebench.core.schema import SENSITIVITY
 from scorebench.core.spec import parse
 from scorebench.engine.attempt import attempt, deadline
+from scorebench.engine.device import prepare
 from scorebench.engine.metric import metrics_of
 from scorebench.engine.sensitivity import sensitivity
 from scorebench.stages.record import record
@@ -14,6 +15,7 @@ from scorebench.suite.plan import Plan
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write a row a metric and fault; none if the target or a metric fails, which the record tells."""
+    prepare(plan.suite.device)
     suite, asked = plan.suite, plan.suite.sensitivity
     assert asked is not None
     target = parse("target", asked.target)

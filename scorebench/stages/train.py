@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scorebench.engine.attempt import attempt, deadline, preload
+from scorebench.engine.device import prepare
 from scorebench.engine.sweep import train
 from scorebench.stages.record import record
 from scorebench.store import trained
@@ -11,6 +12,7 @@ from scorebench.suite.plan import Plan
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write the parameters of every checkpoint, each (level, seed, ...), and the sweep of the learning rate."""
+    prepare(plan.suite.device)
     its = plan.trains[job]
     training = its.experiment.training
     preload(its.target, its.model, its.loss)

@@ -9,7 +9,7 @@ in tables and figures) it counts with the settings.
 import ast
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -21,6 +21,9 @@ from scorebench.suite.plan import Plan
 
 SHOWING = ("tables", "figure", "page")
 """The stages that show methods without running them: what they say of themselves counts, their code does not."""
+
+COMMAND_LINE = ("__init__.py", "__main__.py", "cli.py", "suite/mistakes.py", "suite/reading.py")
+"""What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
 
 
 class Basis(NamedTuple):
@@ -77,6 +80,16 @@ def fingerprint(plan: Plan, stage: str, job: str = "") -> str:
     versions = [platform.python_version(), *(f"{library} {_version(library)}" for library in libraries)]
     code = [(str(path.relative_to(registry.ROOT)), _read(path).digest) for path in files]
     return hashlib.sha256(repr((settings, code, versions)).encode()).hexdigest()[:16]
+
+
+def undeclared(plan: Plan, stage: str, jobs: Sequence[str], record: Mapping[str, Any]) -> list[str]:
+    """What one of `jobs`, which shared a process, rested on by its record (`stages.record`) though neither its fingerprint nor its rule says so: files
+    of the package that are in no closure, then result files that are neither input nor output.
+    """
+    closures = {path.relative_to(registry.ROOT).as_posix() for job in jobs for path in closure(basis(plan, stage, job).modules)}
+    code = set(record["code"]) - closures - set(COMMAND_LINE)
+    files = {*plan.inputs(stage, record["job"]), *plan.outputs(stage, record["job"]), "suite.yaml"}
+    return sorted(code) + sorted(set(record["reads"]) - files)
 
 
 def closure(modules: Iterable[str]) -> set[Path]:
