@@ -19,9 +19,6 @@ from scorebench.core import registry
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.plan import Plan
 
-SHOWING = ("tables", "figure", "page")
-"""The stages that show methods without running them: what they say of themselves counts, their code does not."""
-
 COMMAND_LINE = ("__init__.py", "__main__.py", "cli.py", "suite/mistakes.py", "suite/reading.py")
 """What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
 
