@@ -59,11 +59,9 @@ def numbers(results: Results, claim: str) -> pd.DataFrame:
 
 
 def measured(ax: Axes, x: Sequence[float], quantities: pd.DataFrame, index: int, label: str | None = None) -> None:
-    """Measured numbers with two standard errors either way, in the colour and marker of a number, edged in white."""
-    ax.errorbar(
-        x, quantities["measured"], 2 * quantities["standard_error"], fmt=MARKERS[index % 8], color=COLOURS[index % 10], label=label, capsize=3, markersize=6, lw=1.4,
-        mec="white", mew=0.6, zorder=5,
-    )  # fmt: skip
+    """Measured numbers with two standard errors either way, in the colour and marker of a number, edged in white to stand out from a curve."""
+    look = {"color": COLOURS[index % 10], "fmt": MARKERS[index % 8], "markersize": 6, "mec": "white", "mew": 0.6}
+    ax.errorbar(x, quantities["measured"], 2 * quantities["standard_error"], label=label, capsize=3, lw=1.4, zorder=5, **look)
 
 
 def as_text(quantities: pd.DataFrame, name: str, digits: int = 3) -> str:
@@ -108,7 +106,8 @@ def legend_below(figure: Figure, axes: Sequence[Axes], columns: int, name: Calla
 
 def mark_lost(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[str], at: float) -> None:
     """A cross at the height `at` of the axes wherever seeds diverged or failed, with how many of how many."""
-    for (name, place), ok in is_ok(rows).groupby([rows[hue], rows[x]]):
+    groups: Any = is_ok(rows).groupby([rows[hue], rows[x]])
+    for (name, place), ok in groups:
         if not ok.all():
             look: dict[str, Any] = {"color": COLOURS[order.index(name)]}
             where = ax.get_xaxis_transform()

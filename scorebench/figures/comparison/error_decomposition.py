@@ -58,5 +58,5 @@ def draw(results: Results) -> Figure:
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set(title=parse("target", target).label, xlabel=parse("metric", metric).label)
         ax.grid(axis="y", color="0.94", lw=0.8)
-    legend_below(figure, axes.flat[: len(targets)], 3)
+    legend_below(figure, list(axes.flat[: len(targets)]), 3)
     return figure

@@ -1,7 +1,6 @@
 """The learning rates that were swept, alike for every loss, and which one each loss took."""
 
 import numpy as np
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -37,14 +36,14 @@ def draw(results: Results) -> Figure:
             table[table["target"] == target].pivot_table(column, ["model", "loss"], "learning_rate", "first", sort=False).sort_index(axis=1)
             for column in ("above", "text")
         )
-        shade = above.fillna(np.inf).clip(0, 100)
-        look = {"cmap": "Greys", "vmin": 0, "vmax": 200, "cbar": False, "annot_kws": {"fontsize": 7.5, "fontfamily": "DejaVu Sans"}}
-        sns.heatmap(shade, annot=text.to_numpy(), fmt="", ax=ax, **look)
-        ax.set_yticks(np.arange(len(above)) + 0.5, [source_label(model, loss) for model, loss in above.index], fontsize=7.5, rotation=0)
-        ax.set_xticks(np.arange(above.shape[1]) + 0.5, [f"{rate:g}" for rate in above.columns], fontsize=7.5)
-        ax.set(xlabel="", ylabel="")
+        ax.imshow(above.fillna(np.inf).clip(0, 100), cmap="Greys", vmin=0, vmax=200, aspect="auto")
+        for (i, j), label in np.ndenumerate(text.to_numpy()):
+            ax.text(j, i, label, ha="center", va="center", fontsize=7.5, fontfamily="DejaVu Sans")
+        ax.set_yticks(range(len(above)), [source_label(model, loss) for model, loss in above.index], fontsize=7.5)
+        ax.set_xticks(range(above.shape[1]), [f"{rate:g}" for rate in above.columns], fontsize=7.5)
         ax.set_title(parse("target", target).label, fontsize=9)
         ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
     figure.supxlabel("learning rate", fontsize="medium")
     return figure
 

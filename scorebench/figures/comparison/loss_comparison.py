@@ -39,7 +39,7 @@ def draw(results: Results) -> Figure:
         order = list(means.bfill(axis=1).iloc[:, 0].sort_values(kind="stable").index)  # by that to the target, where there is one
         rivals = means[sources["loss"].map(competes).astype(bool)]
         edge = rivals.min(axis=None) / 50
-        far = means[means < edge].stack()
+        far = means[means < edge].stack().dropna()
         ok = ok[~ok.set_index(["source", "metric"]).index.isin(far.index)]
 
         ax.set_xscale("log")
@@ -54,8 +54,8 @@ def draw(results: Results) -> Figure:
             ax.annotate(f"← {mean:.0e}", at, xycoords=ax.get_yaxis_transform(), va="center", fontsize=8, color=COLOURS[i])
         lost = (~is_ok(here)).groupby([here["source"], here["metric"]]).agg(["sum", "size"]).groupby("source").max()
         for source, count, seeds in lost[lost["sum"] > 0].itertuples():
-            at = {"transform": ax.get_yaxis_transform(), "ha": "right", "va": "center"}
-            ax.text(1, order.index(source), f"{count}/{seeds} lost", color=COLOURS[3], **at)
+            where = ax.get_yaxis_transform()
+            ax.text(1, order.index(source), f"{count}/{seeds} lost", transform=where, ha="right", va="center", color=COLOURS[3])
         names = [source_label(sources["model"][source], sources["loss"][source]) for source in order]
         ax.set_yticks(range(len(names)), names, fontsize=8)
         ax.set_ylim(len(names) - 0.4, -0.6)  # the best on top

@@ -24,7 +24,7 @@ def draw(results: Results) -> Figure:
     share = table.assign(share=100 * table["share"]).pivot(index="metric", columns="fault", values="share")
     share = share.reindex(index=table["metric"].unique(), columns=table["fault"].unique())
     figure, ax = plt.subplots(figsize=(7.2, 0.36 * len(share) + 1.5))
-    sns.heatmap(share, annot=True, fmt=".0f", cmap="Greys", vmin=0, vmax=140, cbar=False, ax=ax)
+    sns.heatmap(share, annot=True, fmt=".0f", cmap="Greys", vmin=0, vmax=120, cbar=False, ax=ax)
     ax.set_xticks(ax.get_xticks(), [fault.replace("_", "\n") for fault in share.columns], rotation=0)
     ax.set_yticks(ax.get_yticks(), [parse("metric", metric).label for metric in share.index], rotation=0)
     ax.xaxis.tick_top()

@@ -44,7 +44,7 @@ def draw(results: Results) -> Figure:
         ax.set(xscale="log", yscale="log")
         lines(ax, here, "sigma", "metric", list(METRICS))
         with suppress(NotApplicable):
-            sigmas = np.geomspace(levels[0] / 1.3, levels[-1] * 1.3, 25)
+            sigmas = np.geomspace(levels[0] / 1.3, levels[-1] * 1.3, 13)
             blur = _blur(results.maps(parse("target", target)), sigmas)
             ax.plot(sigmas, blur, color="0.3", lw=1.4, label="a perfect denoiser, to the target", zorder=0)
         sliced = rows[(rows["target"] == target) & (rows["loss"] == "sliced_vr") & (rows["metric"] == "fisher_divergence") & is_ok(rows)]

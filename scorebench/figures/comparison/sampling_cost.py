@@ -33,10 +33,10 @@ def draw(results: Results) -> Figure:
     rows = rows[(rows["model"] == "") & (rows["temperature"] == 1) & (rows["metric"] == METRIC) & (rows["gradient_evaluations"] > 0)]
     rows = required(rows, "sampler on an exact score with a small-bandwidth MMD")
     cost = seconds_a_gradient(results)
-    jobs = rows[["target", "sampler"]].itertuples(index=False, name=None)
-    rates = [cost["sample", f"{parse('target', target).slug}/{parse('sampler', sampler).slug}", ""] for target, sampler in jobs]
+    target_slug, sampler_slug = (rows[kind].map(lambda text, kind=kind: parse(kind, text).slug) for kind in ("target", "sampler"))
+    seconds = (target_slug + "/" + sampler_slug).map(lambda job: cost["sample", job, ""])
     # Two samplers that differ in their noise levels alone, made for two targets, are one to the eye.
-    rows = rows.assign(microseconds=1e6 * rows["gradient_evaluations"].astype(float) * rates, label=rows["sampler"].map(sampler_label))
+    rows = rows.assign(microseconds=1e6 * rows["gradient_evaluations"].astype(float) * seconds, label=rows["sampler"].map(sampler_label))
     targets, order = list(rows["target"].unique()), list(rows["label"].unique())
     columns = min(len(targets), 3)
     figure, axes = panels(2 * columns * -(-len(targets) // columns), columns, 3.2, 2.3)
