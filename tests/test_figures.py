@@ -28,14 +28,14 @@ from scorebench.suite.plan import Plan
 from scorebench.suite.reading import as_suite, load
 
 FIGURES = pytest.mark.parametrize("name", registry.names("figure"))
-COMPARISON = [name for name in registry.names("figure") if registry.entry("figure", name).file.startswith("figures/comparison/")]
+COMPARISON = [name for name in registry.names("figure") if "/comparison/" in registry.entry("figure", name).file]
 
 
 @FIGURES
 def test_a_figure_says_what_to_see(name: str) -> None:
     facts = registry.entry("figure", name).facts
     assert facts["LABEL"] and len(facts["CAPTION"]) > 40 and facts["CAPTION"].endswith(".")
-    assert facts["USES"] and set(facts["USES"]) <= set(registry.KINDS)
+    assert facts["USES"] and set(facts["USES"]) <= set(registry.FOLDERS)
     for kind, methods in facts["USES"].items():
         assert isinstance(methods, tuple) and set(methods) - {""} <= set(registry.names(kind))
     assert facts.get("READS") or "claim" in facts["USES"]
@@ -142,7 +142,9 @@ def assert_drawn(ax: Axes, values: pd.Series) -> None:
 
 def exact(run: Results, metric: str, **columns: object) -> pd.DataFrame:
     rows = run.metrics
-    rows = rows[(rows["model"] == "") & (rows["metric"] == metric) & (rows["steps"] == rows["steps"].groupby(rows["target"]).transform("max"))]
+    rows = rows[
+        (rows["model"] == "") & (rows["metric"] == metric) & (rows["steps"] == rows["steps"].groupby(rows["target"]).transform("max"))
+    ]
     return rows[(rows[list(columns)] == pd.Series(columns)).all(axis=1)]
 
 
@@ -195,7 +197,6 @@ def test_a_cold_law_is_narrower(axes: list[Axes]) -> None:
 
 
 @of("energy_landscapes")
-@pytest.mark.usefixtures("run")
 def test_the_best_energy_that_was_not_given_the_score_is_drawn(run: Results, axes: list[Axes]) -> None:
     table = run.table("losses")
     table = table[(table["metric"] == "fisher_divergence") & (table["loss"] != "explicit")]
@@ -242,7 +243,9 @@ def test_parts_stand_where_the_table_says(run: Results, axes: list[Axes]) -> Non
     assert set(table.loc[table["part"].isin(["loss", "total", "sampler_exact"]), "mean"]) <= drawn
 
 
-@pytest.mark.parametrize(("axes", "stage", "job"), [("sampling_cost", "sample", "gaussian/ula"), ("training_cost", "train", "")], indirect=["axes"])
+@pytest.mark.parametrize(
+    ("axes", "stage", "job"), [("sampling_cost", "sample", "gaussian/ula"), ("training_cost", "train", "")], indirect=["axes"]
+)
 def test_seconds_are_steps_times_what_one_takes(run: Results, axes: list[Axes], stage: str, job: str) -> None:
     timings = run.timings
     rates = timings.loc[(timings["stage"] == stage) & timings["job"].str.startswith(job), "seconds_per_gradient"].dropna()

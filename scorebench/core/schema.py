@@ -152,7 +152,7 @@ class Table:
         """Rows as a table; a column that they lack is empty. Raises pandera's SchemaError for what is not allowed."""
         import pandas as pd
 
-        frame = pd.DataFrame(rows).reindex(columns=list(self.columns))
+        frame = pd.DataFrame(rows).reindex(columns=list(self.columns)).astype(dict.fromkeys(self._texts, object))
         return self.schema.validate(frame.fillna(dict.fromkeys(self._texts, "")))
 
     def to_csv(self, frame: "pd.DataFrame") -> bytes:
@@ -169,7 +169,7 @@ class Table:
         try:
             frame = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=numbers, dtype=dict.fromkeys(self._texts, "str"))
             if "status" in frame:
-                status = frame["status"].str.partition(": ")
+                status = frame["status"].str.partition(": ").reindex(columns=[0, 2])  # without rows it has no columns
                 frame = frame.assign(status=status[0], reason=status[2])
             return self.schema.validate(frame)
         except (SchemaError, ValueError) as error:

@@ -41,7 +41,7 @@ SAMPLERS = ("ula", "mala", "annealed")
 def draw(results: Results) -> Figure:
     """Three panels on the first mixture that is annealed."""
     rows = at_chosen_steps(results)
-    kind, target_kind = (rows[column].str.partition(":")[0] for column in ("sampler", "target"))
+    kind, target_kind = (rows[column].str.split(":").str[0] for column in ("sampler", "target"))
     rows = rows[(rows["model"] == "") & (rows["temperature"] == 1) & kind.isin(SAMPLERS) & (target_kind == "gaussian_mixture")]
     annealed = rows["sampler"].str.startswith("annealed") & (rows["metric"] == "mode_weight_error")
     target = required(rows[annealed], "annealed Langevin on the exact score of far modes")["target"].iloc[0]

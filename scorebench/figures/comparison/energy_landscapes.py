@@ -25,7 +25,7 @@ HIGHEST = 12.0
 def draw(results: Results) -> Figure:
     """A column a target in the plane, true above trained."""
     table = results.table("losses")
-    table = table[(table["metric"] == "fisher_divergence") & table["mean"].notna() & (table["model"].str.partition(":")[0] == "mlp_energy")]
+    table = table[(table["metric"] == "fisher_divergence") & table["mean"].notna() & (table["model"].str.split(":").str[0] == "mlp_energy")]
     table = table[table["loss"].map(competes).astype(bool)]
     best = table.loc[table.groupby("target", sort=False)["mean"].idxmin()]
     columns = []

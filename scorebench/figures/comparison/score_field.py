@@ -25,7 +25,7 @@ EVERY = 10
 def draw(results: Results) -> Figure:
     """Two panels: the exact score and the first seed of the energy with the smallest Fisher divergence."""
     table = results.table("losses")
-    kind, model_kind = (table[column].str.partition(":")[0] for column in ("target", "model"))
+    kind, model_kind = (table[column].str.split(":").str[0] for column in ("target", "model"))
     table = table[(kind == "gaussian_mixture") & (model_kind == "mlp_energy") & (table["metric"] == "fisher_divergence")]
     # The explicit loss is given the true score: no news in its field.
     table = table[table["mean"].notna() & table["loss"].map(competes).astype(bool)]

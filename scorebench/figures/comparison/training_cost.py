@@ -24,7 +24,7 @@ def draw(results: Results) -> Figure:
     """A column a target with most seeds, steps above seconds."""
     rows = results.metrics
     rows = rows[(rows["metric"] == "fisher_divergence") & rows["model"].str.startswith("mlp_energy") & is_ok(rows)]
-    rows = required(rows, "Fisher divergence of an MLP energy").assign(kind=rows["loss"].str.partition(":")[0])
+    rows = required(rows, "Fisher divergence of an MLP energy").assign(kind=rows["loss"].str.split(":").str[0])
     rows = rows[rows["model"] == rows.groupby("target")["model"].transform("first")]
     seeds = rows.groupby("target", sort=False)["seed"].max()
     targets = list(seeds.index[seeds == seeds.max()])
