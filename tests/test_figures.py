@@ -18,7 +18,7 @@ from scorebench import stages
 from scorebench.core import registry, schema
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
-from scorebench.figures.base import style
+from scorebench.figures.base import lines, mark_lost, style
 from scorebench.report.choosing import is_ok
 from scorebench.report.statistics import t_interval
 from scorebench.stages.record import record
@@ -79,7 +79,7 @@ experiments:
     exact: {samplers: [ula, mala], step_sizes: [0.1, 0.5, 2.5], chains: 16, budgets: [20, 60]}
   - target: gaussian_mixture
     seeds: 4
-    training: {size: 200, batch: 16, steps: [5, 15], sweep: {learning_rates: [1e-2, 1e-1], seeds: 2, steps: 5}}
+    training: {size: 500, batch: 64, steps: [5, 80], sweep: {learning_rates: [1e-2, 1e-1], seeds: 2, steps: 5}}
     sources: {"mlp_energy:width=8": [explicit, sliced_vr, "denoising:sigma=0.2", "denoising:sigma=0.4"]}
     exact:
       - {samplers: [ula, mala], step_sizes: [0.02, 0.1], temperatures: [0.5, 1.0], chains: 16, budgets: [20, 60]}
@@ -165,7 +165,7 @@ def test_points_are_means_and_crosses_count_the_lost(run: Results, axes: list[Ax
 @of("noise_levels")
 def test_divergences_have_geometric_means(run: Results, axes: list[Axes]) -> None:
     rows = run.metrics
-    rows = rows[(rows["metric"] == "fisher_divergence") & rows["loss"].str.startswith("denoising") & (rows["train_steps"] == 15)]
+    rows = rows[(rows["metric"] == "fisher_divergence") & rows["loss"].str.startswith("denoising") & (rows["train_steps"] == 80)]
     means = rows.groupby("sigma")["value"].agg(lambda values: t_interval(values, log=True).mean)
     assert_drawn(axes[0], means)
 
@@ -199,9 +199,9 @@ def test_a_cold_law_is_narrower(axes: list[Axes]) -> None:
 @of("energy_landscapes")
 def test_the_best_energy_that_was_not_given_the_score_is_drawn(run: Results, axes: list[Axes]) -> None:
     table = run.table("losses")
-    table = table[(table["metric"] == "fisher_divergence") & (table["loss"] != "explicit")]
-    best = table.loc[table["mean"].idxmin(), "loss"]
-    assert axes[0].get_title() == "2 modes" and axes[1].get_title() == parse("loss", best).label
+    table = table[table["metric"] == "fisher_divergence"].sort_values("mean")
+    assert table["loss"].iloc[0] == "explicit"
+    assert axes[0].get_title() == "2 modes" and axes[1].get_title() == parse("loss", table["loss"].iloc[1]).label
 
 
 @of("score_field")
@@ -259,3 +259,13 @@ def test_losses_stand_in_order(run: Results, axes: list[Axes]) -> None:
     table = run.table("losses")
     table = table[(table["metric"] == "fisher_divergence") & (table["target"] == "gaussian_mixture")].sort_values("mean")
     assert [label.get_text() for label in axes[0].get_yticklabels()] == [parse("loss", loss).label for loss in table["loss"]]
+
+
+def test_lost_seeds_are_counted_and_not_averaged() -> None:
+    rows = pd.DataFrame({"c": 0.1, "sampler": "ula", "value": [1.0, 2.0, 3.0, 1e9], "status": ["ok", "ok", "ok", "diverged"]})
+    with style():
+        _, ax = plt.subplots()
+        lines(ax, rows, "c", "sampler", ["ula"])
+        mark_lost(ax, rows, "c", "sampler", ["ula"], 0.0)
+    assert points(ax)[0].tolist() == [2.0] and [text.get_text() for text in ax.texts] == ["1/4\nlost"]
+    plt.close("all")
