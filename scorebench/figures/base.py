@@ -83,8 +83,8 @@ def interval(values: pd.Series) -> tuple[float, float]:
 def lines(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[str], **options: Any) -> None:
     """Means of `value` across the seeds that are ok against x with their intervals: a colour, marker and line style for each of `order`."""
     look: dict[str, Any] = {
-        "palette": COLOURS[: len(order)],
-        "markers": list(MARKERS[: len(order)]),
+        "palette": [COLOURS[i % 10] for i in range(len(order))],
+        "markers": [MARKERS[i % 8] for i in range(len(order))],
         "markersize": 7,
         "markeredgewidth": 0.5,
         "lw": 1.2,
@@ -109,7 +109,7 @@ def mark_lost(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[st
     groups: Any = is_ok(rows).groupby([rows[hue], rows[x]])
     for (name, place), ok in groups:
         if not ok.all():
-            look: dict[str, Any] = {"color": COLOURS[order.index(name)]}
+            look: dict[str, Any] = {"color": COLOURS[order.index(name) % 10]}
             where = ax.get_xaxis_transform()
             ax.plot(place, at, "x", markersize=7, mew=2, clip_on=False, transform=where, **look)
             text = f"{(~ok).sum()}/{len(ok)}\nlost"

@@ -1,11 +1,10 @@
 """The learning rates that were swept, alike for every loss, and which one each loss took."""
 
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.core.spec import parse
-from scorebench.figures.base import required, source_label
+from scorebench.figures.base import panels, required, source_label
 from scorebench.store.results import Results
 
 LABEL = "Learning-rate sweep"
@@ -26,16 +25,10 @@ def draw(results: Results) -> Figure:
     table["text"] = table["above"].map(_percent).where(~table["chosen"], "★")
     targets = list(table["target"].unique())
     deepest = int(table.groupby("target")[["model", "loss"]].apply(lambda sources: len(sources.drop_duplicates())).max())
-    columns = min(len(targets), 3)
-    lines = -(-len(targets) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(3.2 * columns, lines * (0.235 * deepest + 0.75)), squeeze=False)
-    for ax in axes.flat[len(targets) :]:
-        ax.remove()
-    for ax, target in zip(axes.flat, targets, strict=False):
-        above, text = (
-            table[table["target"] == target].pivot_table(column, ["model", "loss"], "learning_rate", "first", sort=False).sort_index(axis=1)
-            for column in ("above", "text")
-        )
+    figure, axes = panels(len(targets), 3, 3.2, 0.235 * deepest + 0.75)
+    for ax, target in zip(axes, targets, strict=True):
+        here = table[table["target"] == target].set_index(["model", "loss", "learning_rate"])
+        above, text = (here[column].unstack(sort=False).sort_index(axis=1) for column in ("above", "text"))
         ax.imshow(above.fillna(np.inf).clip(0, 100), cmap="Greys", vmin=0, vmax=200, aspect="auto")
         for (i, j), label in np.ndenumerate(text.to_numpy()):
             ax.text(j, i, label, ha="center", va="center", fontsize=7.5, fontfamily="DejaVu Sans")

@@ -29,23 +29,25 @@ def draw(results: Results) -> Figure:
     table = table[(kind == "gaussian_mixture") & (model_kind == "mlp_energy") & (table["metric"] == "fisher_divergence")]
     # The explicit loss is given the true score: no news in its field.
     table = table[table["mean"].notna() & table["loss"].map(competes).astype(bool)]
-    table = required(table, "trained energy on far modes with a Fisher divergence").sort_values("mean", kind="stable")
-    target, model, loss = table[table["target"] == table["target"].sort_index().iloc[0]].iloc[0][["target", "model", "loss"]]
-    maps = results.maps(parse("target", target))
-    chains = {
-        (run.model, run.loss): (run, arrays) for run, arrays in results.samples(parse("target", target), parse("sampler", "ula")) if arrays
-    }
-    if not {("", ""), (model, loss)} <= chains.keys():
-        raise NotApplicable(f"{model} {loss} was not sampled by ULA beside the exact score")
-    exact, trained = (chains[source] for source in (("", ""), (model, loss)))
-    cell = min(cell for cell in set(exact[0].cells) & set(trained[0].cells) if cell[1] == 1)
+    table = required(table, "trained energy on far modes with a Fisher divergence")
+    best = table[table["target"] == table["target"].iloc[0]].nsmallest(1, "mean").iloc[0]
+    target, model, loss = parse("target", best["target"]), best["model"], best["loss"]
+    maps = results.maps(target)
+    runs = [(run, arrays) for run, arrays in results.samples(target, parse("sampler", "ula")) if arrays]
+    exact, trained = ([(run, arrays) for run, arrays in runs if (run.model, run.loss) == source] for source in (("", ""), (model, loss)))
+    pairs = [
+        (cell, left, right) for left in exact for right in trained for cell in left[0].cells if cell in right[0].cells and cell[1] == 1
+    ]
+    if not pairs:
+        raise NotApplicable(f"{model} {loss} was not sampled by ULA at T = 1 and a step at which the exact score was")
+    cell, *chains = min(pairs, key=lambda pair: pair[0])
 
-    inside = maps["log_prob"] > maps["log_prob"].max() - 23
+    inside = maps["log_prob"] > maps["log_prob"].max() + np.log(1e-10)
     limits = [axis[inside.any(across)][[0, -1]] for axis, across in zip(maps["axes"], (1, 0), strict=True)]
     name = f"{parse('model', model).label}, {parse('loss', loss).label}"
     height = 4.0 * np.ptp(limits[1]) / np.ptp(limits[0]) + 0.8
     figure, axes = plt.subplots(1, 2, figsize=(8.6, height), sharex=True, sharey=True)
-    for ax, title, prefix, (run, arrays) in zip(axes, ("exact", name), ("", f"{model} {loss}/"), (exact, trained), strict=True):
+    for ax, title, prefix, (run, arrays) in zip(axes, ("exact", name), ("", f"{model} {loss}/"), chains, strict=True):
         log_p, score = maps[f"{prefix}log_prob"], maps[f"{prefix}score"][::EVERY, ::EVERY]
         ax.pcolormesh(*maps["axes"], np.exp(0.5 * (log_p - log_p.max())).T, cmap="Greys", vmax=1.6, rasterized=True)
         arrows = score * (np.linalg.norm(score, axis=-1, keepdims=True) + 1e-9) ** -0.6
