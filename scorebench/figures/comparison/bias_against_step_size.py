@@ -42,7 +42,7 @@ def draw(results: Results) -> Figure:
     ax.plot(steps, 1 / (1 - steps / (2 * variance)) - 1, color=COLOURS[0], lw=1.5, label="ULA, theory")
     ax.axvline(2 * variance, color="0.4", ls="--", lw=1)
     ax.axhline(0, color="0.7", lw=0.8, zorder=0)
-    lines(ax, rows, "step_size", "sampler", SAMPLERS, dashes=False, linestyle="")
+    lines(ax, rows, "step_size", "sampler", SAMPLERS, dashes=False, linestyle="", markersize=5)
     mark_lost(ax, rows, "step_size", "sampler", SAMPLERS, 1.0)
     ax.set(xscale="log", xlabel="step size $c$", ylabel="relative bias of $E|x|^2$")
     ax.set(xlim=(0.6 * smallest, 1.8 * largest), ylim=(-0.5, 1.3 * max(highest, 1.0) if np.isfinite(highest) else 4))

@@ -12,9 +12,9 @@ from scorebench.store.results import Results
 
 LABEL = "Score fields and trajectories"
 CAPTION = (
-    "Density (shading), score (arrows, length compressed) and the last 200 states kept of four Langevin chains, two to either side, on two far modes, "
-    "first seed. Left: exact. Right: an MLP energy trained by score matching; it errs where there was no data, between and outside the modes. "
-    "Chains stay with their mode in both."
+    "Density (shading), score (arrows, length compressed) and four Langevin chains of the first seed, two to either side, over the last states that were "
+    "kept (at most 200), on two far modes. Left: exact. Right: an MLP energy trained by score matching, sampled at the same step; it errs where there "
+    "was no data, between and outside the modes."
 )
 USES = {"target": ("gaussian_mixture",), "model": ("mlp_energy",)}
 READS = ("tables/losses.csv", "measure/gaussian_mixture*.npz", "sample/gaussian_mixture*/ula.npz")
