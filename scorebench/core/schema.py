@@ -169,7 +169,7 @@ class Table:
         try:
             frame = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=numbers, dtype=dict.fromkeys(self._texts, "str"))
             if "status" in frame:
-                status = frame["status"].str.partition(": ")
+                status = frame["status"].str.partition(": ").reindex(columns=[0, 2])  # without rows it has no columns
                 frame = frame.assign(status=status[0], reason=status[2])
             return self.schema.validate(frame)
         except (SchemaError, ValueError) as error:
