@@ -18,6 +18,7 @@ from scorebench import stages
 from scorebench.core import registry, schema
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
+from scorebench.engine.maps import maps as maps_of
 from scorebench.figures.base import lines, mark_lost, style
 from scorebench.report.choosing import is_ok
 from scorebench.report.statistics import t_interval
@@ -170,9 +171,12 @@ def test_divergences_have_geometric_means(run: Results, axes: list[Axes]) -> Non
     assert_drawn(axes[0], means)
 
 
-def test_a_perfect_denoiser_of_a_gaussian(run: Results) -> None:
-    blur = registry.module("figure", "noise_levels")._blur(run.maps(parse("target", "gaussian")), np.array([0.1, 0.5]))
-    assert blur == pytest.approx([2 * (1 - 1 / (1 + sigma**2)) ** 2 for sigma in (0.1, 0.5)], rel=1e-3)
+def test_a_perfect_denoiser_of_a_gaussian() -> None:
+    """s_sigma - s = (1 - 1/(1 + sigma^2)) x, over the target's own draws."""
+    target = parse("target", "gaussian").build()
+    square = float(target.reference.square().sum(-1).mean())
+    maps = maps_of(target, [], 1, [0.1, 0.5])
+    assert len(maps["sigma"]) and maps["blur"] == pytest.approx(square * (1 - 1 / (1 + maps["sigma"] ** 2)) ** 2, rel=1e-4)
 
 
 @of("acceptance_and_ess")

@@ -151,12 +151,6 @@ def source_label(model: str, loss: str) -> str:
     return parse("loss", loss).label + ("" if has_energy else " (field)")
 
 
-def sampler_label(sampler: str) -> str:
-    """A sampler's name, with what sets two of its kind apart."""
-    spec = parse("sampler", sampler)
-    return spec.label + (", denoised" if spec.options.get("denoise") else "")
-
-
 def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
     """A grid of equal panels, row by row, without the empty ones."""
     columns = min(count, columns)

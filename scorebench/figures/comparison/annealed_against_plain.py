@@ -17,7 +17,6 @@ from scorebench.figures.base import (
     lines,
     marginal,
     required,
-    sampler_label,
 )
 from scorebench.report.choosing import is_ok
 from scorebench.store.results import Results
@@ -83,5 +82,5 @@ def draw(results: Results) -> Figure:
     right.plot(x, density, color="black", lw=1.6, label="exact law", zorder=0)
     right.set(xlabel="$x_1$", ylabel="density", title=parse("target", target).label, xlim=(edges[0], edges[-1]))
     right.legend(loc="upper left")
-    legend_below(figure, [left], len(samplers), sampler_label)
+    legend_below(figure, [left], len(samplers), lambda name: parse("sampler", name).label)
     return figure

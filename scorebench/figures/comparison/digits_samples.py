@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
-from scorebench.figures.base import sampler_label
 from scorebench.store.results import Results
 
 LABEL = "Digits: sampled and held out"
@@ -51,6 +50,6 @@ def _strips(results: Results, target: Spec, sampler: Spec) -> list[tuple[str, np
     for run, arrays in results.samples(target, sampler):
         if run.model and arrays and (run.model, run.loss) in chosen:
             step = chosen[run.model, run.loss]
-            label = f"{parse('loss', run.loss).label}\n{sampler_label(str(sampler))}, c = {step:g}"
+            label = f"{parse('loss', run.loss).label}\n{sampler.label}, c = {step:g}"
             strips.append((label, arrays["samples"][-1, -1, run.cells.index((step, 1.0)), :COLUMNS]))
     return strips

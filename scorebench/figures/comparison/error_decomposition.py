@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.core.spec import parse
-from scorebench.figures.base import COLOURS, around_zero, legend_below, required, sampler_label, source_label
+from scorebench.figures.base import COLOURS, around_zero, legend_below, required, source_label
 from scorebench.store.results import Results
 
 LABEL = "Error decomposed"
@@ -53,7 +53,7 @@ def draw(results: Results) -> Figure:
                 ax.errorbar(row["mean"], i + shift, xerr=ends, markersize=4.5, capsize=1.5, lw=1, label=None if i else label, **look)
         ax.axvspan(-floor, floor, color="0.9", lw=0, zorder=0)
         around_zero(ax, "x", floor)
-        names = [f"{source_label(model, loss)} | {sampler_label(s).replace(' Langevin', '')}" for s, model, loss in pairs[target]]
+        names = [f"{source_label(model, loss)} | {parse('sampler', s).label.replace(' Langevin', '')}" for s, model, loss in pairs[target]]
         ax.set_yticks(range(len(names)), names, fontsize=7.5)
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set(title=parse("target", target).label, xlabel=parse("metric", metric).label)

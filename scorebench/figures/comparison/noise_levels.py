@@ -1,10 +1,9 @@
 r"""Denoising's noise level: what it blurs on purpose against what it has to learn.
 
-A perfect denoiser at sigma has the Fisher divergence E_p |grad log p_sigma - grad log p|^2 to the target: the line, by quadrature on the target's
-map. What a trained one has more, at small sigma, is the variance of its regression targets, of order 1/sigma^2.
+A perfect denoiser at sigma has the Fisher divergence E_p |grad log p_sigma - grad log p|^2 to the target: the line. What a trained one has more,
+at small sigma, is the variance of its regression targets, of order 1/sigma^2.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 
 import numpy as np
@@ -44,9 +43,8 @@ def draw(results: Results) -> Figure:
         ax.set(xscale="log", yscale="log")
         lines(ax, here, "sigma", "metric", list(METRICS))
         with suppress(NotApplicable):
-            sigmas = np.geomspace(levels[0] / 1.3, levels[-1] * 1.3, 13)
-            blur = _blur(results.maps(parse("target", target)), sigmas)
-            ax.plot(sigmas, blur, color="0.3", lw=1.4, label="a perfect denoiser, to the target", zorder=0)
+            maps = results.maps(parse("target", target))
+            ax.plot(maps["sigma"], maps["blur"], color="0.3", lw=1.4, label="a perfect denoiser, to the target", zorder=0)
         sliced = rows[(rows["target"] == target) & (rows["loss"] == "sliced_vr") & (rows["metric"] == "fisher_divergence") & is_ok(rows)]
         if len(sliced):
             ax.axhline(gmean(sliced["value"]), color=COLOURS[2], lw=1.4, ls=":", label="sliced, variance reduced")
@@ -55,17 +53,3 @@ def draw(results: Results) -> Figure:
         ax.set(xlabel="noise level σ", ylabel="Fisher divergence", title=parse("target", target).label)
     legend_below(figure, axes, 2, lambda label: METRICS.get(label, label))
     return figure
-
-
-def _blur(maps: Mapping[str, np.ndarray], sigmas: np.ndarray) -> list[float]:
-    """The divergence of a perfect denoiser: p_sigma and p_sigma grad log p_sigma are p and p grad log p, convolved."""
-    p, score = np.exp(maps["log_prob"]), np.moveaxis(maps["score"], -1, 0)
-    waves = np.fft.fft2(np.stack([p, *(p * score)]))
-    x, y = (2 * np.pi * np.fft.fftfreq(len(axis), axis[1] - axis[0]) for axis in maps["axes"])
-    seen = p > 1e-8 * p.max()
-    divergences = []
-    for sigma in sigmas:
-        noised, *product = np.fft.ifft2(waves * np.exp(-0.5 * sigma**2 * (x[:, None] ** 2 + y**2))).real
-        gap = sum((part[seen] / noised[seen] - exact[seen]) ** 2 for part, exact in zip(product, score, strict=True))
-        divergences.append(float(np.average(gap, weights=p[seen])))
-    return divergences

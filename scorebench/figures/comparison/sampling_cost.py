@@ -11,7 +11,6 @@ from scorebench.figures.base import (
     lines,
     panels,
     required,
-    sampler_label,
     seconds_a_gradient,
 )
 from scorebench.store.results import Results
@@ -36,7 +35,8 @@ def draw(results: Results) -> Figure:
     target_slug, sampler_slug = (rows[kind].map(lambda text, kind=kind: parse(kind, text).slug) for kind in ("target", "sampler"))
     seconds = (target_slug + "/" + sampler_slug).map(lambda job: cost["sample", job, ""])
     # Two samplers that differ in their noise levels alone, made for two targets, are one to the eye.
-    rows = rows.assign(microseconds=1e6 * rows["gradient_evaluations"].astype(float) * seconds, label=rows["sampler"].map(sampler_label))
+    labels = [parse("sampler", name).label for name in rows["sampler"]]
+    rows = rows.assign(microseconds=1e6 * rows["gradient_evaluations"].astype(float) * seconds, label=labels)
     targets, order = list(rows["target"].unique()), list(rows["label"].unique())
     columns = min(len(targets), 3)
     figure, axes = panels(2 * columns * -(-len(targets) // columns), columns, 3.2, 2.3)
