@@ -5,6 +5,7 @@ Everything is edited in a copy of the package, which the registry reads in the p
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -308,6 +309,25 @@ CHANGES = {
 def test_a_change_reaches_what_rests_on_it(changed: Callable[..., Jobs], suite: Path, file: str) -> None:
     """No more, no less: a job's fingerprint is that of its methods' import closure, siblings excluded."""
     assert {job for job in changed(suite, code, file) if job[0] in THREE} == CHANGES[file]
+
+
+SAME = """
+import json, sys
+from scorebench.suite.fingerprint import fingerprint
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
+plan = Plan(load(sys.argv[1]))
+print(json.dumps([fingerprint(plan, stage, job) for stage in sys.argv[2:] for job in plan.jobs(stage)]))
+"""
+
+
+def test_fingerprints_are_the_same_in_every_process() -> None:
+    """However sets of texts are ordered in it."""
+    command = [sys.executable, "-c", SAME, str(ARTICLE), *STAGES]
+    outputs = {
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": str(seed)}, capture_output=True, check=True).stdout for seed in range(2)
+    }
+    assert len(outputs) == 1
 
 
 def test_jobs_differ(before: dict[Path, dict[tuple[str, str], str]]) -> None:

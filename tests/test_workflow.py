@@ -1,6 +1,6 @@
 """The workflow itself: the smoke suite from nothing to the page, what reruns and what does not, failures that stop nobody else.
 
-Everything happens in a copy of the repository, driven as a user drives it.
+Everything happens in a copy of the repository, driven as a user drives it. Starting Snakemake takes seconds: tests share starts where one says it all.
 """
 
 import hashlib
@@ -11,15 +11,32 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import scorebench
+from scorebench.core.schema import METRICS, TABLES
+from scorebench.suite.fingerprint import undeclared
+from scorebench.suite.plan import Plan, timing
+from scorebench.suite.reading import load
 
 ROOT = Path(__file__).parent.parent
-SMOKE = "workflows/suites/smoke.yaml"
+SMOKE, ARTICLE = "workflows/suites/smoke.yaml", "workflows/suites/article.yaml"
 OUT = "results/smoke"
+STAGES = ("train", "sample", "measure", "sensitivity", "claim", "tables", "figure", "page")
+
+IN_TURN = """
+import json, sys
+from pathlib import Path
+from scorebench import stages
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
+plan = Plan(load(sys.argv[3]))
+for stage, job in json.loads(sys.argv[1]):
+    stages.run(stage, plan, job, Path(sys.argv[2]))
+"""
 
 
 class Copy:
@@ -44,15 +61,24 @@ class Copy:
         assert done.returncode == 0, done.stderr
         return set(re.findall(r"^would run (.+)$", done.stderr, re.MULTILINE))
 
-    def stage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "scorebench", "stage", *arguments, "--suite", SMOKE)
+    def stage(self, stage: str, *jobs: str, results: str = "results", suite: str = SMOKE) -> subprocess.CompletedProcess[str]:
+        named = [part for job in jobs for part in ("--job", job)]
+        return self.run(sys.executable, "-m", "scorebench", "stage", stage, *named, "--suite", suite, "--results", results)
+
+    def stages(self, jobs: list[tuple[str, str]], results: str) -> None:
+        """Run jobs one after the other in one process."""
+        done = self.run(sys.executable, "-c", IN_TURN, json.dumps(jobs), results, SMOKE)
+        assert done.returncode == 0, done.stderr
+
+    def record(self, stage: str, job: str, folder: str = OUT) -> dict[str, Any]:
+        return json.loads((self.folder / folder / timing(stage, job)).read_text())
 
     def edit(self, path: str, old: str, new: str) -> None:
         text = (self.folder / path).read_text()
         assert old in text
         (self.folder / path).write_text(text.replace(old, new, 1))
 
-    def digest(self, path: str) -> str:
+    def digest(self, path: str | Path) -> str:
         return hashlib.sha256((self.folder / path).read_bytes()).hexdigest()
 
 
@@ -64,6 +90,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     assert done.returncode == 0, done.stderr
     made.first = done.stderr
     return made
+
+
+@pytest.fixture(scope="module")
+def by_workflow(copy: Copy) -> dict[str, str]:
+    """The digests of what the workflow's run left."""
+    return {path.relative_to(copy.folder / OUT).as_posix(): copy.digest(path) for path in (copy.folder / OUT).rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -82,17 +114,13 @@ def edited(copy: Copy):
 
 
 def test_smoke_leaves_what_the_contract_promises(copy: Copy) -> None:
-    tables = [f"tables/{name}.{ext}" for name in ("losses", "samplers", "claims") for ext in ("csv", "md", "tex")]
+    tables = [f"tables/{name}.{ext}" for name in TABLES for ext in ("csv", "md", "tex")]
     figures = [f"figures/bias_against_step_size.{ext}" for ext in ("png", "pdf")]
     claims = ["claims/step-size-bias.json", "claims/wiener-increment.json"]
     for path in ["manifest.json", "metrics.csv", "timings.csv", "index.html", *tables, *figures, *claims]:
         assert (copy.folder / OUT / path).stat().st_size > 0, path
     rows = scorebench.load(copy.folder / OUT)
-    expected = (
-        "suite target model loss train_size train_steps sampler sigma step_size temperature steps gradient_evaluations chains seed "
-        "metric value standard_error floor_mean floor_sd floor_q95 z status"
-    )
-    assert " ".join(rows.columns) == expected
+    assert list(rows.columns) == [column for column in METRICS.columns if column != "reason"]
     assert rows["status"].str.fullmatch(r"ok|diverged|timeout|failed: .+|not_applicable: .+").all()
     unstable = rows[(rows["step_size"] == 2.5) & (rows["metric"] == "mmd") & (rows["steps"] == 300)]
     assert len(unstable) == 3 and (unstable["status"] == "diverged").all()  # c > 2 on N(0, I): no stationary law
@@ -100,15 +128,30 @@ def test_smoke_leaves_what_the_contract_promises(copy: Copy) -> None:
 
 
 def test_smoke_verdicts(copy: Copy) -> None:
-    found = {p.stem: json.loads(p.read_text())["verdict"] for p in (copy.folder / OUT / "claims").glob("*.json")}
-    assert found == {"step-size-bias": "reproduced", "wiener-increment": "refuted"}
+    verdicts = {p.stem: json.loads(p.read_text())["verdict"] for p in (copy.folder / OUT / "claims").glob("*.json")}
+    assert verdicts == {"step-size-bias": "reproduced", "wiener-increment": "refuted"}
 
 
 def test_start_and_end_of_a_run_are_told(copy: Copy) -> None:
-    told = copy.first
-    assert re.search(r"^smoke: 1[0-3] jobs, about \d+\.\d min on 2 cores$", told, re.MULTILINE)
-    assert "results/smoke/index.html" in told and "2 modes, sampler, on the exact score: MALA at step " in told
-    assert len(told.splitlines()) < 60  # no wall of log
+    plan = Plan(load(ROOT / SMOKE))
+    jobs = sum(len(plan.batches(stage) if stage in ("claim", "figure") else plan.jobs(stage)) for stage in STAGES)
+    assert re.search(rf"^smoke: {jobs} jobs, about \d+\.\d min on 2 cores$", copy.first, re.MULTILINE)
+    assert "results/smoke/index.html" in copy.first and "2 modes, sampler, on the exact score: MALA at step " in copy.first
+    assert len(copy.first.splitlines()) < 60  # no wall of log
+
+
+def test_jobs_rest_on_what_they_say(copy: Copy) -> None:
+    """Every file of the package that a job imported or opened is in its fingerprint (its process's, where jobs share one), and every result file that it
+    opened is an input or output of its rule.
+    """
+    plan = Plan(load(ROOT / SMOKE))
+    for stage in STAGES:
+        for batch in plan.batches(stage) if stage in ("claim", "figure") else [(job,) for job in plan.jobs(stage)]:
+            for job in batch:
+                record = copy.record(stage, job)
+                assert record["code"] and undeclared(plan, stage, batch, record) == [], (stage, job)
+    assert set(copy.record("tables", "")["reads"]) >= {f"measure/{job}.csv.gz" for job in plan.jobs("measure")}
+    assert "report/page.html.j2" in copy.record("page", "")["code"]
 
 
 def test_a_run_agrees_with_itself(copy: Copy) -> None:
@@ -121,8 +164,8 @@ def test_a_run_agrees_with_itself(copy: Copy) -> None:
 
 
 def test_second_run_does_nothing(copy: Copy) -> None:
-    assert copy.would_run() == set()
-    assert "nothing to do" in copy.snakemake().stderr
+    done = copy.snakemake()
+    assert done.returncode == 0 and "nothing to do" in done.stderr
 
 
 def test_one_figure_by_its_path(copy: Copy) -> None:
@@ -144,17 +187,18 @@ def test_one_figure_where_nothing_ran_before(tmp_path: Path) -> None:
 
 
 def test_what_is_deleted_is_made_again(copy: Copy) -> None:
-    for path, job in (("claims/step-size-bias.json", "claim step_size_bias"), ("tables/losses.tex", "tables"), ("metrics.csv", "tables")):
+    """Also what no other job reads; without training or sampling."""
+    for path, job in (("claims/step-size-bias.json", "claim step_size_bias"), ("tables/losses.tex", "tables")):
         file, away = copy.folder / OUT / path, copy.folder / "away"
         file.rename(away)
-        assert job in copy.would_run()
+        jobs = copy.would_run()
         away.rename(file)  # keeps its time
-    assert copy.would_run() == set()
+        assert job in jobs and not any(job.startswith(("train", "sample", "measure")) for job in jobs)
 
 
 def test_an_edit_of_mala_reruns_mala_alone(edited: Copy) -> None:
     path = edited.folder / "scorebench/samplers/mala.py"
-    path.write_text(path.read_text() + "\n# an edit\n")
+    path.write_text(path.read_text() + "\nassert True\n")
     jobs = edited.would_run()
     assert "sample gaussian_mixture/mala" in jobs and "measure gaussian_mixture" in jobs and "page" in jobs
     assert not any(job.startswith(("train", "claim")) for job in jobs)
@@ -162,36 +206,46 @@ def test_an_edit_of_mala_reruns_mala_alone(edited: Copy) -> None:
 
 
 def test_an_edit_of_a_setting_reruns_what_it_concerns(edited: Copy) -> None:
+    """And a comment in the code nothing more."""
     edited.edit(SMOKE, "step_sizes: [0.02, 0.1, 0.3], temperatures", "step_sizes: [0.02, 0.1, 0.2], temperatures")
+    for path in ("scorebench/samplers/ula.py", "scorebench/engine/training.py"):
+        (edited.folder / path).write_text((edited.folder / path).read_text() + "\n# a comment\n")
     jobs = {j for j in edited.would_run() if j.startswith(("train", "sample", "measure", "claim"))}
     assert jobs == {"sample gaussian_mixture/mala", "sample gaussian_mixture/exact", "measure gaussian_mixture"}
 
 
-@pytest.mark.parametrize("broken", ["import nothing_of_this_name\n", "def broken(:\n"], ids=["import", "syntax"])
-def test_a_broken_new_sampler_stops_no_other_job(edited: Copy, broken: str) -> None:
-    waiting = edited.would_run()
-    (edited.folder / "scorebench/samplers/broken.py").write_text(f'"""A file that does not import."""\n{broken}')
-    assert edited.would_run() == waiting  # present, but not named: nothing changes
-    edited.edit(SMOKE, "exact: {samplers: [ula]", "exact: {samplers: [ula, broken]")
+BROKEN = {"no_import": "import nothing_of_this_name\n", "no_syntax": "def no_syntax(:\n"}
+
+
+def test_broken_new_samplers_stop_no_other_job(edited: Copy) -> None:
+    for name, text in BROKEN.items():
+        (edited.folder / f"scorebench/samplers/{name}.py").write_text(f'"""A file that does not import."""\n{text}')
+    assert edited.would_run() == set()  # present, but not named: nothing changes
+    edited.edit(SMOKE, "exact: {samplers: [ula]", f"exact: {{samplers: [ula, {', '.join(BROKEN)}]")
     before = edited.digest(f"{OUT}/measure/gaussian_mixture.csv.gz")
     done = edited.snakemake(f"{OUT}/metrics.csv")
     assert done.returncode == 0, done.stderr
     rows = scorebench.load(edited.folder / OUT)
-    failed = rows[rows["sampler"] == "broken"]
-    assert len(failed) and failed["status"].str.startswith("failed: ").all()
+    for name in BROKEN:
+        failed = rows[rows["sampler"] == name]
+        assert len(failed) and failed["status"].str.startswith("failed: ").all()
+        assert f"logs/sample/gaussian/{name}.log" in done.stderr
     assert (rows.loc[rows["sampler"] == "ula", "status"] == "ok").any()
-    assert "broken" in done.stderr and "logs/sample/gaussian/broken.log" in done.stderr
     assert edited.digest(f"{OUT}/measure/gaussian_mixture.csv.gz") == before
 
 
-def test_a_stage_by_hand_gives_the_same_bytes(copy: Copy) -> None:
-    path = f"{OUT}/sample/gaussian_mixture/mala.npz"
-    before = copy.digest(path)
-    done = copy.stage("sample", "--job", "gaussian_mixture/mala")
-    assert done.returncode == 0 and copy.digest(path) == before
-    rows = f"{OUT}/measure/gaussian_mixture.csv.gz"
-    before = copy.digest(rows)
-    assert copy.stage("measure", "--job", "gaussian_mixture").returncode == 0 and copy.digest(rows) == before
+def test_results_do_not_depend_on_order_or_company(copy: Copy, by_workflow: dict[str, str]) -> None:
+    """All jobs in one process, the other way round: the same bytes as the workflow's, job by job and in the tables; and by hand one of them."""
+    plan = Plan(load(ROOT / SMOKE))
+    order = [(stage, job) for stage in ("claim", "train", "sample", "measure", "tables") for job in plan.jobs(stage)[::-1]]
+    assert len(plan.jobs("sample")) > 2 and len(plan.jobs("claim")) > 1 and len(plan.jobs("measure")) > 1
+    copy.stages(order, "reversed")
+    for file in sorted({file for stage, job in order for file in plan.outputs(stage, job)} - {"timings.csv", "manifest.json"}):
+        assert copy.digest(f"reversed/smoke/{file}") == by_workflow[file], file
+    path = "sample/gaussian_mixture/mala.npz"
+    (copy.folder / "reversed/smoke" / path).unlink()
+    assert copy.stage("sample", "gaussian_mixture/mala", results="reversed").returncode == 0
+    assert copy.digest(f"reversed/smoke/{path}") == by_workflow[path]
 
 
 def test_bad_suites_say_every_mistake_and_write_nothing(tmp_path: Path) -> None:
@@ -214,31 +268,71 @@ def test_bad_suites_say_every_mistake_and_write_nothing(tmp_path: Path) -> None:
 
 def test_a_job_out_of_time_is_a_row(edited: Copy) -> None:
     edited.edit(SMOKE, "seed: 1\n", "seed: 1\njob_minutes: 0.005\n")
-    assert edited.stage("train", "--job", "gaussian/quadratic/sliced", "--results", "late").returncode == 0
-    timing = json.loads((edited.folder / "late/smoke/timings/train/gaussian/quadratic/sliced.json").read_text())
-    assert timing["status"] == "timeout"
-    assert edited.stage("sample", "--job", "gaussian/ula", "--results", "late").returncode == 0
-    assert edited.stage("measure", "--job", "gaussian", "--results", "late").returncode == 0
+    edited.stages([("train", "gaussian/quadratic/sliced"), ("sample", "gaussian/ula"), ("measure", "gaussian")], "late")
+    assert edited.record("train", "gaussian/quadratic/sliced", "late/smoke")["status"] == "timeout"
     rows = pd.read_csv(edited.folder / "late/smoke/measure/gaussian.csv.gz")
     assert (rows.loc[rows["model"].notna(), "status"] == "timeout").all()
 
 
 def test_wrong_stage_or_job_is_one_line(copy: Copy) -> None:
-    for arguments, hint in ((("trian",), "'train'"), (("sample", "--job", "gaussian/ulla"), "'gaussian/ula'")):
+    for arguments, hint in ((("trian",), "'train'"), (("sample", "gaussian/ulla"), "'gaussian/ula'")):
         done = copy.stage(*arguments)
         assert done.returncode == 2 and hint in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_a_damaged_artifact_is_refused(edited: Copy) -> None:
-    path = edited.folder / OUT / "sample/gaussian/ula.npz"
+    shutil.copytree(edited.folder / OUT, edited.folder / "damaged/smoke")
+    path = edited.folder / "damaged/smoke/sample/gaussian/ula.npz"
     content = path.read_bytes()
     path.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
-    done = edited.stage("measure", "--job", "gaussian")
-    path.write_bytes(content)
+    done = edited.stage("measure", "gaussian", results="damaged")
     assert done.returncode == 2 and "is damaged" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_metrics_do_not_depend_on_order(copy: Copy) -> None:
-    rows = pd.read_csv(copy.folder / OUT / "metrics.csv")
-    key = ["target", "model", "loss", "train_steps", "sampler", "step_size", "temperature", "steps", "seed", "metric"]
-    assert not rows.duplicated(key).any()
+# What a job rests on, where it does not say so.
+
+
+def test_an_import_that_is_not_named_is_caught(edited: Copy) -> None:
+    """By a claim that imports by a name that it makes; the claim before it in the process is none of it."""
+    claim = "scorebench/claims/discretisation/wiener_increment.py"
+    edited.edit(claim, "import numpy as np", "import importlib\n\nimport numpy as np")
+    edited.edit(claim, "def measure(", "importlib.import_module('scorebench.claims.lib.' + 'slips')\n\n\ndef measure(")
+    assert edited.stage("claim", "step-size-bias", "wiener-increment", results="other").returncode == 0
+    plan, batch = Plan(load(ROOT / SMOKE)), ("step-size-bias", "wiener-increment")
+    first, second = (undeclared(plan, "claim", batch, edited.record("claim", job, "other/smoke")) for job in batch)
+    assert first == [] and "claims/lib/slips.py" in second and all(file.startswith("claims/lib/") for file in second)
+
+
+def test_a_file_that_is_not_named_is_caught(edited: Copy) -> None:
+    """A result file that a figure opens beside those of its READS."""
+    figure = "scorebench/figures/comparison/bias_against_step_size.py"
+    edited.edit(figure, "    rows = results.metrics\n", "    (results.folder / 'timings.csv').read_text()\n    rows = results.metrics\n")
+    shutil.copytree(edited.folder / OUT, edited.folder / "other2/smoke")
+    assert edited.stage("figure", "bias_against_step_size", results="other2").returncode == 0
+    record = edited.record("figure", "bias_against_step_size", "other2/smoke")
+    assert record["status"] == "ok"
+    assert undeclared(Plan(load(ROOT / SMOKE)), "figure", ["bias_against_step_size"], record) == ["timings.csv"]
+
+
+CHEAP = 1.6
+"""Seconds in the reference run: the claims that are run here."""
+
+
+def test_claims_and_their_figures_rest_on_what_they_say(tmp_path: Path) -> None:
+    """The article's cheap claims, and the figures that need no others, in a process a stage: what each imports that those before it did not is its own."""
+    plan, suite = Plan(load(ROOT / ARTICLE)), str(ROOT / ARTICLE)
+    took = pd.read_csv(ROOT / "results/reference/article/timings.csv").set_index(["stage", "job"])["seconds"]
+    claims = [claim for claim in plan.jobs("claim") if took.get(("claim", claim), CHEAP) < CHEAP]
+    made = {file for claim in claims for file in plan.outputs("claim", claim)}
+    figures = [figure for figure in plan.jobs("figure") if made.issuperset(plan.inputs("figure", figure))]
+    assert len(claims) >= 8 and figures
+    copied = Copy(tmp_path)
+    for stage, jobs in (("claim", claims), ("figure", figures)):
+        done = copied.stage(stage, *jobs, results="results", suite=suite)
+        assert done.returncode == 0, done.stderr
+        before: set[str] = set()
+        for job in jobs:
+            record = copied.record(stage, job, "results/article")
+            assert record["status"] == "ok" and record["code"]
+            assert undeclared(plan, stage, [job], record | {"code": set(record["code"]) - before}) == [], job
+            before |= set(record["code"])

@@ -10,8 +10,8 @@ class InputError(Exception):
     """Wrong input; `lines` names for each mistake the key, the value, what is allowed and the nearest match."""
 
     def __init__(self, *lines: str) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = lines
+        self.lines = tuple(" ".join(line.splitlines()) for line in lines)  # what was given may have line ends in it
+        super().__init__("\n".join(self.lines))
 
 
 class NotApplicable(Exception):

@@ -163,17 +163,19 @@ class Table:
     def from_csv(self, content: bytes, path: object) -> "pd.DataFrame":
         """What `to_csv` wrote, checked. Raises InputError, naming the file, for another table."""
         import pandas as pd
-        from pandera.errors import SchemaError
+        from pandera.errors import SchemaError, SchemaErrors
 
         numbers = {name: [""] for name in self.columns if name not in self._texts}
         try:
-            frame = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=numbers, dtype=dict.fromkeys(self._texts, "str"))
+            types = dict.fromkeys(self._texts, "str") | {name: "bool" for name, column in self.columns.items() if column == "flag"}
+            frame = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=numbers, dtype=types)
             if "status" in frame:
-                status = frame["status"].str.partition(": ").reindex(columns=[0, 2])  # without rows it has no columns
-                frame = frame.assign(status=status[0], reason=status[2])
+                parts = [text.partition(": ") for text in frame["status"]]
+                frame = frame.assign(status=[status for status, _, _ in parts], reason=[reason for _, _, reason in parts])
             return self.schema.validate(frame)
-        except (SchemaError, ValueError) as error:
-            raise InputError(f"{path} is not the table that a run writes: {' '.join(str(error).split())[:200]}") from None
+        except (SchemaError, SchemaErrors, ValueError) as error:
+            first = error.schema_errors[0] if isinstance(error, SchemaErrors) else error
+            raise InputError(f"{path} is not the table that a run writes: {' '.join(str(first).split())[:200]}") from None
 
     @property
     def _texts(self) -> list[str]:

@@ -57,7 +57,7 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         settings = shared
         methods = [parse("claim", job), *_used(parse("claim", job))]
     else:
-        settings = [suite.model_dump_json(), [(spec, spec.entry.facts) for spec in plan.methods]]
+        settings = [suite.model_dump_json(), [(spec, _ordered(spec.entry.facts)) for spec in plan.methods]]
         methods = [parse("figure", job)] if stage == "figure" else []
     if stage == "page":
         settings.append([parse("claim", claim).entry.doc for claim in suite.claims])
@@ -67,6 +67,15 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
 def _used(spec: Spec) -> list[Spec]:
     """The methods that a claim names without importing them."""
     return [Spec(kind, name) for kind, names in spec.entry.facts.get("USES", {}).items() for name in names]
+
+
+def _ordered(value: Any) -> Any:
+    """A literal whose sets are sorted: as text they have another order in every process."""
+    if isinstance(value, dict):
+        return {key: _ordered(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    return sorted(map(repr, value)) if isinstance(value, set) else value
 
 
 def fingerprint(plan: Plan, stage: str, job: str = "") -> str:

@@ -44,8 +44,8 @@ def draw(results: Results) -> Figure:
         metric = parts["metric"].iloc[0]
         floor = samplers.loc[(samplers["target"] == target) & (samplers["metric"] == metric), "floor_q95"].dropna().iloc[0]
         for i, (sampler, model, loss) in enumerate(pairs[target]):
-            alone, together = (parts.loc[(sampler, model, loss, part), "mean"] for part in ("loss", "total"))
-            ax.plot([alone, together], [i + 0.18, i - 0.18], color="0.45", lw=1.6, zorder=1)
+            source, together = (parts.loc[(sampler, model, loss, part), "mean"] for part in ("loss", "total"))
+            ax.plot([source, together], [i + 0.18, i - 0.18], color="0.45", lw=1.6, zorder=1)
             for j, (part, marker, label, shift) in enumerate(LOOKS):
                 row = parts.loc[(sampler, model, loss, part)]
                 ends = np.abs(row[["low", "high"]].to_numpy(float) - row["mean"])[:, None]
