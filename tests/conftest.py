@@ -18,6 +18,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:`torch\.jit\.script` is deprecated:DeprecationWarning")
 
 
+LONG = {"test_claims_dynamics", "test_claims_whole"}
+"""Files whose tests share nothing: each may run wherever a core is free."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every other file stays in one process, where its fixtures and caches are made once (`--dist loadgroup`)."""
+    for item in items:
+        if item.path.stem not in LONG:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 def over(name: str, kind: str, keep=lambda spec: True) -> pytest.MarkDecorator:
     """Parametrise a test over the examples of a kind; there is one at least."""
     specs = [spec for spec in examples(kind) if keep(spec)]

@@ -21,23 +21,29 @@ SMALLER = {"boltzmann-form": ("CHAINS", 6_000), "fisher-divergence": ("REPEATS",
 """Enough to keep the leading standard error below .8 %."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of the results, which claims fill one after the other: a figure is drawn after the last of its claims."""
-    return tmp_path_factory.mktemp("results")
+TOGETHER = {name: PLAN.claims_of_figure(name) for name in FIGURES if "" not in registry.entry("figure", name).facts["USES"]["claim"]}
+"""The claims of each figure that is drawn from claims alone; a figure of all of them stands in the tests of figures."""
+OTHERS = [claim for claim in registry.names("claim") if not any(claim in claims for claims in TOGETHER.values())]
 
 
-@pytest.mark.parametrize("claim", registry.names("claim"))
-def test_whole(monkeypatch, folder, claim):
+def assert_whole(monkeypatch: pytest.MonkeyPatch, claim: str, folder: Path) -> None:
     if claim in SMALLER:
         monkeypatch.setattr(registry.module("claim", claim), *SMALLER[claim])
     stage.run(PLAN, claim, folder)
-    results = Results(folder, PLAN)
-    result = results.claim(claim)
+    result = Results(folder, PLAN).claim(claim)
     assert result.verdict == result.expected, (result.reason, [q for q in result.quantities if not q.agrees])
-    for name in FIGURES:
-        if claim in PLAN.claims_of_figure(name) and all((folder / path).exists() for path in PLAN.inputs("figure", name)):
-            assert_drawn(name, results)
+
+
+@pytest.mark.parametrize("claim", OTHERS)
+def test_whole(monkeypatch, tmp_path, claim):
+    assert_whole(monkeypatch, claim, tmp_path)
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_whole_and_drawn(monkeypatch, tmp_path, name):
+    for claim in TOGETHER[name]:
+        assert_whole(monkeypatch, claim, tmp_path)
+    assert_drawn(name, Results(tmp_path, PLAN))
 
 
 def assert_drawn(name: str, results: Results) -> None:

@@ -1,61 +1,275 @@
-"""Contract of figures, over the registry: they say what to see and what they need, and without data they say so."""
+"""Contract of figures, over the registry: they say what to see and what they need, and without data they say so; and, for those of the comparison,
+that what they draw are the numbers of a run.
+"""
 
 import hashlib
-import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from scorebench.core import registry
+from scorebench import stages
+from scorebench.core import registry, schema
 from scorebench.core.errors import NotApplicable
-from scorebench.figures.base import style
-from scorebench.stages.measure import COLUMNS
+from scorebench.core.spec import parse
+from scorebench.engine.maps import maps as maps_of
+from scorebench.figures.base import lines, mark_lost, style
+from scorebench.report.choosing import is_ok
+from scorebench.report.statistics import t_interval
+from scorebench.stages.record import record
+from scorebench.store import artifacts, provenance
 from scorebench.store.results import Results
-from scorebench.suite.config import Suite
 from scorebench.suite.plan import Plan
-from scorebench.suite.reading import load
+from scorebench.suite.reading import as_suite, load
 
-TABLES = ("losses", "samplers", "decomposition", "learning_rates")
 FIGURES = pytest.mark.parametrize("name", registry.names("figure"))
+COMPARISON = [name for name in registry.names("figure") if "/comparison/" in registry.entry("figure", name).file]
 
 
 @FIGURES
 def test_a_figure_says_what_to_see(name: str) -> None:
     facts = registry.entry("figure", name).facts
     assert facts["LABEL"] and len(facts["CAPTION"]) > 40 and facts["CAPTION"].endswith(".")
-    assert facts["NEEDS"] and set(facts["NEEDS"]) <= set(registry.FOLDERS)
-    for kind, methods in facts["NEEDS"].items():
-        assert {methods} - {""} <= set(registry.names(kind)) if isinstance(methods, str) else set(methods) <= set(registry.names(kind))
+    assert facts["USES"] and set(facts["USES"]) <= set(registry.FOLDERS)
+    for kind, methods in facts["USES"].items():
+        assert isinstance(methods, tuple) and set(methods) - {""} <= set(registry.names(kind))
+    assert facts.get("READS") or "claim" in facts["USES"]
     assert callable(registry.module("figure", name).draw)
 
 
-def test_a_figure_of_claims_waits_for_nothing_else() -> None:
+def test_a_figure_waits_for_what_it_reads() -> None:
     plan = Plan(load("workflows/suites/article.yaml"))
-    assert plan.files_of_figure("mixing_weights") == ["claims/mixing-weights.json", "claims/mixing-weights.npz"]
-    assert set(plan.files_of_figure("noise_levels")) == {"metrics.csv", "manifest.json"}
-    assert set(plan.files_of_figure("claims_overview")) >= {"metrics.csv", *(f"claims/{claim}.json" for claim in plan.suite.claims)}
+    assert plan.inputs("figure", "mixing_weights") == ["claims/mixing-weights.json", "claims/mixing-weights.npz"]
+    assert set(plan.inputs("figure", "acceptance_and_ess")) == {"metrics.csv", "manifest.json"}
+    assert set(plan.inputs("figure", "claims_overview")) == {file for claim in plan.suite.claims for file in plan.outputs("claim", claim)}
     assert plan.figure_of_claim["mixing-weights"] == "mixing_weights" and plan.figure_of_claim["force-sign"] == "claims_overview"
+    outputs = [file for stage in ("train", "sample", "measure", "tables") for job in plan.jobs(stage) for file in plan.outputs(stage, job)]
+    patterns = {pattern for name in registry.names("figure") for pattern in registry.entry("figure", name).facts.get("READS", ())}
+    assert all(any(fnmatchcase(file, pattern) for file in outputs) for pattern in patterns)
 
 
 @FIGURES
 def test_a_figure_without_data_is_not_applicable(name: str, tmp_path: Path) -> None:
-    suite = {"name": "x", "seed": 0, "metrics": ["mmd"], "experiments": [{"target": "gaussian:dim=3", "seeds": 2}]}
-    files = {"metrics.csv": pd.DataFrame(columns=COLUMNS), **{f"tables/{t}.csv": _empty() for t in TABLES}}
-    (tmp_path / "tables").mkdir()
-    sums = {}
-    for path, frame in files.items():
-        content = frame.to_csv(index=False).encode()
-        (tmp_path / path).write_bytes(content)
-        sums[path] = hashlib.sha256(content).hexdigest()
-    (tmp_path / "manifest.json").write_text(
-        json.dumps({"sha256": sums, "suite": json.loads(Suite.model_validate_json(json.dumps(suite)).model_dump_json())})
-    )
+    plan = Plan(as_suite({"name": "x", "seed": 0, "metrics": ["mmd"], "experiments": [{"target": "gaussian:dim=3", "seeds": 2}]}))
+    tables = {"metrics": schema.METRICS, "timings": schema.TIMINGS} | {f"tables/{name}": table for name, table in schema.TABLES.items()}
+    files = {f"{name}.csv": table.to_csv(table.frame([])) for name, table in tables.items()}
+    for path, content in files.items():
+        artifacts.write_bytes(tmp_path / path, content)
+    sums = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+    artifacts.write_json(tmp_path / "manifest.json", provenance.manifest(plan) | {"sha256": sums})
     with style(), pytest.raises(NotApplicable):
-        registry.module("figure", name).draw(Results(tmp_path))
+        registry.module("figure", name).draw(Results(tmp_path, plan))
     plt.close("all")
 
 
-def _empty() -> pd.DataFrame:
-    return pd.DataFrame(columns="target model loss sampler temperature step_size metric mean low high seeds status leads best".split())
+SUITE = """
+name: tiny
+seed: 3
+metrics: [fisher_divergence, "fisher_divergence:to=fixed_point", "mmd:fraction=0.2", mode_weight_error, within_mode_sliced_w2, second_moment_bias,
+  ess, acceptance]
+sensitivity: {target: gaussian_mixture, chains: 16, repeats: 20}
+experiments:
+  - target: gaussian
+    seeds: 4
+    exact: {samplers: [ula, mala], step_sizes: [0.1, 0.5, 2.5], chains: 16, budgets: [20, 60]}
+  - target: gaussian_mixture
+    seeds: 4
+    training: {size: 500, batch: 64, steps: [5, 80], sweep: {learning_rates: [1e-2, 1e-1], seeds: 2, steps: 5}}
+    sources: {"mlp_energy:width=8": [explicit, sliced_vr, "denoising:sigma=0.2", "denoising:sigma=0.4"]}
+    exact:
+      - {samplers: [ula, mala], step_sizes: [0.02, 0.1], temperatures: [0.5, 1.0], chains: 16, budgets: [20, 60]}
+      - {samplers: ["annealed:sigmas=2|1|0.5,steps=5"], step_sizes: [0.02], chains: 16, budgets: [20, 60]}
+    trained: {samplers: [ula, mala_from_data], step_sizes: [0.02], chains: 16, budgets: [20, 60]}
+  - target: digits
+    seeds: 2
+    training: {size: 100, batch: 16, steps: [5]}
+    sources: {"mlp_energy:width=8": ["denoising:sigma=0.4"]}
+    exact: {samplers: [exact, prior], step_sizes: [0.01], chains: 16, budgets: [20]}
+    trained: {samplers: [ula], step_sizes: [0.01], chains: 16, budgets: [20]}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("figures")
+    (folder / "tiny.yaml").write_text(SUITE)
+    plan = Plan(load(folder / "tiny.yaml"))
+    for stage in ("train", "sample", "measure", "sensitivity", "tables"):
+        for job in plan.jobs(stage):
+            stages.run(stage, plan, job, folder)
+    return Results(folder / "tiny", plan)
+
+
+@pytest.fixture
+def axes(request: pytest.FixtureRequest, run: Results) -> Iterator[list[Axes]]:
+    """The panels of the figure that the test is about."""
+    with style():
+        yield registry.module("figure", request.param).draw(run).axes
+    plt.close("all")
+
+
+def of(figure: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("axes", [figure], indirect=True, ids=str)
+
+
+@pytest.mark.parametrize("name", COMPARISON)
+def test_a_figure_is_drawn_from_what_it_says(run: Results, name: str) -> None:
+    with style(), record(run.folder, "figure", name) as entry:
+        figure = registry.module("figure", name).draw(Results(run.folder, run.plan))
+    assert isinstance(figure, Figure) and figure.axes and all(ax.has_data() for ax in figure.axes)
+    plt.close(figure)
+    inputs, opened = run.plan.inputs("figure", name), set(entry["reads"])
+    assert opened <= set(inputs)
+    for pattern in registry.entry("figure", name).facts["READS"]:
+        promised = {file for file in inputs if fnmatchcase(file, pattern)}
+        assert not promised or promised & opened, pattern
+
+
+def points(ax: Axes) -> list[np.ndarray]:
+    """The ordinates of each line of the panel that is no mark, line across or bar."""
+    return [np.asarray(line.get_ydata(), float) for line in ax.lines if len(line.get_xdata()) > 0]
+
+
+def assert_drawn(ax: Axes, values: pd.Series) -> None:
+    """Some line of the panel goes through the values and no others."""
+    assert any(len(y) == len(values) and np.allclose(y, values, rtol=1e-9) for y in points(ax)), (values, points(ax))
+
+
+def exact(run: Results, metric: str, **columns: object) -> pd.DataFrame:
+    rows = run.metrics
+    rows = rows[
+        (rows["model"] == "") & (rows["metric"] == metric) & (rows["steps"] == rows["steps"].groupby(rows["target"]).transform("max"))
+    ]
+    return rows[(rows[list(columns)] == pd.Series(columns)).all(axis=1)]
+
+
+@of("bias_against_step_size")
+def test_points_are_means_and_crosses_count_the_lost(run: Results, axes: list[Axes]) -> None:
+    rows = exact(run, "second_moment_bias", target="gaussian", temperature=1.0)
+    for sampler, steps in (("ula", 2), ("mala", 3)):
+        here = rows[(rows["sampler"] == sampler) & is_ok(rows)]
+        means = here.groupby("step_size")["value"].mean()
+        assert len(means) == steps
+        assert_drawn(axes[0], means)
+    low, high = t_interval(here.loc[here["step_size"] == 0.1, "value"])[1:]
+    bars = [segment[:, 1] for bar in axes[0].collections for segment in bar.get_segments()]
+    assert any(np.allclose(bar, (low, high)) for bar in bars)
+    assert [text.get_text() for text in axes[0].texts] == ["4/4\nlost"]
+
+
+@of("noise_levels")
+def test_divergences_have_geometric_means(run: Results, axes: list[Axes]) -> None:
+    rows = run.metrics
+    rows = rows[(rows["metric"] == "fisher_divergence") & rows["loss"].str.startswith("denoising") & (rows["train_steps"] == 80)]
+    means = rows.groupby("sigma")["value"].agg(lambda values: t_interval(values, log=True).mean)
+    assert_drawn(axes[0], means)
+
+
+def test_a_perfect_denoiser_of_a_gaussian() -> None:
+    """s_sigma - s = (1 - 1/(1 + sigma^2)) x, over the target's own draws."""
+    target = parse("target", "gaussian").build()
+    square = float(target.reference.square().sum(-1).mean())
+    maps = maps_of(target, [], 1, [0.1, 0.5])
+    assert len(maps["sigma"]) and maps["blur"] == pytest.approx(square * (1 - 1 / (1 + maps["sigma"] ** 2)) ** 2, rel=1e-4)
+
+
+@of("acceptance_and_ess")
+def test_acceptance_and_size_are_drawn(run: Results, axes: list[Axes]) -> None:
+    for ax, metric, log in zip(axes, ("acceptance", "ess"), (False, True), strict=True):
+        rows = exact(run, metric, target="gaussian_mixture", temperature=1.0, sampler="mala")
+        assert_drawn(ax, rows.groupby("step_size")["value"].agg(lambda values, log=log: t_interval(values, log).mean))
+
+
+@of("annealed_against_plain")
+def test_the_exact_law_is_a_density(axes: list[Axes]) -> None:
+    (law,) = [line for line in axes[2].lines if line.get_label() == "exact law"]
+    assert np.trapezoid(law.get_ydata(), law.get_xdata()) == pytest.approx(1, abs=1e-3)
+    assert len(axes[2].patches) == 3  # a histogram a sampler
+
+
+@of("temperature_sweep")
+def test_a_cold_law_is_narrower(axes: list[Axes]) -> None:
+    laws = [line for line in axes[0].lines if len(line.get_xdata()) > 100]
+    masses = [np.trapezoid(law.get_ydata(), law.get_xdata()) for law in laws]
+    assert masses == pytest.approx([1, 1], abs=1e-3) and max(laws[0].get_ydata()) > max(laws[1].get_ydata())
+
+
+@of("energy_landscapes")
+def test_the_best_energy_that_was_not_given_the_score_is_drawn(run: Results, axes: list[Axes]) -> None:
+    table = run.table("losses")
+    table = table[table["metric"] == "fisher_divergence"].sort_values("mean")
+    assert table["loss"].iloc[0] == "explicit"
+    assert axes[0].get_title() == "2 modes" and axes[1].get_title() == parse("loss", table["loss"].iloc[1]).label
+
+
+@of("score_field")
+def test_trajectories_are_those_that_were_kept(run: Results, axes: list[Axes]) -> None:
+    (_, arrays), *_ = run.samples(parse("target", "gaussian_mixture"), parse("sampler", "ula"))
+    traces = arrays["trace"][0, 1]  # of the first seed, at step .02 and T = 1
+    drawn = [np.stack(line.get_data(), -1) for line in axes[0].lines if len(line.get_xdata()) == traces.shape[1]]
+    assert len(drawn) == 4 and all(any(np.allclose(path, trace) for trace in traces) for path in drawn)
+
+
+@of("digits_samples")
+def test_held_out_digits_are_exact_draws(run: Results, axes: list[Axes]) -> None:
+    (_, arrays), *_ = run.samples(parse("target", "digits"), parse("sampler", "exact"))
+    assert len(axes) == 2
+    assert np.allclose(axes[0].images[0].get_array()[1:9, 1:9], arrays["samples"][-1, -1, 0, 0].reshape(8, 8))
+
+
+@of("metric_sensitivity")
+def test_shares_are_percentages(run: Results, axes: list[Axes]) -> None:
+    assert [int(text.get_text()) for text in axes[0].texts] == [round(100 * share) for share in _by_metric(run.table("sensitivity"))]
+
+
+def _by_metric(table: pd.DataFrame) -> Iterator[float]:
+    for metric in table["metric"].unique():
+        yield from table.loc[table["metric"] == metric, "share"]
+
+
+@of("learning_rate_sweep")
+def test_each_loss_has_one_star(axes: list[Axes]) -> None:
+    texts = [text.get_text() for text in axes[0].texts]
+    assert len(texts) == 8 and texts.count("★") == 4
+
+
+@of("error_decomposition")
+def test_parts_stand_where_the_table_says(run: Results, axes: list[Axes]) -> None:
+    table = run.table("decomposition")
+    table = table[table["metric"] == table["metric"].iloc[0]]
+    drawn = {float(line.get_xdata()[0]) for line in axes[0].lines}
+    assert set(table.loc[table["part"].isin(["loss", "total", "sampler_exact"]), "mean"]) <= drawn
+
+
+@pytest.mark.parametrize(
+    ("axes", "stage", "job"), [("sampling_cost", "sample", "gaussian/ula"), ("training_cost", "train", "")], indirect=["axes"]
+)
+def test_seconds_are_steps_times_what_one_takes(run: Results, axes: list[Axes], stage: str, job: str) -> None:
+    timings = run.timings
+    rates = timings.loc[(timings["stage"] == stage) & timings["job"].str.startswith(job), "seconds_per_gradient"].dropna()
+    above, below = (next(line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2) for ax in (axes[0], axes[len(axes) // 2]))
+    scale = 1e6 if stage == "sample" else 1.0
+    assert any(np.allclose(below, np.asarray(above, float) * rate * scale) for rate in rates)
+
+
+@of("loss_comparison")
+def test_losses_stand_in_order(run: Results, axes: list[Axes]) -> None:
+    table = run.table("losses")
+    table = table[(table["metric"] == "fisher_divergence") & (table["target"] == "gaussian_mixture")].sort_values("mean")
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == [parse("loss", loss).label for loss in table["loss"]]
+
+
+def test_lost_seeds_are_counted_and_not_averaged() -> None:
+    rows = pd.DataFrame({"c": 0.1, "sampler": "ula", "value": [1.0, 2.0, 3.0, 1e9], "status": ["ok", "ok", "ok", "diverged"]})
+    with style():
+        _, ax = plt.subplots()
+        lines(ax, rows, "c", "sampler", ["ula"])
+        mark_lost(ax, rows, "c", "sampler", ["ula"], 0.0)
+    assert points(ax)[0].tolist() == [2.0] and [text.get_text() for text in ax.texts] == ["1/4\nlost"]
+    plt.close("all")

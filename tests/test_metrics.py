@@ -213,7 +213,7 @@ def test_ten_per_cent_of_variance():
 
 @pytest.mark.parametrize("fraction", [1.0, 0.2])
 def test_mmd_is_the_double_loop(fraction):
-    x, y = (two_modes().sample(20, stream(name)).double().numpy() for name in "xy")
+    x, y = (two_modes().sample(20, stream(name)).double().cpu().numpy() for name in "xy")
     h2 = fraction**2 * 2 * float(two_modes().reference.double().var(0).sum())
 
     def k(a, b):
@@ -253,7 +253,7 @@ def test_mmd_between_two_gaussians():
 
 def directions(dim: int) -> np.ndarray:
     found = torch.randn(dim, sliced.DIRECTIONS, generator=rng.generator("slices", dim))
-    return (found / found.norm(dim=0)).double().numpy()
+    return (found / found.norm(dim=0)).double().cpu().numpy()
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
@@ -262,7 +262,7 @@ def test_sliced_w2_against_another_library(dim):
     target = parse("target", f"gaussian:dim={dim}").build()
     x, y = 1.3 * target.sample(32, stream("x", dim)) + 0.2, target.sample(32, stream("y", dim))
     found = call("within_mode_sliced_w2", Run(samples=x[None, None], chains=32), target, y[None])
-    expected = ot.sliced_wasserstein_distance(x.double().numpy(), y.double().numpy(), projections=directions(dim), p=2)
+    expected = ot.sliced_wasserstein_distance(x.double().cpu().numpy(), y.double().cpu().numpy(), projections=directions(dim), p=2)
     assert float(found.value) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -274,7 +274,7 @@ def test_sliced_w2_of_a_shift():
     inside = nearest(x, centres) == nearest(x + shift, centres)
     x = x[inside][:224]
     found = call("within_mode_sliced_w2", Run(samples=(x + shift)[None, None], chains=len(x)), two_modes(), x[None])
-    expected = np.sqrt(((shift.numpy() @ directions(2)) ** 2).mean())
+    expected = np.sqrt(((shift.cpu().numpy() @ directions(2)) ** 2).mean())
     assert float(found.value) == pytest.approx(expected, rel=1e-4)
 
 
@@ -286,13 +286,13 @@ def test_sliced_w2_mode_by_mode():
     exact_left, exact_right = y[y[:, 0] < 0][:32], y[y[:, 0] > 0][:32]
 
     def levels(z):
-        return np.sort(z.double().numpy() @ directions(2), axis=0)
+        return np.sort(z.double().cpu().numpy() @ directions(2), axis=0)
 
     squares = [
         ((levels(left) - levels(exact_left)) ** 2).mean(),
         ((levels(right)[1::2] - levels(exact_right)) ** 2).mean(),  # of 64 the levels (j + 1/2)/32 are every second
     ]
-    weights = two_modes().mode_weights.value.numpy()[::-1]  # the first mode is the right one
+    weights = two_modes().mode_weights.value.cpu().numpy()[::-1]  # the first mode is the right one
     found = call(
         "within_mode_sliced_w2",
         Run(samples=torch.cat([left, right])[None, None], chains=96),
@@ -327,7 +327,7 @@ def test_mode_weight_error_by_hand():
     target = mixture(torch.tensor([0.25] * 4), centres, torch.full((4, 2), 0.01))
     x = torch.cat([centres[:1].expand(7, 2), centres[1:2].expand(2, 2), centres[2:3]]) + 0.1
     found = call("mode_weight_error", Run(samples=x[None, None], chains=10), target, x[None])
-    exact = target.mode_weights.value.numpy()
+    exact = target.mode_weights.value.cpu().numpy()
     gap = np.array([0.7, 0.2, 0.1, 0.0]) - exact
     assert float(found.value) == pytest.approx(np.abs(gap).sum() / 2, abs=1e-9)
     assert float(found.value) == pytest.approx(0.45, abs=0.01)
@@ -429,11 +429,11 @@ def test_hyvarinen_score_is_fisher_less_a_constant(variance):
 
 
 def trace_run(trace: np.ndarray) -> Run:
-    return Run(trace=torch.from_numpy(trace)[None, None, ..., None])
+    return Run(trace=torch.as_tensor(trace)[None, None, ..., None])
 
 
 def independent(*names: object, chains: int = 8, length: int = 200) -> np.ndarray:
-    return torch.randn(chains, length, generator=stream(*names), dtype=torch.float64).numpy()
+    return torch.randn(chains, length, generator=stream(*names), dtype=torch.float64).cpu().numpy()
 
 
 def test_ess_of_independent_draws():
@@ -467,7 +467,7 @@ def test_rhat():
 
 def test_the_worst_coordinate_counts():
     """One bad coordinate of three, wherever it is, rules."""
-    good = torch.from_numpy(np.stack([independent("worst", i) for i in range(3)], -1))
+    good = torch.as_tensor(np.stack([independent("worst", i) for i in range(3)], -1))
     for k in range(3):
         bad = good.clone()
         bad[:, :, k] += 4 * (torch.arange(8) % 2)[:, None]
@@ -479,7 +479,7 @@ def test_the_worst_coordinate_counts():
 def test_standard_error_of_a_trace():
     """Of a mean over chains: the standard error of the means of its four blocks of chains, at the worst coordinate; exact."""
     x = np.stack([independent("trace", i) + 5 * (i == 1) for i in range(3)], -1)  # the second coordinate is the worst
-    found = worst_case(lambda t: t.mean((-2, -1)), torch.from_numpy(x)[None, None], np.max)
+    found = worst_case(lambda t: t.mean((-2, -1)), torch.as_tensor(x)[None, None], np.max)
     means = x[..., 1].mean(1)
     assert float(found.value) == pytest.approx(means.mean())
     assert float(found.standard_error) == pytest.approx(stats.sem(means.reshape(2, 4).mean(0)))  # every fourth chain is a block
@@ -490,7 +490,7 @@ def test_standard_error_of_ess_is_the_spread():
     it is too large: their shares of so few draws are far from linear.)
     """
     noise = np.stack([independent("ess spread", i) for i in range(100)])
-    run = Run(trace=torch.from_numpy(noise)[:, None, ..., None])
+    run = Run(trace=torch.as_tensor(noise)[:, None, ..., None])
     found = call("ess", run, two_modes(), None)
     ratio = float(found.value.std() / found.standard_error.square().mean().sqrt())
     assert 0.6 < ratio < 1.6, ratio
@@ -502,17 +502,17 @@ def test_standard_error_of_ess_is_the_spread():
 def test_mean_over_points():
     x = torch.randn(3, 1, 50, generator=stream("mean"), dtype=torch.float64)
     found = mean_over_points(x)
-    np.testing.assert_allclose(found.value, x.numpy().mean(-1))
-    np.testing.assert_allclose(found.standard_error, stats.sem(x.numpy(), axis=-1))
+    np.testing.assert_allclose(found.value.cpu(), x.cpu().numpy().mean(-1))
+    np.testing.assert_allclose(found.standard_error.cpu(), stats.sem(x.cpu().numpy(), axis=-1))
 
 
 def test_jackknife_of_a_mean():
     """For equal blocks it is the standard error of the mean of the block means; exact."""
     x = torch.randn(2, 3, 96, generator=stream("jackknife"), dtype=torch.float64)
     found = jackknife(lambda z: z.mean(-1), x, axis=-1)
-    blocks = x.unflatten(-1, (12, 8)).mean(-2).numpy()  # block b holds every eighth item
-    np.testing.assert_allclose(found.value, x.numpy().mean(-1))
-    np.testing.assert_allclose(found.standard_error, stats.sem(blocks, axis=-1))
+    blocks = x.unflatten(-1, (12, 8)).mean(-2).cpu().numpy()  # block b holds every eighth item
+    np.testing.assert_allclose(found.value.cpu(), x.cpu().numpy().mean(-1))
+    np.testing.assert_allclose(found.standard_error.cpu(), stats.sem(blocks, axis=-1))
 
 
 @pytest.mark.parametrize("statistic", ["mean", "standard deviation"])
@@ -573,7 +573,7 @@ def test_c2st_is_the_leave_one_out_classifier():
     from sklearn.neighbors import KNeighborsClassifier
 
     x, y = 1.3 * two_modes().sample(60, stream("x")), two_modes().sample(60, stream("y"))
-    both, labels = torch.cat([x, y]).double().numpy(), np.arange(120) < 60
+    both, labels = torch.cat([x, y]).double().cpu().numpy(), np.arange(120) < 60
     right = 0
     for i in range(120):
         keep = np.arange(120) != i

@@ -15,7 +15,7 @@ from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.schema import METRICS, ClaimResult, Quantity, Verdict
 from scorebench.core.spec import parse_all
 from scorebench.engine.sweep import lowest
-from scorebench.figures.base import across_seeds, style
+from scorebench.figures.base import style
 from scorebench.report import decomposition, render, tables
 from scorebench.report.choosing import at_best_steps
 from scorebench.report.page import _claim, mathml
@@ -259,13 +259,6 @@ def test_load_refuses_what_the_run_did_not_write(tmp_path: Path) -> None:
         scorebench.load(tmp_path)
     with pytest.raises(InputError, match=r"manifest\.json does not exist"):
         scorebench.load(tmp_path / "nothing")
-
-
-def test_lost_seeds_are_counted_and_not_averaged() -> None:
-    data = rows(np.array([1.0, 2.0, 3.0, 1e9]), step_size=0.1)
-    data.loc[3, "status"] = "diverged"
-    means = across_seeds(data, ["step_size"])
-    assert means["mean"].item() == 2.0 and means["lost"].item() == 1 and means["seeds"].item() == 4
 
 
 def test_the_loss_figure_tells_the_lost_and_the_empty() -> None:

@@ -147,7 +147,7 @@ PRECISION = np.array([[2.0, 0.6], [0.6, 1.0]])
 
 
 def correlated() -> Density:
-    precision = torch.from_numpy(PRECISION)
+    precision = torch.as_tensor(PRECISION)
 
     def score(x):
         return -x @ precision
@@ -185,9 +185,9 @@ def test_one_step_by_hand(spec):
     state, _ = sampler.step(sampler.init(x, correlated()), correlated(), draws)
     moved = 0
     for seed, cell, chain in np.ndindex(3, 6, 40):
-        before = x[seed, cell, chain].numpy()
-        wanted = STEPS[spec.name](before, eps[seed, chain].numpy(), float(uniform[seed, chain]), *CELLS[cell])
-        np.testing.assert_allclose(state.x[seed, cell, chain].numpy(), wanted, rtol=1e-6, atol=1e-7)
+        before = x[seed, cell, chain].cpu().numpy()
+        wanted = STEPS[spec.name](before, eps[seed, chain].cpu().numpy(), float(uniform[seed, chain]), *CELLS[cell])
+        np.testing.assert_allclose(state.x[seed, cell, chain].cpu().numpy(), wanted, rtol=1e-6, atol=1e-7)
         moved += not np.array_equal(wanted, before)
     assert moved == 720 if spec.name == "ula" else 150 < moved < 700  # both outcomes were seen
     if spec.name == "mala":  # what is carried belongs to where the chain is
@@ -226,11 +226,11 @@ def test_splitting_by_hand(splitting, friction, temperature):
     if friction < math.inf:
         sampler = build(parse("sampler", f"underdamped:splitting={splitting},friction={friction}"), (c,), (temperature,))
     state = sampler.init(torch.randn(1, 1, 5, 2, generator=stream("x"), dtype=torch.float64), correlated())
-    x, v, last = state.x[0, 0].numpy().T, np.zeros((2, 5)), 0.0
+    x, v, last = state.x[0, 0].cpu().numpy().T, np.zeros((2, 5)), 0.0
     for i in range(3):
         draws = torch.randn(1, 5, 2 * splitting.count("O"), generator=stream("eps", i), dtype=torch.float64)
         state, _ = sampler.step(state, correlated(), draws)
-        noise = [eps.numpy().T for eps in draws[0].split(2, -1)]
+        noise = [eps.cpu().numpy().T for eps in draws[0].split(2, -1)]
         if friction == math.inf:
             x = x - c * PRECISION @ x + math.sqrt(2 * c * temperature) * (last + noise[0]) / 2
             last = noise[0]
@@ -242,9 +242,9 @@ def test_splitting_by_hand(splitting, friction, temperature):
                 v = v - t * PRECISION @ x
             else:
                 v = math.exp(-friction * t) * v + math.sqrt(temperature * (1 - math.exp(-2 * friction * t))) * noise.pop(0)
-        np.testing.assert_allclose(state.x[0, 0].numpy().T, x, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(state.x[0, 0].cpu().numpy().T, x, rtol=1e-6, atol=1e-7)
     if friction < math.inf:
-        np.testing.assert_allclose(state.v[0, 0].numpy().T, v, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(state.v[0, 0].cpu().numpy().T, v, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,10 @@ class Spec:
 
     @property
     def label(self) -> str:
-        """The method's name for figures and tables, from its LABEL."""
-        return str(self.entry.facts.get("LABEL", self)).format(**self.options)
+        """The method's name for figures and tables: its LABEL with its options, and what VARIANTS says of an option that is true."""
+        facts, options = self.entry.facts, self.options
+        variants = [text for option, text in facts.get("VARIANTS", {}).items() if options.get(option)]
+        return ", ".join([str(facts.get("LABEL", self)).format(**options), *variants])
 
     def without(self, *keys: str) -> "Spec":
         """The spec with some options left out."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,13 +13,15 @@ from scorebench.samplers.base import Density, exact_density
 from scorebench.targets.base import Target, has
 
 NODES, MARGIN = 161, 0.25
+LEVELS, REACH = 25, 1.3
 
 
-def maps(target: Target, sources: Sequence[Source], seeds: int) -> dict[str, Any]:
+def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence[float]) -> dict[str, Any]:
     """Log density (node, node) and score (node, node, 2) over `axes` (2, node); of each source after its last step, as far as it has them.
 
     The nodes span 10,000 exact draws and a quarter more on each side. Sources are told by `<model> <loss>/`, and stand for their first seed. Empty
-    but for a target in the plane with a known density.
+    but for a target in the plane with a known density. About the noise `levels` that it is trained at, `sigma` (level,) and `blur` (level,),
+    E_p |grad log p_sigma - grad log p|^2 over 10,000 exact draws: what a perfect denoiser has.
     """
     if target.dim != 2 or not has(target, "log_prob"):
         return {}
@@ -26,11 +29,16 @@ def maps(target: Target, sources: Sequence[Source], seeds: int) -> dict[str, Any
     margin = MARGIN * (high - low)
     axes = torch.stack([torch.linspace(float(a), float(b), NODES) for a, b in zip(low - margin, high + margin, strict=True)])
     points = torch.cartesian_prod(*axes)
-    arrays = {"axes": axes} | _of(exact_density(target), points, 1)
+    arrays: dict[str, Any] = {"axes": axes} | _of(exact_density(target), points, 1)
     for source in sources:
         if source.ended == OK:
             its = _of(source.density, points, seeds)
             arrays |= {f"{source.model} {source.loss}/{name}": array for name, array in its.items()}
+    if levels and has(target, "perturbed"):
+        sigma = np.geomspace(min(levels) / REACH, max(levels) * REACH, LEVELS)
+        x = target.reference
+        gaps = [target.perturbed(float(s)).score(x) - target.score(x) for s in sigma]
+        arrays |= {"sigma": sigma, "blur": [float(gap.square().sum(-1).mean()) for gap in gaps]}
     return arrays
 
 

@@ -9,9 +9,9 @@ It draws and computes nothing: what an experiment gave stands in metrics and tab
 claims save. Colours are seaborn's colour-blind palette; markers and line styles tell the same in grey.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -42,7 +42,7 @@ def style() -> Iterator[None]:
         yield
 
 
-def some(rows: pd.DataFrame, what: str) -> pd.DataFrame:
+def required(rows: pd.DataFrame, what: str) -> pd.DataFrame:
     """The rows, if there are any."""
     if rows.empty:
         raise NotApplicable(f"the run has no {what}")
@@ -55,48 +55,65 @@ def numbers(results: Results, claim: str) -> pd.DataFrame:
         quantities = results.claim(claim).quantities
     except InputError as error:
         raise NotApplicable(str(error)) from None
-    return some(pd.DataFrame(map(vars, quantities)), f"numbers of the claim {claim!r}").set_index("name")
+    return required(pd.DataFrame(map(vars, quantities)), f"numbers of the claim {claim!r}").set_index("name")
 
 
-def measured(ax: Axes, x: Sequence[float], of: pd.DataFrame, index: int, label: str | None = None) -> None:
+def measured(ax: Axes, x: Sequence[float], quantities: pd.DataFrame, index: int, label: str | None = None) -> None:
     """Measured numbers with two standard errors either way, in the colour and marker of a number, edged in white to stand out from a curve."""
-    ax.errorbar(
-        x, of["measured"], 2 * of["standard_error"], fmt=MARKERS[index % 8], color=COLOURS[index % 10], label=label, capsize=3, markersize=6, lw=1.4,
-        mec="white", mew=0.6, zorder=5,
-    )  # fmt: skip
+    look = {"color": COLOURS[index % 10], "fmt": MARKERS[index % 8], "markersize": 6, "mec": "white", "mew": 0.6}
+    ax.errorbar(x, quantities["measured"], 2 * quantities["standard_error"], label=label, capsize=3, lw=1.4, zorder=5, **look)
 
 
-def told(of: pd.DataFrame, name: str, digits: int = 3) -> str:
+def as_text(quantities: pd.DataFrame, name: str, digits: int = 3) -> str:
     """A number as measured, with its standard error, and as predicted."""
-    value, error, expected = (float(of[column][name]) for column in ("measured", "standard_error", "predicted"))
+    value, error, expected = (float(quantities[column][name]) for column in ("measured", "standard_error", "predicted"))
     return f"{value:.{digits}f}{f' ± {error:.{digits}f}' if error else ''}, predicted {expected:.{digits}f}"
 
 
-def across_seeds(rows: pd.DataFrame, keys: list[str], log: bool = False) -> pd.DataFrame:
-    """Mean and 95 % t interval of `value` across the seeds that are ok, for each key; `lost` counts the others, which diverged or failed."""
-    means = []
-    for key, group in rows.groupby(keys, dropna=False):
-        ok = group.loc[is_ok(group), "value"].to_numpy(float)
-        interval = statistics.t_interval(ok, log=log)
-        means.append({**dict(zip(keys, key, strict=True)), **interval._asdict(), "lost": len(group) - len(ok), "seeds": len(group)})
-    return pd.DataFrame(means, columns=[*keys, "mean", "low", "high", "lost", "seeds"])
+def interval(values: pd.Series) -> tuple[float, float]:
+    """The 95 % t interval across seeds, for seaborn's `errorbar`.
+
+    Seaborn takes means on the axis's scale at the call: on an axis that is logarithmic by then the mean is geometric and the interval that of the
+    logarithms (`statistics.t_interval`). So set the scale first where that is meant, as for divergences, and afterwards where it is not.
+    """
+    _, low, high = statistics.t_interval(values.to_numpy(float))
+    return low, high
 
 
-def error_bars(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, label: str | None) -> None:
-    """Means with their intervals, in the colour and marker of a number."""
-    spread = np.abs(of[["low", "high"]].to_numpy().T - of["mean"].to_numpy())
-    ax.errorbar(x, of["mean"], spread, fmt=MARKERS[index % 8], color=COLOURS[index % 10], label=label, capsize=2, markersize=5, lw=1.2)
+def lines(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[str], **options: Any) -> None:
+    """Means of `value` across the seeds that are ok against x with their intervals: a colour, marker and line style for each of `order`."""
+    look: dict[str, Any] = {
+        "palette": [COLOURS[i % 10] for i in range(len(order))],
+        "markers": [MARKERS[i % 8] for i in range(len(order))],
+        "markersize": 7,
+        "markeredgewidth": 0.5,
+        "lw": 1.2,
+    }
+    bars = {"err_style": "bars", "errorbar": interval, "err_kws": {"capsize": 2, "elinewidth": 1.2}}
+    sns.lineplot(
+        rows[is_ok(rows)], x=x, y="value", hue=hue, hue_order=order, style=hue, style_order=order, ax=ax, **(bars | look | options)
+    )
 
 
-def mark_lost(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, at: float) -> None:
-    """A cross at the height `at` of the axes wherever seeds are lost, with how many of how many."""
-    for c, k, n in zip(x, of["lost"], of["seeds"], strict=True):
-        if k:
+def legend_below(figure: Figure, axes: Sequence[Axes], columns: int, name: Callable[[str], str] = str) -> None:
+    """One legend below the panels for what they share, by the names of its labels."""
+    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    for ax in axes:
+        if legend := ax.get_legend():
+            legend.remove()
+    figure.legend(handles.values(), map(name, handles), loc="outside lower center", ncols=columns)
+
+
+def mark_lost(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[str], at: float) -> None:
+    """A cross at the height `at` of the axes wherever seeds diverged or failed, with how many of how many."""
+    groups: Any = is_ok(rows).groupby([rows[hue], rows[x]])
+    for (name, place), ok in groups:
+        if not ok.all():
+            look: dict[str, Any] = {"color": COLOURS[order.index(name) % 10]}
             where = ax.get_xaxis_transform()
-            ax.plot(c, at, "x", color=COLOURS[index % 10], markersize=7, mew=2, clip_on=False, transform=where)
-            ax.annotate(
-                f"{k}/{n}\nlost", (c, at), xycoords=where, xytext=(7, 0), textcoords="offset points", va="center", color=COLOURS[index % 10]
-            )
+            ax.plot(place, at, "x", markersize=7, mew=2, clip_on=False, transform=where, **look)
+            text = f"{(~ok).sum()}/{len(ok)}\nlost"
+            ax.annotate(text, (place, at), xycoords=where, xytext=(7, 0), textcoords="offset points", va="center", **look)
 
 
 def at_chosen_steps(results: Results) -> pd.DataFrame:
@@ -107,28 +124,31 @@ def at_chosen_steps(results: Results) -> pd.DataFrame:
     return rows[(rows["sampler"] != "") & judging(rows)].merge(chosen, on=keys)
 
 
+def last_states(results: Results, target: str, sampler: str, step_size: float, temperature: float) -> np.ndarray:
+    """Where a sampler's chains on the exact score end, (seed, chain, d)."""
+    for run, arrays in results.samples(parse("target", target), parse("sampler", sampler)):
+        if run.model == "" and arrays and (step_size, temperature) in run.cells:
+            return arrays["samples"][-1, :, run.cells.index((step_size, temperature))]
+    raise NotApplicable(f"{sampler} has no samples from the exact score of {target} at step {step_size:g} and temperature {temperature:g}")
+
+
+def marginal(maps: Mapping[str, np.ndarray], temperature: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The density of x_1 under p^(1/T), by the trapezoid rule over x_2."""
+    x, log_p = maps["axes"][0], maps["log_prob"] / temperature
+    mass = np.exp(log_p - log_p.max()).sum(1)
+    return x, mass / (mass.sum() * (x[1] - x[0]))
+
+
 def seconds_a_gradient(results: Results) -> dict[tuple[str, str, str], float]:
     """From timings.csv: (stage, job, loss) to seconds for one gradient of one chain, or one training step of one model."""
     timings = results.timings.dropna(subset="seconds_per_gradient")
     return dict(zip(timings[["stage", "job", "loss"]].itertuples(index=False, name=None), timings["seconds_per_gradient"], strict=True))
 
 
-def band(ax: Axes, x: pd.Series, of: pd.DataFrame, index: int, label: str | None) -> None:
-    """Means with their intervals joined by a line, in the colour, marker and line style of a number."""
-    error_bars(ax, x, of, index, label)
-    ax.plot(x, of["mean"], color=COLOURS[index % 10], lw=1, ls=("-", "--", "-.", ":")[index % 4])
-
-
 def source_label(model: str, loss: str) -> str:
     """A trained source's name: its loss, and whether it is a field without an energy."""
     has_energy = "log_prob" in parse("model", model).entry.facts["GIVES"]
     return parse("loss", loss).label + ("" if has_energy else " (field)")
-
-
-def sampler_label(sampler: str) -> str:
-    """A sampler's name, with what sets two of its kind apart."""
-    spec = parse("sampler", sampler)
-    return spec.label + (", denoised" if spec.options.get("denoise") else "")
 
 
 def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:

@@ -67,6 +67,5 @@ def _choice(row: pd.Series) -> str:
     if row["loss"]:
         parts.append(f"{parse('loss', row['loss']).label} ({parse('model', row['model']).label})")
     if "sampler" in row:
-        spec = parse("sampler", row["sampler"])
-        parts.append(spec.label + (", denoised," if spec.options.get("denoise") else "") + f" at step {row['step_size']:g}")
+        parts.append(f"{parse('sampler', row['sampler']).label} at step {row['step_size']:g}")
     return " with ".join(parts)

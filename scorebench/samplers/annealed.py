@@ -17,6 +17,7 @@ from scorebench.core.options import Count, Falling
 from scorebench.samplers.base import Density, Info
 
 LABEL = "annealed Langevin"
+VARIANTS = {"denoise": "denoised"}
 EXAMPLES = ("annealed", "annealed:sigmas=2|1|0.5,steps=10", "annealed:denoise=true")
 EQUATION = r"x'=x+c_i\,s(x,\sigma_i)+\sqrt{2c_iT}\,\epsilon,\quad c_i=c\,\sigma_i^2/\sigma_L^2"
 REFERENCE = "Song and Ermon (2019), algorithm 1"

@@ -31,7 +31,8 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             frames = [frame for source in every for frame in bench.source_rows(source, about_source)]
             for sample in its.samples:
                 frames += bench.sampler_rows(str(sample.sampler), samples.read(folder / f"sample/{sample.id}.npz"), about_sampler)
-            drawn = attempt(lambda: maps(target, every, its.experiment.seeds), deadline(suite.job_minutes))[0] or {}
+            levels = sorted({level for train in its.sources for level in train.levels if level is not None})
+            drawn = attempt(lambda: maps(target, every, its.experiment.seeds, levels), deadline(suite.job_minutes))[0] or {}
         rows = METRICS.frame(pd.concat(frames) if frames else pd.DataFrame())
         rows = rows.assign(suite=suite.name, target=str(its.target))
         rows["train_size"] = rows["train_size"].mask(rows["model"] != "", its.experiment.training.size)

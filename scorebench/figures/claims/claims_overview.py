@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.claims.base import CORRECTED, IDENTITY, allowed
-from scorebench.figures.base import COLOURS, some
+from scorebench.figures.base import COLOURS, required
 from scorebench.store.results import Results
 
 LABEL = "All claims at a glance"
@@ -26,7 +26,7 @@ INSTEAD: dict[str, Any] = {"marker": "x", "color": COLOURS[0]}
 def draw(results: Results) -> Figure:
     """Rows in the article's order."""
     claims = results.claims
-    some(pd.DataFrame([q for claim in claims for q in claim.quantities]), "numbers of claims")
+    required(pd.DataFrame([q for claim in claims for q in claim.quantities]), "numbers of claims")
     figure, ax = plt.subplots(figsize=(9.0, 1.6 + 0.2 * len(claims)))
     ax.axvspan(-1, 1, color="0.9", zorder=0)
     for row, claim in enumerate(claims):

@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from scorebench.figures.base import COLOURS, numbers, told
+from scorebench.figures.base import COLOURS, as_text, numbers
 from scorebench.store.results import Results
 
 LABEL = "Energy is low where data is dense"
@@ -40,7 +40,7 @@ def draw(results: Results) -> Figure:
     ax.stairs(histograms["other"], edges, lw=1.8, ls="--", color=COLOURS[1], label="points spread over $[-4, 4]$")
     ax.set(xlabel="energy $x^2/2$", ylabel="density (log scale)", yscale="log", ylim=(3e-3, None), title="energy tells data from the rest")
     aurocs = zip(("true energy:", "trained:"), histograms["auroc_names"], strict=True)
-    lines = "\n".join(f"{energy} {told(quantities, name)}" for energy, name in aurocs)
+    lines = "\n".join(f"{energy} {as_text(quantities, name)}" for energy, name in aurocs)
     ax.text(0.98, 0.76, f"AUROC\n{lines}", transform=ax.transAxes, ha="right", va="top", fontsize=9)
     ax.legend(loc="upper right")
     return figure

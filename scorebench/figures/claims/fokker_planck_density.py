@@ -3,7 +3,7 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, numbers, told
+from scorebench.figures.base import COLOURS, as_text, numbers
 from scorebench.store.results import Results
 
 LABEL = "The Fokker-Planck equation in a double well"
@@ -26,7 +26,7 @@ def draw(results: Results) -> Figure:
     figure.colorbar(image, ax=ax, label="$q(x, t)$, capped at 1", shrink=0.9)
     for path, colour in zip(picture["paths"], (1, 2, 7), strict=True):
         ax.plot(picture["path_times"], path, color=COLOURS[colour], lw=0.9)
-    gap = told(quantities, str(picture["gap_name"]), 4)
+    gap = as_text(quantities, str(picture["gap_name"]), 4)
     ax.set(xlabel="time $t$", ylabel="$x$", ylim=(-2.1, 2.1), title=f"spectral gap by the grid: {gap}")
 
     edges = picture["edges"]

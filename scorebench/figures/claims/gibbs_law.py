@@ -3,7 +3,7 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, MARKERS, numbers, told
+from scorebench.figures.base import COLOURS, MARKERS, as_text, numbers
 from scorebench.store.results import Results
 
 LABEL = "The Gibbs law at three temperatures"
@@ -22,7 +22,7 @@ def draw(results: Results) -> Figure:
     for k, (t, square) in enumerate(zip(picture["temperatures"], picture["square_names"], strict=True)):
         look = {"color": COLOURS[k], "ls": ("-", "--", "-.")[k], "lw": 1.8}
         left.stairs(picture["histograms"][k], edges, fill=True, color=COLOURS[k], alpha=0.3)
-        left.plot(x, picture["densities"][k], label=f"$T = {t:g}$: $E\\,x^2$ {told(quantities, square)}", **look)
+        left.plot(x, picture["densities"][k], label=f"$T = {t:g}$: $E\\,x^2$ {as_text(quantities, square)}", **look)
         right.errorbar(
             picture["potential"], picture["scaled"][k], picture["errors"][k], fmt=MARKERS[k], color=COLOURS[k], markersize=4, lw=1
         )

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, numbers, told
+from scorebench.figures.base import COLOURS, as_text, numbers
 from scorebench.store.results import Results
 
 LABEL = "The score of a mixture, and its trajectories"
@@ -38,7 +38,7 @@ def draw(results: Results) -> Figure:
     )
     right.plot(picture["x"], picture["law"], color=COLOURS[0], label="law at t = 1")
     right.axvline(0, color="0.5", lw=1, ls=":")
-    share = told(quantities, str(picture["share_name"]))
+    share = as_text(quantities, str(picture["share_name"]))
     right.set(xlabel="$x_1$ at t = 1", ylabel="density", xlim=(-4, 4), ylim=(0, 0.85), title=f"share right of 0: {share}")
     right.legend(loc="upper left")
     return figure

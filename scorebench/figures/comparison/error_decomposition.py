@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.core.spec import parse
-from scorebench.figures.base import COLOURS, around_zero, sampler_label, some, source_label
+from scorebench.figures.base import COLOURS, around_zero, legend_below, required, source_label
 from scorebench.store.results import Results
 
 LABEL = "Error decomposed"
@@ -26,50 +26,37 @@ LOOKS = (
 
 def draw(results: Results) -> Figure:
     """A panel a target with a row for each loss and sampler."""
-    table = some(results.table("decomposition"), "source that was sampled from data and from the prior")
+    table = required(results.table("decomposition"), "source that was sampled from data and from the prior")
     table = table[table["metric"] == table.groupby("target")["metric"].transform("first")]
-    targets = list(table["target"].drop_duplicates())
-    rows = {t: table[table["target"] == t][["sampler", "model", "loss"]].drop_duplicates().to_numpy().tolist() for t in targets}
-    heights = [len(r) for r in rows.values()]
+    targets = list(table["target"].unique())
+    pairs = {t: table[table["target"] == t][["sampler", "model", "loss"]].drop_duplicates().to_numpy().tolist() for t in targets}
     columns = 2 if len(targets) > 1 else 1
     lines = -(-len(targets) // columns)
+    heights = [len(pairs[t]) for t in targets]
     deepest = [max(heights[i * columns : (i + 1) * columns]) for i in range(lines)]
-    figure, axes = plt.subplots(
-        lines, columns, figsize=(4.9 * columns, 0.235 * sum(deepest) + 0.75 * lines + 0.5), squeeze=False, height_ratios=deepest
-    )
+    size = (4.9 * columns, 0.235 * sum(deepest) + 0.75 * lines + 0.5)
+    figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False, height_ratios=deepest)
     for ax in axes.flat[len(targets) :]:
         ax.remove()
-    whole = results.table("samplers")
+    samplers = results.table("samplers")
     for ax, target in zip(axes.flat, targets, strict=False):
-        of = table[table["target"] == target].set_index(["sampler", "model", "loss", "part"])
-        metric = of["metric"].iloc[0]
-        floor = whole.loc[(whole["target"] == target) & (whole["metric"] == metric), "floor_q95"].dropna().iloc[0]
-        for i, (sampler, model, loss) in enumerate(rows[target]):
-            alone, together = (of.loc[(sampler, model, loss, part), "mean"] for part in ("loss", "total"))
-            ax.plot([alone, together], [i + 0.18, i - 0.18], color="0.45", lw=1.6, zorder=1)
+        parts = table[table["target"] == target].set_index(["sampler", "model", "loss", "part"])
+        metric = parts["metric"].iloc[0]
+        floor = samplers.loc[(samplers["target"] == target) & (samplers["metric"] == metric), "floor_q95"].dropna().iloc[0]
+        for i, (sampler, model, loss) in enumerate(pairs[target]):
+            source, together = (parts.loc[(sampler, model, loss, part), "mean"] for part in ("loss", "total"))
+            ax.plot([source, together], [i + 0.18, i - 0.18], color="0.45", lw=1.6, zorder=1)
             for j, (part, marker, label, shift) in enumerate(LOOKS):
-                row = of.loc[(sampler, model, loss, part)]
+                row = parts.loc[(sampler, model, loss, part)]
                 ends = np.abs(row[["low", "high"]].to_numpy(float) - row["mean"])[:, None]
-                face = "white" if part == "sampler_exact" else COLOURS[j]
-                ax.errorbar(
-                    row["mean"],
-                    i + shift,
-                    xerr=ends,
-                    fmt=marker,
-                    color=COLOURS[j],
-                    mfc=face,
-                    markersize=4.5,
-                    capsize=1.5,
-                    lw=1,
-                    label=None if i else label,
-                )
+                look = {"fmt": marker, "color": COLOURS[j], "mfc": "white" if part == "sampler_exact" else COLOURS[j]}
+                ax.errorbar(row["mean"], i + shift, xerr=ends, markersize=4.5, capsize=1.5, lw=1, label=None if i else label, **look)
         ax.axvspan(-floor, floor, color="0.9", lw=0, zorder=0)
         around_zero(ax, "x", floor)
-        names = [f"{source_label(model, loss)} | {sampler_label(s).replace(' Langevin', '')}" for s, model, loss in rows[target]]
+        names = [f"{source_label(model, loss)} | {parse('sampler', s).label.replace(' Langevin', '')}" for s, model, loss in pairs[target]]
         ax.set_yticks(range(len(names)), names, fontsize=7.5)
         ax.set_ylim(len(names) - 0.4, -0.6)
-        ax.set_title(parse("target", target).label)
-        ax.set_xlabel(parse("metric", metric).label)
+        ax.set(title=parse("target", target).label, xlabel=parse("metric", metric).label)
         ax.grid(axis="y", color="0.94", lw=0.8)
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(figure, list(axes.flat[: len(targets)]), 3)
     return figure

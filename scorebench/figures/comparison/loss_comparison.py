@@ -1,13 +1,15 @@
 """Every loss on every target: Fisher divergence to the target, and to the density that the loss learns."""
 
-import numpy as np
+import seaborn as sns
 from matplotlib.figure import Figure
+from scipy.stats import gmean
 
+from scorebench.core.schema import Status
 from scorebench.core.spec import parse
-from scorebench.figures.base import COLOURS, across_seeds, panels, some, source_label
+from scorebench.figures.base import COLOURS, interval, legend_below, panels, required, source_label
+from scorebench.report.choosing import competes, is_ok
 from scorebench.store.results import Results
 
-KINDS = (("fisher_divergence", "to the target"), ("fisher_divergence:to=fixed_point", "to what the loss learns"))
 LABEL = "Losses compared"
 CAPTION = (
     "Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves "
@@ -16,57 +18,49 @@ CAPTION = (
 )
 USES = {"metric": ("fisher_divergence",), "loss": ("",)}
 READS = ("metrics.csv",)
-
-
-def _given_the_score(loss: str) -> bool:
-    return "target.score" in parse("loss", loss).entry.facts["NEEDS"]
+METRICS = {"fisher_divergence": "to the target", "fisher_divergence:to=fixed_point": "to what the loss learns"}
 
 
 def draw(results: Results) -> Figure:
     """A panel a target, a row a source."""
     rows = results.metrics
-    rows = rows[rows["metric"].str.startswith("fisher_divergence") & (rows["loss"] != "")]
-    rows = rows[
-        ~rows["status"].str.startswith("not_applicable") & (rows["train_steps"] == rows.groupby("target")["train_steps"].transform("max"))
-    ]
-    rows = some(rows, "Fisher divergence of a trained source")
-    targets = list(dict.fromkeys(rows["target"]))
-    counts = [len(rows[rows["target"] == t][["model", "loss"]].drop_duplicates()) for t in targets]
-    figure, axes = panels(len(targets), 3, 4.0, 0.22 * max(counts) + 0.9)
+    rows = rows[rows["metric"].isin(METRICS) & (rows["loss"] != "") & (rows["status"] != Status.NOT_APPLICABLE)]
+    rows = required(
+        rows[rows["train_steps"] == rows.groupby("target")["train_steps"].transform("max")], "Fisher divergence of a trained source"
+    )
+    rows = rows.assign(source=rows["model"] + " " + rows["loss"])
+    targets = list(rows["target"].unique())
+    figure, axes = panels(len(targets), 3, 4.0, 0.22 * int(rows.groupby("target")["source"].nunique().max()) + 0.9)
     for ax, target in zip(axes, targets, strict=True):
-        of = across_seeds(rows[rows["target"] == target], ["metric", "model", "loss"], log=True)
-        order = of.sort_values(["metric", "mean"]).drop_duplicates(["model", "loss"])  # by the divergence to the target, where there is one
-        place = {(m, s): i for i, (m, s) in enumerate(zip(order["model"], order["loss"], strict=True))}
-        edge = of.loc[~of["loss"].map(_given_the_score), "mean"].min() / 50
-        for i, (metric, label) in enumerate(KINDS):
-            here = of[of["metric"] == metric]
-            for row in here[here["mean"] < edge].itertuples():  # the yardstick, so far off that the others would stand in one line
-                at = (0.02, place[row.model, row.loss] + 0.15 * (2 * i - 1))
-                ax.annotate(f"← {row.mean:.0e}", at, xycoords=ax.get_yaxis_transform(), va="center", fontsize=8, color=COLOURS[i])
-            here = here[~(here["mean"] < edge)]
-            y = np.array([place[m, s] for m, s in zip(here["model"], here["loss"], strict=True)]) + 0.15 * (2 * i - 1)
-            spread = np.abs(here[["low", "high"]].to_numpy().T - here["mean"].to_numpy())
-            look = {"fmt": "os"[i], "color": COLOURS[i], "mfc": (COLOURS[0], "white")[i]}
-            ax.errorbar(here["mean"], y, xerr=spread, markersize=4.5, capsize=2, lw=1.1, label=label, **look)
-        for (model, loss), i in place.items():
-            here = of[(of["model"] == model) & (of["loss"] == loss)]
-            if lost := here["lost"].max():
-                ax.text(
-                    1,
-                    i,
-                    f"{lost}/{here['seeds'].max()} lost",
-                    transform=ax.get_yaxis_transform(),
-                    ha="right",
-                    va="center",
-                    color=COLOURS[3],
-                )
-        names = [source_label(m, s) for m, s in place]
+        here = rows[rows["target"] == target]
+        sources = here.drop_duplicates("source").set_index("source")
+        ok = here[is_ok(here)]
+        means = ok.groupby(["source", "metric"])["value"].agg(gmean).unstack().reindex(sources.index)
+        order = list(means.bfill(axis=1).iloc[:, 0].sort_values(kind="stable").index)  # by that to the target, where there is one
+        rivals = means[sources["loss"].map(competes).astype(bool)]
+        edge = rivals.min(axis=None) / 50
+        far = means[means < edge].stack().dropna()
+        ok = ok[~ok.set_index(["source", "metric"]).index.isin(far.index)]
+
+        ax.set_xscale("log")
+        look = {"palette": COLOURS[:2], "markers": ["o", "s"], "markersize": 4, "linestyle": "none", "err_kws": {"linewidth": 1.1}}
+        sns.pointplot(
+            ok, x="value", y="source", hue="metric", order=order, hue_order=list(METRICS), orient="y", errorbar=interval,
+            dodge=0.3, capsize=0.2, ax=ax, **look,
+        )  # fmt: skip
+        for (source, metric), mean in far.items():  # the yardstick, so far off that the others would stand in one line
+            i = list(METRICS).index(metric)
+            at = (0.02, order.index(source) + 0.15 * (2 * i - 1))
+            ax.annotate(f"← {mean:.0e}", at, xycoords=ax.get_yaxis_transform(), va="center", fontsize=8, color=COLOURS[i])
+        lost = (~is_ok(here)).groupby([here["source"], here["metric"]]).agg(["sum", "size"]).groupby("source").max()
+        for source, count, seeds in lost[lost["sum"] > 0].itertuples():
+            where = ax.get_yaxis_transform()
+            ax.text(1, order.index(source), f"{count}/{seeds} lost", transform=where, ha="right", va="center", color=COLOURS[3])
+        names = [source_label(sources["model"][source], sources["loss"][source]) for source in order]
         ax.set_yticks(range(len(names)), names, fontsize=8)
         ax.set_ylim(len(names) - 0.4, -0.6)  # the best on top
-        ax.set_xscale("log")
         ax.set_xlim(left=max(ax.get_xlim()[0], edge * 0.9))
-        ax.set(xlabel="Fisher divergence", title=parse("target", target).label)
+        ax.set(xlabel="Fisher divergence", ylabel="", title=parse("target", target).label)
         ax.grid(axis="y", color="0.93", lw=0.8)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    legend_below(figure, axes, 2, METRICS.__getitem__)
     return figure

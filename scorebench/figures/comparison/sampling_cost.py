@@ -4,15 +4,14 @@ from matplotlib.figure import Figure
 
 from scorebench.core.spec import parse
 from scorebench.figures.base import (
-    across_seeds,
     around_zero,
     at_chosen_steps,
-    band,
     decades,
+    legend_below,
+    lines,
     panels,
-    sampler_label,
+    required,
     seconds_a_gradient,
-    some,
 )
 from scorebench.store.results import Results
 
@@ -31,9 +30,14 @@ def draw(results: Results) -> Figure:
     """Three targets a line, gradients above seconds."""
     rows = at_chosen_steps(results)
     rows = rows[(rows["model"] == "") & (rows["temperature"] == 1) & (rows["metric"] == METRIC) & (rows["gradient_evaluations"] > 0)]
-    targets = list(some(rows, "sampler on an exact score with a small-bandwidth MMD")["target"].drop_duplicates())
-    order = list(dict.fromkeys(sampler_label(s) for s in rows["sampler"]))
+    rows = required(rows, "sampler on an exact score with a small-bandwidth MMD")
     cost = seconds_a_gradient(results)
+    target_slug, sampler_slug = (rows[kind].map(lambda text, kind=kind: parse(kind, text).slug) for kind in ("target", "sampler"))
+    seconds = (target_slug + "/" + sampler_slug).map(lambda job: cost["sample", job, ""])
+    # Two samplers that differ in their noise levels alone, made for two targets, are one to the eye.
+    labels = [parse("sampler", name).label for name in rows["sampler"]]
+    rows = rows.assign(microseconds=1e6 * rows["gradient_evaluations"].astype(float) * seconds, label=labels)
+    targets, order = list(rows["target"].unique()), list(rows["label"].unique())
     columns = min(len(targets), 3)
     figure, axes = panels(2 * columns * -(-len(targets) // columns), columns, 3.2, 2.3)
     for number, target in enumerate(targets):
@@ -41,22 +45,17 @@ def draw(results: Results) -> Figure:
         above, below = axes[place], axes[place + columns]
         here = rows[rows["target"] == target]
         floor = here["floor_q95"].iloc[0]
-        for sampler in here["sampler"].drop_duplicates():
-            of = across_seeds(here[here["sampler"] == sampler], ["gradient_evaluations"])
-            index = order.index(sampler_label(sampler))
-            band(above, of["gradient_evaluations"], of, index, sampler_label(sampler))
-            rate = cost["sample", f"{parse('target', target).slug}/{parse('sampler', sampler).slug}", ""]
-            band(below, of["gradient_evaluations"].astype(float) * rate * 1e6, of, index, None)
-        for ax in (above, below):
+        for ax, x in ((above, "gradient_evaluations"), (below, "microseconds")):
+            lines(ax, here, x, "label", order)
             ax.axhspan(-floor, floor, color="0.9", lw=0, zorder=0)
             around_zero(ax, "y", floor)
             ax.set(xscale="log", ylabel="MMD²")
             decades(ax.xaxis)
         above.set(title=parse("target", target).label, xlabel="gradients a chain")
         below.set_xlabel("microseconds a chain")
+    drawn = [ax for ax in axes if ax.has_data()]
     for ax in axes:
-        if not ax.has_data():
+        if ax not in drawn:
             ax.remove()
-    handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)
+    legend_below(figure, drawn, 4)
     return figure

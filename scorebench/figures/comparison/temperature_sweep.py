@@ -1,22 +1,20 @@
 r"""The law at three temperatures: a chain at T targets p^(1/T), lower and wider as T grows.
 
-The curves are integrals of p(x_1, x_2)^(1/T) over x_2, by the trapezoid rule; the points are histograms of chains.
+The curves are integrals of p(x_1, x_2)^(1/T) over x_2 on the target's map, by the trapezoid rule; the points are histograms of chains.
 """
 
 import numpy as np
 import pandas as pd
-import torch
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
-from scorebench.core.errors import NotApplicable
+from scorebench.core.schema import OK
 from scorebench.core.spec import parse
-from scorebench.figures.base import COLOURS, MARKERS, across_seeds, around_zero, at_chosen_steps, error_bars
-from scorebench.store import artifacts
+from scorebench.figures.base import COLOURS, around_zero, at_chosen_steps, interval, last_states, lines, marginal, required
+from scorebench.report.choosing import is_ok
 from scorebench.store.results import Results
-from scorebench.suite.jobs import Sample
 
 LABEL = "Temperature sweep"
 CAPTION = (
@@ -26,66 +24,64 @@ CAPTION = (
     "but where chains do not cross."
 )
 USES = {"sampler": ("mala",), "metric": ("second_moment_bias",)}
-READS = ("metrics.csv", "tables/samplers.csv", "sample/*/mala.npz", "measure/*.npz")
-BINS, SHOWN = 26, ("double_well", "gaussian_mixture")
+READS = (
+    "metrics.csv", "tables/samplers.csv",
+    "measure/double_well*.npz", "measure/gaussian_mixture*.npz", "sample/double_well*/mala.npz", "sample/gaussian_mixture*/mala.npz",
+)  # fmt: skip
+BINS, SHOWN, SAMPLERS = 26, ("double_well", "gaussian_mixture"), ("ula", "mala")
 
 
 def draw(results: Results) -> Figure:
     """Densities of one target beside the moments of all."""
     rows = at_chosen_steps(results)
-    rows = rows[(rows["model"] == "") & (rows["metric"] == "second_moment_bias") & rows["sampler"].isin(["ula", "mala"])]
-    rows = rows[(rows["status"] == "ok") & (rows["steps"] == rows.groupby(["target", "sampler"])["steps"].transform("max"))]
-    jobs = [s for s in results.plan.samples.values() if s.sampler.name == "mala" and s.exact and s.target.name in SHOWN]
-    if rows.empty or not jobs:
-        raise NotApplicable("the run has no MALA on the exact score of a target with wells")
-    job = min(jobs, key=lambda s: SHOWN.index(s.target.name))
+    rows = rows[(rows["model"] == "") & (rows["metric"] == "second_moment_bias") & rows["sampler"].isin(SAMPLERS) & is_ok(rows)]
+    rows = rows[rows["steps"] == rows.groupby(["target", "sampler"])["steps"].transform("max")]
+    wells = rows[(rows["sampler"] == "mala") & rows["target"].str.split(":").str[0].isin(SHOWN)]
+    wells = required(wells, "MALA on the exact score of a target with wells").sort_values(
+        "target", key=lambda target: target.str.split(":").str[0].map(SHOWN.index), kind="stable"
+    )
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.7), width_ratios=(1, 1.25))
-    _densities(left, results, job, at_chosen_steps(results))
-    targets = list(rows["target"].drop_duplicates())
-    temperatures = sorted(rows["temperature"].unique())
-    place = {
-        (t, s, k): i * 3.2 + j * 0.8 + 0.24 * n
-        for i, k in enumerate(targets)
-        for j, t in enumerate(temperatures)
-        for n, s in enumerate(("ula", "mala"))
-    }
-    for n, sampler in enumerate(("ula", "mala")):
-        of = across_seeds(rows[rows["sampler"] == sampler], ["target", "temperature"])
-        x = of.apply(lambda r, s=sampler: place[r["temperature"], s, r["target"]], axis=1)
-        error_bars(right, x, of, n, sampler.upper())
+    _densities(left, results, wells[wells["target"] == wells["target"].iloc[0]])
+
+    targets, temperatures = list(rows["target"].unique()), sorted(rows["temperature"].unique())
+    width = len(temperatures) + 1  # a gap between targets
+    place = rows["target"].map(targets.index) * width + rows["temperature"].map(temperatures.index)
+    look = {"hue_order": SAMPLERS, "palette": COLOURS[:2], "markers": ["o", "s"], "markersize": 5, "err_kws": {"linewidth": 1.2}}
+    sns.pointplot(
+        rows.assign(place=place), x="place", y="value", hue="sampler", errorbar=interval, dodge=0.3, capsize=0.2, linestyle="none",
+        native_scale=True, ax=right, **look,
+    )  # fmt: skip
     right.axhline(0, color="0.6", lw=0.8, zorder=0)
-    ticks = [place[t, "ula", k] + 0.12 for k in targets for t in temperatures]
+    ticks = [i * width + j for i in range(len(targets)) for j in range(len(temperatures))]
     right.set_xticks(ticks, [f"{t:g}" for _ in targets for t in temperatures], fontsize=7)
-    for i, name in enumerate(targets):
-        label = parse("target", name).label.replace(", ", "\n")
-        right.text(i * 3.2 + 0.92, 0.99, label, ha="center", va="top", fontsize=7.5, transform=right.get_xaxis_transform())
+    for i, target in enumerate(targets):
+        label = parse("target", target).label.replace(", ", "\n")
+        middle = i * width + (len(temperatures) - 1) / 2
+        right.text(middle, 0.99, label, ha="center", va="top", fontsize=7.5, transform=right.get_xaxis_transform())
     right.set(xlabel="temperature T", ylabel="relative bias of the second moment")
     around_zero(right, "y", 0.1)
     low, high = right.get_ylim()
     right.set_ylim(low, high * 3)
-    right.legend(loc="lower left", ncols=2)
+    handles, labels = right.get_legend_handles_labels()
+    right.legend(handles, [label.upper() for label in labels], loc="lower left", ncols=2)
     return figure
 
 
-def _densities(ax: Axes, results: Results, job: Sample, chosen: pd.DataFrame) -> None:
-    arrays, meta = artifacts.read_arrays(results.folder / "sample" / f"{job.id}.npz")
-    number, block = next((i, b) for i, b in enumerate(meta["blocks"]) if b["model"] == "")
-    target = job.target.build()
-    reach = 1.15 * float(target.reference[:, 0].abs().quantile(0.999))
-    edges, grid = np.linspace(-reach, reach, BINS + 1), torch.linspace(-1.6 * reach, 1.6 * reach, 401)
-    points = torch.cartesian_prod(grid, *[torch.linspace(-8, 8, 321)] * (target.dim - 1)).reshape(-1, target.dim)
-    for i, t in enumerate(block["temperatures"]):
-        mine = chosen[
-            (chosen["target"] == str(job.target)) & (chosen["sampler"] == "mala") & (chosen["model"] == "") & (chosen["temperature"] == t)
-        ]
-        cell = [(c, u) for c in block["step_sizes"] for u in block["temperatures"]].index((mine["step_size"].iloc[0], t))
-        x = arrays[f"{number}/samples"][-1, :, cell, :, 0]  # (seed, chain)
-        heights = np.stack([np.histogram(seed, edges, density=True)[0] for seed in x])
-        error = stats.t.ppf(0.975, len(heights) - 1) * heights.std(0, ddof=1) / len(heights) ** 0.5
-        ax.errorbar(
-            (edges[1:] + edges[:-1]) / 2, heights.mean(0), error, fmt=MARKERS[i], color=COLOURS[i], markersize=3, lw=0.9, label=f"T = {t:g}"
-        )
-        mass = (target.log_prob(points) / t).exp().reshape(401, -1).sum(1)
-        ax.plot(grid, mass / mass.sum() / float(grid[1] - grid[0]), color=COLOURS[i], lw=1.3, ls=("-", "--", "-.")[i % 3])
-    ax.set(xlim=(-reach, reach), ylim=(0, None), xlabel="$x_1$", ylabel="density", title=job.target.label)
+def _densities(ax: Axes, results: Results, rows: pd.DataFrame) -> None:
+    """Of one target: each seed's histogram of x_1 at each temperature, and the law."""
+    target = str(rows["target"].iloc[0])
+    maps = results.maps(parse("target", target))
+    cells = rows.drop_duplicates("temperature").sort_values("temperature")[["step_size", "temperature"]].to_numpy()
+    states = {f"T = {t:g}": last_states(results, target, "mala", step, t)[..., 0] for step, t in cells}  # (seed, chain)
+    x_1, widest = marginal(maps, cells[-1, 1])
+    reach = np.abs(x_1[widest > 1e-3 * widest.max()]).max()
+    edges = np.linspace(-reach, reach, BINS + 1)
+    frames = []
+    for i, ((label, x), (_, t)) in enumerate(zip(states.items(), cells, strict=True)):
+        heights = [np.histogram(seed, edges, density=True)[0] for seed in x]
+        frame = pd.DataFrame(heights, columns=0.5 * (edges[1:] + edges[:-1])).melt(var_name="x", value_name="value")
+        frames.append(frame.assign(temperature=label, status=str(OK.status)))
+        ax.plot(*marginal(maps, t), color=COLOURS[i], lw=1.3, ls=("-", "--", "-.")[i % 3])
+    lines(ax, pd.concat(frames), "x", "temperature", list(states), dashes=False, linestyle="", markersize=4.5)
+    ax.set(xlim=(-reach, reach), ylim=(0, None), xlabel="$x_1$", ylabel="density", title=parse("target", target).label)
     ax.legend()

@@ -3,9 +3,11 @@
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from scipy.stats import gmean
 
 from scorebench.core.spec import parse
-from scorebench.figures.base import across_seeds, band, seconds_a_gradient, some
+from scorebench.figures.base import lines, required, seconds_a_gradient
+from scorebench.report.choosing import is_ok
 from scorebench.store.results import Results
 
 LABEL = "Losses at equal gradients and at equal seconds"
@@ -21,34 +23,35 @@ READS = ("metrics.csv", "timings.csv")
 def draw(results: Results) -> Figure:
     """A column a target with most seeds, steps above seconds."""
     rows = results.metrics
-    rows = rows[(rows["metric"] == "fisher_divergence") & rows["model"].str.startswith("mlp_energy") & (rows["status"] == "ok")]
-    seeds = some(rows, "Fisher divergence of an MLP energy").groupby("target")["seed"].max()
-    targets = [t for t in rows["target"].unique() if seeds[t] == seeds.max()]
-    cost = seconds_a_gradient(results)
+    rows = rows[(rows["metric"] == "fisher_divergence") & rows["model"].str.startswith("mlp_energy") & is_ok(rows)]
+    rows = required(rows, "Fisher divergence of an MLP energy").assign(kind=rows["loss"].str.split(":").str[0])
+    rows = rows[rows["model"] == rows.groupby("target")["model"].transform("first")]
+    seeds = rows.groupby("target", sort=False)["seed"].max()
+    targets = list(seeds.index[seeds == seeds.max()])
+    kinds, cost = list(rows["kind"].unique()), seconds_a_gradient(results)
     figure, axes = plt.subplots(2, len(targets), figsize=(3.9 * len(targets), 5.6), squeeze=False, sharey="col")
-    order = list(dict.fromkeys(_kind(loss) for loss in rows["loss"]))
-    for column, target in enumerate(targets):
-        of = across_seeds(rows[rows["target"] == target], ["loss", "train_steps"], log=True)
-        final = of[of["train_steps"] == of["train_steps"].max()].set_index("loss")["mean"]
-        for i, kind in enumerate(order):
-            mine = [loss for loss in final.index if _kind(loss) == kind]
-            if not mine:
-                continue
-            best = min(mine, key=lambda loss: final[loss])
-            here = of[of["loss"] == best]
-            job = next(t.id for t in results.plan.trains.values() if str(t.target) == target and best in map(str, t.losses))
-            band(axes[0, column], here["train_steps"], here, i, parse("loss", best).label)
-            seconds = pd.Series(here["train_steps"].astype(float)) * cost["train", job, best]
-            band(axes[1, column], seconds, here, i, None)
-        axes[0, column].set(title=parse("target", target).label, xlabel="training steps")
-        axes[1, column].set(xlabel="seconds for one model")
-        axes[0, column].legend(fontsize=7.5)
+    for (above, below), target in zip(axes.T, targets, strict=True):
+        here = _best_of_each_kind(rows[rows["target"] == target])
+        jobs = {(str(t.model), str(loss)): t.id for t in results.plan.trains.values() if str(t.target) == target for loss in t.losses}
+        rates = [cost["train", jobs[source], source[1]] for source in zip(here["model"], here["loss"], strict=True)]
+        here = here.assign(seconds=here["train_steps"].astype(float) * rates)
+        for ax, x in ((above, "train_steps"), (below, "seconds")):
+            ax.set(xscale="log", yscale="log")
+            lines(ax, here, x, "kind", kinds)
+        labels = here.drop_duplicates("kind").set_index("kind")["loss"].map(lambda loss: parse("loss", loss).label)
+        shown = zip(*above.get_legend_handles_labels(), strict=True)
+        handles = {labels[kind]: handle for handle, kind in shown if kind in labels}
+        above.legend(handles.values(), handles.keys(), fontsize=7.5)
+        below.get_legend().remove()
+        above.set(title=parse("target", target).label, xlabel="training steps")
+        below.set(xlabel="seconds for one model")
     for ax in axes.flat:
-        ax.set(xscale="log", yscale="log")
-    for ax in axes[:, 0]:
-        ax.set_ylabel("Fisher divergence")
+        ax.set_ylabel("Fisher divergence" if ax in axes[:, 0] else "")
     return figure
 
 
-def _kind(loss: str) -> str:
-    return loss.partition(":")[0]
+def _best_of_each_kind(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of a loss at several noise levels the one that ends lowest."""
+    last = rows[rows["train_steps"] == rows["train_steps"].max()]
+    final = last.groupby(["kind", "loss"])["value"].agg(gmean).sort_values().reset_index()
+    return rows[rows["loss"].isin(final.drop_duplicates("kind")["loss"])]
