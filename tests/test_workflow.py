@@ -26,6 +26,7 @@ ROOT = Path(__file__).parent.parent
 SMOKE, ARTICLE = "workflows/suites/smoke.yaml", "workflows/suites/article.yaml"
 OUT = "results/smoke"
 STAGES = ("train", "sample", "measure", "sensitivity", "claim", "tables", "figure", "page")
+BROKEN = {"no_import": "import nothing_of_this_name\n", "no_syntax": "def no_syntax(:\n"}
 
 IN_TURN = """
 import json, sys
@@ -77,6 +78,10 @@ class Copy:
         text = (self.folder / path).read_text()
         assert old in text
         (self.folder / path).write_text(text.replace(old, new, 1))
+
+    def add_broken(self) -> None:
+        for name, text in BROKEN.items():
+            (self.folder / f"scorebench/samplers/{name}.py").write_text(f'"""A file that does not import."""\n{text}')
 
     def digest(self, path: str | Path) -> str:
         return hashlib.sha256((self.folder / path).read_bytes()).hexdigest()
@@ -206,7 +211,8 @@ def test_an_edit_of_mala_reruns_mala_alone(edited: Copy) -> None:
 
 
 def test_an_edit_of_a_setting_reruns_what_it_concerns(edited: Copy) -> None:
-    """And a comment in the code nothing more."""
+    """And a comment in the code, or a new file that nobody names and that does not import, nothing more."""
+    edited.add_broken()
     edited.edit(SMOKE, "step_sizes: [0.02, 0.1, 0.3], temperatures", "step_sizes: [0.02, 0.1, 0.2], temperatures")
     for path in ("scorebench/samplers/ula.py", "scorebench/engine/training.py"):
         (edited.folder / path).write_text((edited.folder / path).read_text() + "\n# a comment\n")
@@ -214,13 +220,8 @@ def test_an_edit_of_a_setting_reruns_what_it_concerns(edited: Copy) -> None:
     assert jobs == {"sample gaussian_mixture/mala", "sample gaussian_mixture/exact", "measure gaussian_mixture"}
 
 
-BROKEN = {"no_import": "import nothing_of_this_name\n", "no_syntax": "def no_syntax(:\n"}
-
-
 def test_broken_new_samplers_stop_no_other_job(edited: Copy) -> None:
-    for name, text in BROKEN.items():
-        (edited.folder / f"scorebench/samplers/{name}.py").write_text(f'"""A file that does not import."""\n{text}')
-    assert edited.would_run() == set()  # present, but not named: nothing changes
+    edited.add_broken()
     edited.edit(SMOKE, "exact: {samplers: [ula]", f"exact: {{samplers: [ula, {', '.join(BROKEN)}]")
     before = edited.digest(f"{OUT}/measure/gaussian_mixture.csv.gz")
     done = edited.snakemake(f"{OUT}/metrics.csv")
