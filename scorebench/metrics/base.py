@@ -39,7 +39,7 @@ class Run(NamedTuple):
     chains: int = 0
     score: Callable[[Tensor], Tensor] = Absent("score")  # of the source, (seed, cell, n, d) -> same
     divergence: Callable[[Tensor], Tensor] = Absent("divergence")  # tr grad s, (seed, cell, n, d) -> (seed, cell, n)
-    learnt: Target | None = None  # the density that the source's loss learns
+    learnt: Callable[[], Target] = Absent("fixed point")  # the density that the source's loss learns
 
 
 Points = Callable[[Target], Tensor]

@@ -3,8 +3,10 @@
 CSV tables are long; Markdown and LaTeX show the same, a metric a column (`report.render`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -15,7 +17,9 @@ from scorebench.report import choosing, statistics
 from scorebench.report.choosing import CELL, competes, is_control
 from scorebench.store.trained import Training
 from scorebench.suite.jobs import Train
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 OTHERS = (Status.DIVERGED, Status.FAILED, Status.TIMEOUT, Status.NOT_APPLICABLE)
 """Columns that count the seeds that are not ok."""

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from scorebench.core.schema import TIMINGS
-from scorebench.suite.plan import Plan, timing
+from scorebench.suite.jobs import timing
+from scorebench.suite.plan import Plan
 
 BEFORE_TABLES = ("claim", "measure", "sample", "sensitivity", "train")
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")

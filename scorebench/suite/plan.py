@@ -10,7 +10,7 @@ from scorebench.core import registry
 from scorebench.core.schema import TABLES
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Suite
-from scorebench.suite.jobs import Measure, Sample, Train, jobs_of
+from scorebench.suite.jobs import Measure, Sample, Train, jobs_of, timing
 
 CLAIMS_A_JOB, FIGURES_A_JOB = 3, 5
 
@@ -123,11 +123,6 @@ class Plan:
 
     def _claims(self) -> list[str]:
         return [f"claims/{claim}.json" for claim in self.suite.claims]
-
-
-def timing(stage: str, job: str) -> str:
-    """Where a job's record of what it cost lies, in the suite's folder."""
-    return f"timings/{stage}/{job or stage}.json"
 
 
 def _facts(kind: str, name: str) -> dict[str, Any]:
