@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scorebench.claims.base import CORRECTED, IDENTITY
 from scorebench.core import registry, schema
 from scorebench.core.schema import ClaimResult, Quantity, Status
 from scorebench.core.spec import Spec
@@ -80,7 +81,7 @@ def claims(results: Sequence[ClaimResult], plan: Plan) -> pd.DataFrame:
 
 def counts(claim: ClaimResult) -> dict[str, int]:
     """How many numbers follow from a claim's statement and from what holds instead, and how many of each agree."""
-    corrected = [quantity.agrees for quantity in claim.quantities if quantity.group == "corrected"]
+    corrected = [quantity.agrees for quantity in claim.quantities if quantity.group == CORRECTED]
     stated = [quantity.agrees for quantity in _stated(claim)]
     return {"stated": len(stated), "stated_agree": sum(stated), "corrected": len(corrected), "corrected_agree": sum(corrected)}
 
@@ -93,4 +94,4 @@ def telling_number(claim: ClaimResult) -> Quantity | None:
 
 
 def _stated(claim: ClaimResult) -> list[Quantity]:
-    return [quantity for quantity in claim.quantities if quantity.group not in ("identity", "corrected")]
+    return [quantity for quantity in claim.quantities if quantity.group not in (IDENTITY, CORRECTED)]

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorebench.core.errors import InputError, unknown
+from scorebench.suite.jobs import STAGES
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
-
-STAGES = ("train", "sample", "measure", "sensitivity", "claim", "tables", "figure", "page")
 
 
 def run(stage: str, plan: Plan, job: str, results: Path) -> None:

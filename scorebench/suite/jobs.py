@@ -12,6 +12,11 @@ if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that i
     from scorebench.suite.config import Experiment, Sampling
 
 
+COMPUTING = ("train", "sample", "measure", "sensitivity", "claim")
+"""The stages whose results the tables collect."""
+STAGES = (*COMPUTING, "tables", "figure", "page")
+
+
 def timing(stage: str, job: str) -> str:
     """Where a job's record of what it cost lies, in the suite's folder."""
     return f"timings/{stage}/{job or stage}.json"
