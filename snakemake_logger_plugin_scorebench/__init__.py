@@ -27,7 +27,7 @@ class LogHandler(LogHandlerBase):
         self.done: set[int] = set()
         self.progress: Progress | None = None
         self.task = TaskID(0)
-        self.total, self.started, self.told, self.failed = 0, time.monotonic(), time.monotonic(), False
+        self.total, self.started, self.shown_at, self.failed = 0, time.monotonic(), time.monotonic(), False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Handle one event; other messages are shown from warnings up."""
@@ -65,7 +65,7 @@ class LogHandler(LogHandlerBase):
             self.console.print("nothing to do: every result is up to date")
 
     def _start(self, total: int) -> None:
-        self.started = self.told = time.monotonic()
+        self.started = self.shown_at = time.monotonic()
         self.total = total
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(None), TextColumn("{task.fields[said]}"), TimeElapsedColumn())
@@ -94,8 +94,8 @@ class LogHandler(LogHandlerBase):
             self.progress.update(self.task, completed=share, said=said + left)
             if len(self.done) >= self.total:
                 self.close()
-        elif time.monotonic() - self.told > 25 or len(self.done) == self.total:
-            self.told = time.monotonic()
+        elif time.monotonic() - self.shown_at > 25 or len(self.done) == self.total:
+            self.shown_at = time.monotonic()
             now = f"; now {self._now()}" if self.running else ""
             self.console.print(f"{said}, {minutes:.1f} min{left}{now}", soft_wrap=True)
 

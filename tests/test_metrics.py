@@ -88,6 +88,13 @@ def example_run(generator_name: str, seeds: int = 2, cells: int = 3) -> tuple[Ru
     return Run(samples, trace, acceptance, spread, 64, score=lambda x: -x), two_modes().sample(seeds * 64, g).unflatten(0, (seeds, 64))
 
 
+def same_without(run: Run, metric: Metric, reference, estimate: Estimate) -> bool:
+    try:
+        return torch.equal(metric.evaluate(run, two_modes(), reference).value, estimate.value)
+    except Exception:  # whatever it raises, it has read what is not there
+        return False
+
+
 @over("spec", "metric")
 def test_a_metric_reads_what_it_needs(spec):
     """Without what it does not name it gives the same; without any one thing that it names it is not applicable."""
@@ -103,8 +110,10 @@ def test_a_metric_reads_what_it_needs(spec):
     assert ended == OK and torch.equal(estimate.value, same.value)
     assert named
     for member in named:
-        nothing, ended = metric(full._replace(**{member: getattr(Run(), member)}), two_modes(), reference, deadline(1))
+        lacks = full._replace(**{member: getattr(Run(), member)})
+        nothing, ended = metric(lacks, two_modes(), reference, deadline(1))
         assert nothing is None and ended.status == Status.NOT_APPLICABLE and member in ended.reason
+        assert not same_without(lacks, metric, reference, estimate), f"{member} is named and not read"
     for member in {need.partition(".")[2] for need in facts(spec, "NEEDS") if need.startswith("target.")} - {"modes"}:
         assert not has(lacking, member)
         assert metric(full, lacking, reference, deadline(1))[1].status == Status.NOT_APPLICABLE

@@ -135,7 +135,7 @@ def test_trace_is_thinned_evenly(spec):
 
 
 def test_grid_is_the_cells_in_their_order():
-    cells = [(a, b) for a in (0.1, 0.2, 0.3) for b in (1.0, 2.0)]
+    cells = [(a, b) for a in (0.2, 0.3, 0.1) for b in (2.0, 1.0)]
     c, t = grid(iter(cells))
     assert c.shape == t.shape == (6, 1)
     assert list(zip(c.flatten().tolist(), t.flatten().tolist(), strict=True)) == [(pytest.approx(a), b) for a, b in cells]

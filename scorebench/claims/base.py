@@ -1,6 +1,6 @@
 r"""What a claim is, when a measured number agrees with a predicted one, and how a verdict follows.
 
-A claim is a file `scorebench/claims/<id>.py` (the id is public with hyphens) that says
+A claim is a file `scorebench/claims/<part>/<id>.py` (the id is public with hyphens) that says
 
     LABEL, SOURCE, REFERENCE   the statement in a few words, right or wrong; where the article says it; where the truth of it is shown
     STATEMENT, CORRECTION      LaTeX, words in \text{...}; the correction of a statement that does not hold as written, else left out

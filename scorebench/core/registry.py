@@ -1,7 +1,8 @@
 """Names to objects: a file dropped in a kind's folder registers itself.
 
-A method is a file `scorebench/<folder>/<name>.py` that defines a function or a class called like the file (case and underscores aside).
-Its options are the keyword-only parameters of that function, or the fields of that class, annotated with types of `scorebench.options`;
+A method is a file `<name>.py` in `scorebench/<folder>`, or in a folder of it but `lib`,
+that defines a function or a class called like the file (case and underscores aside).
+Its options are the keyword-only parameters of that function, or the fields of that class, annotated with types of `scorebench.core.options`;
 its facts are the upper-case literals of the module: LABEL, REFERENCE, NEEDS, ...; EXAMPLES are the specs that the contract tests run.
 Both are read from the syntax tree, so nothing is imported until it is used: a broken file stops nobody else, and planning needs no torch.
 """

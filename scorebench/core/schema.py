@@ -117,7 +117,7 @@ def claim_result(plain: object, path: object) -> ClaimResult:
         raise InputError(f"{path} is not a claim's result: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-Column = Literal["text", "whole", "real", "flag", "status"]
+Column = Literal["text", "whole", "real", "flag", "status", "verdict"]
 """Text is "" where there is none, a whole number missing, a real one NaN."""
 
 
@@ -139,6 +139,7 @@ class Table:
             "real": lambda: pa.Column(float, nullable=True),
             "flag": lambda: pa.Column(bool),
             "status": lambda: pa.Column(str, pa.Check.isin([str(s) for s in Status])),
+            "verdict": lambda: pa.Column(str, pa.Check.isin([str(v) for v in Verdict])),
         }
         checks = []
         if "status" in self.columns:
@@ -170,8 +171,10 @@ class Table:
             types = dict.fromkeys(self._texts, "str") | {name: "bool" for name, column in self.columns.items() if column == "flag"}
             frame = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values=numbers, dtype=types)
             if "status" in frame:
-                parts = [text.partition(": ") for text in frame["status"]]
-                frame = frame.assign(status=[status for status, _, _ in parts], reason=[reason for _, _, reason in parts])
+                ended = {text: Ended.read(text) for text in frame["status"].unique()}
+                frame = frame.assign(
+                    status=[str(ended[text].status) for text in frame["status"]], reason=[ended[text].reason for text in frame["status"]]
+                )
             return self.schema.validate(frame)
         except (SchemaError, SchemaErrors, ValueError) as error:
             first = error.schema_errors[0] if isinstance(error, SchemaErrors) else error
@@ -179,7 +182,7 @@ class Table:
 
     @property
     def _texts(self) -> list[str]:
-        return [name for name, column in self.columns.items() if column in ("text", "status")]
+        return [name for name, column in self.columns.items() if column in ("text", "status", "verdict")]
 
 
 def joined(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -251,7 +254,9 @@ SENSITIVITY = Table(
     ("target", "metric", "fault"),
 )
 CLAIMS = Table(
-    _all("text", "id", "label", "source", "expected", "verdict", "reason")
+    _all("text", "id", "label", "source", "expected")
+    | _all("verdict", "verdict")
+    | _all("text", "reason")
     | _all("whole", "stated", "stated_agree", "corrected", "corrected_agree")
     | _all("text", "number")
     | _all("real", "predicted", "measured", "standard_error")

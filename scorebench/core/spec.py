@@ -15,6 +15,10 @@ GRID = ("step_size", "temperature")
 """The two grid axes of a sampler: suites sweep them, so they are options only on the command line."""
 
 
+OWNERS = ("target", "source", "run", "model")
+"""Whose members a method's NEEDS may name."""
+
+
 @dataclass(frozen=True)
 class Spec:
     """A method and its options, those at their defaults left out: equal configurations are equal specs."""
@@ -40,6 +44,17 @@ class Spec:
     def options(self) -> dict[str, Any]:
         """Every option, defaults filled in."""
         return {k: o.default for k, o in self.entry.options.items() if o.default is not registry.REQUIRED} | dict(self.given)
+
+    @property
+    def needs(self) -> list[tuple[str, str]]:
+        """What the method reads of others, owner and member, from its NEEDS. Raises InputError for an owner that there is not."""
+        needs = []
+        for need in sorted(self.entry.facts.get("NEEDS", ())):
+            owner, _, member = need.partition(".")
+            if owner not in OWNERS or not member:
+                raise InputError(f"{self.kind} {self.name!r}: NEEDS names {need!r} (allowed: {', '.join(f'{o}.<member>' for o in OWNERS)})")
+            needs.append((owner, member))
+        return needs
 
     @property
     def label(self) -> str:

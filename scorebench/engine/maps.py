@@ -10,6 +10,7 @@ from torch import Tensor
 from scorebench.core.schema import OK
 from scorebench.engine.sources import Source
 from scorebench.samplers.base import Density, exact_density
+from scorebench.store.maps import of_source
 from scorebench.targets.base import Target, has
 
 NODES, MARGIN = 161, 0.25
@@ -19,7 +20,7 @@ LEVELS, REACH = 25, 1.3
 def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence[float]) -> dict[str, Any]:
     """Log density (node, node) and score (node, node, 2) over `axes` (2, node); of each source after its last step, as far as it has them.
 
-    The nodes span 10,000 exact draws and a quarter more on each side. Sources are told by `<model> <loss>/`, and stand for their first seed. Empty
+    The nodes span 10,000 exact draws and a quarter more on each side. A source (`store.maps.of_source`) stands for its first seed. Empty
     but for a target in the plane with a known density. About the noise `levels` that it is trained at, `sigma` (level,) and `blur` (level,),
     E_p |grad log p_sigma - grad log p|^2 over 10,000 exact draws: what a perfect denoiser has.
     """
@@ -33,7 +34,7 @@ def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence
     for source in sources:
         if source.ended == OK:
             its = _of(source.density, points, seeds)
-            arrays |= {f"{source.model} {source.loss}/{name}": array for name, array in its.items()}
+            arrays |= {of_source(name, str(source.model), str(source.loss)): array for name, array in its.items()}
     if levels and has(target, "perturbed"):
         sigma = np.geomspace(min(levels) / REACH, max(levels) * REACH, LEVELS)
         x = target.reference

@@ -13,6 +13,7 @@ from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import parse_all
+from scorebench.engine.attempt import attempt
 from scorebench.engine.metric import Metric
 from scorebench.engine.sources import Source
 from scorebench.losses.base import LossFile
@@ -24,7 +25,7 @@ from scorebench.targets.base import Absent, Target
 POINTS, FLOOR_REPEATS, FLOOR_BATCH = 5_000, 200, 25
 FAR, SHARE_FAR = 20, 0.01
 """Diverged: a state that is not finite, or this share of chains beyond this many radii of the target."""
-OF_SNAPSHOTS = {"run.samples", "target.modes", "target.score"}
+OF_SNAPSHOTS = {("run", "samples"), ("source", "score"), ("target", "modes"), ("target", "score")}
 """What there is before the end; the trace and the acceptance are those of the whole run."""
 
 Key = dict[str, Any]
@@ -73,7 +74,7 @@ class Bench:
     def source_rows(self, source: Source, metrics: list[Metric]) -> Iterator[pd.DataFrame]:
         """One row a seed and metric about a trained source."""
         key = {"model": str(source.model), "loss": str(source.loss), "sigma": self.levels[str(source.loss)], "train_steps": source.steps}
-        run = Run(score=source.density.score, divergence=source.divergence, learnt=self._learnt(source))
+        run = Run(score=source.density.score, divergence=source.divergence, learnt=cache(lambda: self._learnt(source)))
         for metric in metrics:
             estimate, ended = None, source.ended
             if ended == OK:
@@ -81,14 +82,10 @@ class Bench:
             lost = _flat(~estimate.value.isfinite()) if estimate else np.zeros(self.seeds, bool)
             yield self._frame(key | {"metric": str(metric.spec)}, 1, estimate, ended, lost)
 
-    def _learnt(self, source: Source) -> Target | None:
-        if source.ended != OK or source.loss is None:
-            return None
+    def _learnt(self, source: Source) -> Target:
+        assert source.loss is not None
         loss: LossFile = registry.module("loss", source.loss.name)
-        try:
-            return loss.fixed_point(self.target, **source.loss.options)
-        except NotApplicable:
-            return None
+        return loss.fixed_point(self.target, **source.loss.options)
 
     def sampler_rows(self, sampler: str, runs: Iterable[tuple[SourceRun, Arrays]], metrics: list[Metric]) -> Iterator[pd.DataFrame]:
         """One row a seed, cell, snapshot and metric about everything that a sampler made from this target's sources."""
@@ -124,7 +121,7 @@ class Bench:
                     acceptance_sd=arrays["acceptance_sd"][:, cells],
                 )
             for metric in metrics:
-                if last or (metric.needs <= OF_SNAPSHOTS and (self.snapshots is None or metric.spec in self.snapshots)):
+                if last or (OF_SNAPSHOTS.issuperset(metric.spec.needs) and (self.snapshots is None or metric.spec in self.snapshots)):
                     here = key | {"steps": steps, "gradient_evaluations": gradients, "metric": str(metric.spec)}
                     yield self._measured(here, metric, seen, law, temperature, finite, _flat(~finite | far))
 
@@ -138,11 +135,13 @@ class Bench:
         cells = finite.shape[1]
         if law is None:
             return self._frame(key, cells, None, Ended(Status.NOT_APPLICABLE, f"no exact law at temperature {temperature:g}"))
-        estimate, ended = metric(run, law, self.exact(law, run.chains, f"reference {temperature:g}"), self.limit)
+        estimate, ended = metric(run, law, lambda: self.exact(law, run.chains, f"reference {temperature:g}"), self.limit)
         if estimate is None:
             return self._frame(key, cells, None, ended, diverged)
         if metric.facts["FLOOR"]:
-            key = key | self.floor(metric, law, run.chains)
+            floor, floored = attempt(lambda: self.floor(metric, law, run.chains), self.limit)
+            key = key | (floor or {})
+            ended = ended if floor else floored
         estimate = Estimate(*(e.double().where(finite, torch.nan) for e in estimate))
         return self._frame(key, cells, estimate, ended, diverged)
 

@@ -1,12 +1,14 @@
 """A configured metric, ready to be called under the net."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from scorebench.core import registry
-from scorebench.core.schema import Ended, Status
+from scorebench.core.errors import NotApplicable
+from scorebench.core.schema import Ended
 from scorebench.core.spec import Spec, parse_all
 from scorebench.engine.attempt import attempt, preload
 from scorebench.metrics import base
@@ -25,23 +27,20 @@ class Metric:
         """What its file says of it."""
         return self.spec.entry.facts
 
-    @property
-    def needs(self) -> set[str]:
-        """What it reads, as "run.samples", "source.score" or "target.modes"."""
-        return self.facts.get("NEEDS", set())
-
     def evaluate(self, run: Run, target: Target, reference: Tensor | Points) -> Estimate:
         """Call it. Raises what it raises."""
         function: base.Metric = registry.method("metric", self.spec.name)
         return function(run, target, reference, **self.spec.options)
 
-    def __call__(self, run: Run, target: Target, reference: Tensor | Points, limit: float) -> tuple[Estimate | None, Ended]:
-        """The estimate, or why there is none."""
-        for need in sorted(self.needs):
-            owner, _, member = need.partition(".")
+    def __call__(self, run: Run, target: Target, reference: Callable[[], Tensor] | Points, limit: float) -> tuple[Estimate | None, Ended]:
+        """The estimate, or why there is none; of a sampler's metric `reference` gives the exact draws."""
+        return attempt(lambda: self._called(run, target, reference), limit)
+
+    def _called(self, run: Run, target: Target, reference: Any) -> Estimate:
+        for owner, member in self.spec.needs:
             if not has(target if owner == "target" else run, member):
-                return None, Ended(Status.NOT_APPLICABLE, f"the {owner} has no {member.replace('_', ' ')}")
-        return attempt(lambda: self.evaluate(run, target, reference), limit)
+                raise NotApplicable(f"the {owner} has no {member.replace('_', ' ')}")
+        return self.evaluate(run, target, reference if self.facts.get("ABOUT") == "source" else reference())
 
 
 def metrics_of(specs: tuple[str, ...], about: str) -> list[Metric]:

@@ -1,9 +1,11 @@
 """One sampler on one target: the exact score and every trained source, over the whole grid, all seeds."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,9 +18,11 @@ from scorebench.engine.sources import Source, sources
 from scorebench.samplers.base import Density, exact_density
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.store.trained import Checkpoint, Training
-from scorebench.suite.config import Sampling
 from scorebench.suite.jobs import Sample
 from scorebench.targets.base import Target, has
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.config import Sampling
 
 MEMBERS = {"log_prob": "score_and_log_prob"}
 """Where a sampler's need is called otherwise in `Density`."""
@@ -89,8 +93,7 @@ def _run(
     Starts and random numbers depend on the target and the seed alone, so that sources, samplers and cells are compared in pairs.
     """
     facts = job.sampler.entry.facts
-    needs = (need.removeprefix("source.") for need in sorted(facts.get("NEEDS", ())))
-    if missing := [need for need in needs if not has(density, MEMBERS.get(need, need))]:
+    if missing := [member for _, member in job.sampler.needs if not has(density, MEMBERS.get(member, member))]:
         return None, Ended(Status.NOT_APPLICABLE, f"the source has no {' and no '.join(missing)}")
 
     def go() -> Outcome:

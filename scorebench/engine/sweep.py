@@ -1,8 +1,11 @@
 """A training job: the learning rate of each loss by short runs, alike for every loss; then the fit."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import torch
 from torch.func import vmap
@@ -11,9 +14,11 @@ from scorebench.core import registry, rng
 from scorebench.core.spec import Spec
 from scorebench.engine.training import Fitted, fit, levels_of, objective, shared_options
 from scorebench.losses.base import LossFile
-from scorebench.suite.config import Training
 from scorebench.suite.jobs import Train
 from scorebench.targets.base import Target
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.config import Training
 
 
 def train(job: Train, master: int) -> tuple[Fitted, tuple[float, ...], tuple[dict[float, list[float]], ...]]:

@@ -1,10 +1,12 @@
 """The default fit: Adam over a loss, all noise levels, learning rates and seeds as one stack."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +18,11 @@ from scorebench.core.spec import Spec
 from scorebench.engine.tracing import WORTH_IT, operations
 from scorebench.losses.base import Loss, LossFile
 from scorebench.models.base import Bound, Parameters, stack
-from scorebench.suite.config import Training
 from scorebench.suite.jobs import level
 from scorebench.targets.base import Target, has
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.config import Training
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +57,7 @@ def fit(
     device = torch.get_default_device()
     loss: LossFile = registry.module("loss", losses[0].name)
     options = shared_options(losses)
-    needs = sorted(need.removeprefix("target.") for need in loss.NEEDS if need.startswith("target."))
-    if missing := [need for need in needs if not has(target, need)]:
+    if missing := [member for owner, member in losses[0].needs if owner == "target" and not has(target, member)]:
         raise NotApplicable(f"the target has no {missing[0]}")
     registry.module("model", model.name)  # a broken file says here what is wrong with it
 

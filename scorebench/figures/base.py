@@ -5,8 +5,8 @@ being any; the claims whose numbers it shows) and READS (patterns of the result 
 
     draw(results) -> Figure        raises NotApplicable where a run holds nothing to draw
 
-It draws and computes nothing: what an experiment gave stands in metrics and tables, on the maps of a target, in the samples, and in the pictures that
-claims save. Colours are seaborn's colour-blind palette; markers and line styles tell the same in grey.
+It draws: it runs, trains and evaluates nothing. What an experiment gave stands in metrics and tables, on the maps of a target, in the samples, and in
+the pictures that claims save. Colours are seaborn's colour-blind palette; markers and line styles tell the same in grey.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import parse
 from scorebench.report import statistics
-from scorebench.report.choosing import is_ok, judging
+from scorebench.report.choosing import CELL, is_ok, judging
 from scorebench.store.results import Results
 
 COLOURS = sns.color_palette("colorblind")
@@ -116,9 +116,14 @@ def mark_lost(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[st
             ax.annotate(text, (place, at), xycoords=where, xytext=(7, 0), textcoords="offset points", va="center", **look)
 
 
+def names(rows: pd.DataFrame, kind: str) -> pd.Series:
+    """The methods' names in a column of specs, without their options; "" where there is none."""
+    return rows[kind].map({text: parse(kind, text).name if text else "" for text in rows[kind].unique()})
+
+
 def at_chosen_steps(results: Results) -> pd.DataFrame:
     """The rows of every sampler at the step size that the samplers' table reports, all snapshots, on the seeds that had no say in the choice."""
-    keys = ["target", "model", "loss", "sampler", "temperature", "step_size"]
+    keys = [*CELL, "step_size"]
     chosen = results.table("samplers")[keys].drop_duplicates()
     rows = results.metrics
     return rows[(rows["sampler"] != "") & judging(rows)].merge(chosen, on=keys)

@@ -7,7 +7,7 @@ A metric is a function (`Metric`), which raises NotApplicable where it cannot be
     DIRECTION   "lower", "higher" or "none": which way is better
     FLOOR       whether "the same metric between two exact draws of that size" means something
     LOG         whether it is a divergence, summarised across seeds on a log scale
-    SEES        with a floor: the faults that 256 chains show it nearly always, by their names in the contract tests
+    SEES        with a floor: the faults that 256 chains show it nearly always, by their names in `metrics.lib.faults`
 
 Leading axes of a run are (seed, cell). For a sampler `reference` holds as many exact draws as the run has chains, for each seed,
 (seed, n, d); for a source it gives, for any density, 5,000 exact draws a seed.
@@ -39,7 +39,7 @@ class Run(NamedTuple):
     chains: int = 0
     score: Callable[[Tensor], Tensor] = Absent("score")  # of the source, (seed, cell, n, d) -> same
     divergence: Callable[[Tensor], Tensor] = Absent("divergence")  # tr grad s, (seed, cell, n, d) -> (seed, cell, n)
-    learnt: Target | None = None  # the density that the source's loss learns
+    learnt: Callable[[], Target] = Absent("fixed point")  # the density that the source's loss learns
 
 
 Points = Callable[[Target], Tensor]

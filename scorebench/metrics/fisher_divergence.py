@@ -24,8 +24,8 @@ LOG = True
 
 def fisher_divergence(run: Run, target: Target, reference: Points, *, to: Literal["target", "fixed_point"] = "target") -> Estimate:
     """(seed, 1)."""
-    against = target if to == "target" else run.learnt
-    if against is None or not has(against, "score"):
+    against = target if to == "target" else run.learnt()
+    if not has(against, "score"):
         raise NotApplicable("the loss's fixed point has no known score")
     x = reference(against)[:, None]
     return mean_over_points((run.score(x) - against.score(x)).square().sum(-1))

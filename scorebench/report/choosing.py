@@ -33,7 +33,7 @@ def is_control(sampler: str) -> bool:
 
 def competes(loss: str) -> bool:
     """A loss that is given the true score is a yardstick, not a competitor."""
-    return bool(loss) and "target.score" not in parse("loss", loss).entry.facts.get("NEEDS", ())
+    return bool(loss) and ("target", "score") not in parse("loss", loss).needs
 
 
 def about(metrics: Sequence[Spec], what: str) -> list[Spec]:
@@ -93,14 +93,12 @@ def _best_steps(rows: pd.DataFrame, criteria: list[Spec]) -> pd.DataFrame:
 
 
 def ranked(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: Callable[[str], list[Spec]]) -> pd.DataFrame:
-    """The table with `leads`, the lowest mean on a target by the first of its criteria that has values there, `best`, where that is significant,
+    """The table with `leads` for the lowest mean on a target by the first of its criteria that has values there, `best`, where that is significant,
     and `p_leader`.
 
     `p_leader` is each rival's, across seeds (`statistics.leader`); 1 where both are below the floor, as good as exact draws. A method with a seed that
     is not `ok` neither leads nor is a rival.
     """
-    if "leads" not in table:
-        table = table.assign(leads=False, best=False, p_leader=np.nan)
     for target, here in rivals.groupby("target", sort=False):
         for metric in criteria(str(target)):
             rows = here[here["metric"] == str(metric)]

@@ -1,5 +1,7 @@
 """The page: one file that opens offline, with claims, figures and tables."""
 
+from __future__ import annotations
+
 import base64
 import html
 import io
@@ -8,7 +10,7 @@ import re
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import latex2mathml.converter
@@ -26,7 +28,9 @@ from scorebench.report.render import Cell
 from scorebench.report.tables import counts, telling_number
 from scorebench.report.troubles import divergences, troubles
 from scorebench.store.results import Results
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 TABLES = (
     (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from scorebench.core.spec import parse
-from scorebench.report.choosing import ALPHA
+from scorebench.report.choosing import ALPHA, CELL
 from scorebench.store.results import Results
 
 
@@ -57,8 +57,7 @@ def _mixed(table: pd.DataFrame, row: pd.Series) -> str:
     """R-hat of a row of the samplers' table, where it was measured."""
     if "sampler" not in table:
         return ""
-    key = ["target", "model", "loss", "sampler", "temperature"]
-    same = table[(table["metric"] == "rhat") & (table[key] == row[key]).all(axis=1) & table["mean"].notna()]
+    same = table[(table["metric"] == "rhat") & (table[CELL] == row[CELL]).all(axis=1) & table["mean"].notna()]
     return f"; R-hat {same['mean'].iloc[0]:.2f}" if len(same) else ""
 
 

@@ -3,11 +3,14 @@
 CSV tables are long; Markdown and LaTeX show the same, a metric a column (`report.render`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from scorebench.claims.base import CORRECTED, IDENTITY
 from scorebench.core import registry, schema
 from scorebench.core.schema import ClaimResult, Quantity, Status
 from scorebench.core.spec import Spec
@@ -15,7 +18,9 @@ from scorebench.report import choosing, statistics
 from scorebench.report.choosing import CELL, competes, is_control
 from scorebench.store.trained import Training
 from scorebench.suite.jobs import Train
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 OTHERS = (Status.DIVERGED, Status.FAILED, Status.TIMEOUT, Status.NOT_APPLICABLE)
 """Columns that count the seeds that are not ok."""
@@ -76,7 +81,7 @@ def claims(results: Sequence[ClaimResult], plan: Plan) -> pd.DataFrame:
 
 def counts(claim: ClaimResult) -> dict[str, int]:
     """How many numbers follow from a claim's statement and from what holds instead, and how many of each agree."""
-    corrected = [quantity.agrees for quantity in claim.quantities if quantity.group == "corrected"]
+    corrected = [quantity.agrees for quantity in claim.quantities if quantity.group == CORRECTED]
     stated = [quantity.agrees for quantity in _stated(claim)]
     return {"stated": len(stated), "stated_agree": sum(stated), "corrected": len(corrected), "corrected_agree": sum(corrected)}
 
@@ -89,4 +94,4 @@ def telling_number(claim: ClaimResult) -> Quantity | None:
 
 
 def _stated(claim: ClaimResult) -> list[Quantity]:
-    return [quantity for quantity in claim.quantities if quantity.group not in ("identity", "corrected")]
+    return [quantity for quantity in claim.quantities if quantity.group not in (IDENTITY, CORRECTED)]

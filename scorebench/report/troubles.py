@@ -9,7 +9,7 @@ import pandas as pd
 from scorebench.core.schema import OK, Ended, Status, Verdict
 from scorebench.core.spec import parse
 from scorebench.store.results import Results
-from scorebench.suite.plan import timing
+from scorebench.suite.jobs import timing
 
 
 def divergences(results: Results) -> list[str]:
@@ -20,16 +20,16 @@ def divergences(results: Results) -> list[str]:
 def troubles(results: Results) -> list[str]:
     """What failed or ran out of time, a line a target and method or a claim or figure, with its log."""
     lines = _bad(results, {Status.FAILED, Status.TIMEOUT}, lambda rows: f"; see {_log(results, rows)}")
-    lines += [_told(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
+    lines += [_line(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
     for figure in results.plan.suite.figures:
         path = results.folder / timing("figure", figure)
-        ended = Ended.read(json.loads(path.read_text())["status"]) if path.exists() else OK
-        if ended != OK:
-            lines.append(_told(results, "figure", figure, str(ended)))
+        entry = json.loads(path.read_text()) if path.exists() else OK._asdict()
+        if entry["status"] != OK.status:
+            lines.append(_line(results, "figure", figure, str(Ended(entry["status"], entry["reason"]))))
     return lines
 
 
-def _told(results: Results, kind: str, name: str, reason: str) -> str:
+def _line(results: Results, kind: str, name: str, reason: str) -> str:
     log = next(batch[0] for batch in results.plan.batches(kind) if name in batch)
     return f"{kind} {name}: {reason}; see {results.folder / 'logs' / kind / log}.log"
 

@@ -17,8 +17,7 @@ from scorebench.report.agreement import ALPHA, CELL, cells, chosen_alike, compar
 from scorebench.store import artifacts
 from scorebench.store.provenance import timings
 from scorebench.store.results import Results
-
-STAGES = ("claim", "figure", "measure", "page", "sample", "sensitivity", "tables", "train")
+from scorebench.suite.jobs import STAGES
 
 
 def claims(reference: Sequence[ClaimResult], fresh: Sequence[ClaimResult]) -> tuple[int, int, list[str]]:

@@ -1,6 +1,9 @@
 """Test one claim: predictions, experiment, verdict; and save what its figure shows of the experiment."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scorebench.claims.base import evaluate, result
 from scorebench.core import registry
@@ -10,7 +13,9 @@ from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
 from scorebench.stages.record import record
 from scorebench.store import artifacts
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:
@@ -27,4 +32,4 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         if "picture" in registry.entry("claim", job).functions:
             arrays, drawn = attempt(lambda: registry.module("claim", job).picture(seed), limit) if ended == OK else (None, ended)
             artifacts.write_arrays(folder / f"claims/{job}.npz", arrays or {}, {"status": str(drawn)})
-        entry["status"], entry["verdict"] = str(ended), tested.verdict
+        entry |= ended._asdict()

@@ -1,7 +1,10 @@
 """Draw one figure, as PNG and PDF; the same results give the same bytes."""
 
+from __future__ import annotations
+
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib import pyplot as plt
@@ -14,7 +17,9 @@ from scorebench.figures.base import style
 from scorebench.stages.record import record
 from scorebench.store import artifacts
 from scorebench.store.results import Results
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 matplotlib.use("agg")
 DPI = 200
@@ -30,7 +35,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             figure.savefig(content, dpi=DPI, format=ending, metadata=facts)
             artifacts.write_bytes(folder / "figures" / f"{job}.{ending}", content.getvalue())
         plt.close(figure)
-        entry["status"] = str(ended)
+        entry |= ended._asdict()
 
 
 def _failed(job: str, ended: Ended) -> Figure:

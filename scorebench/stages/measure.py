@@ -1,6 +1,9 @@
 """Measure one target: its sources, and all that was sampled from them; and draw the maps of a target in the plane."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,7 +16,9 @@ from scorebench.engine.metric import metrics_of
 from scorebench.engine.sources import sources
 from scorebench.stages.record import record
 from scorebench.store import artifacts, samples, trained
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:
@@ -38,4 +43,4 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         rows["train_size"] = rows["train_size"].mask(rows["model"] != "", its.experiment.training.size)
         artifacts.write_gzip(folder / f"measure/{job}.csv.gz", METRICS.to_csv(rows))
         artifacts.write_arrays(folder / f"measure/{job}.npz", drawn, {})
-        entry["status"], entry["rows"] = str(built), len(rows)
+        entry |= built._asdict()

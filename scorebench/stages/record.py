@@ -17,7 +17,7 @@ from typing import Any
 from scorebench.core import registry
 from scorebench.core.schema import OK
 from scorebench.store import artifacts
-from scorebench.suite.plan import timing
+from scorebench.suite.jobs import timing
 
 _opened: set[str] | None = None
 
@@ -34,8 +34,9 @@ sys.addaudithook(_watch)
 def record(folder: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
     """Time a job's compute and write it, with the peak memory and what was read, as JSON; the body may add to the record."""
     global _opened
-    entry: dict[str, Any] = {"stage": stage, "job": job, "status": str(OK)}
+    entry: dict[str, Any] = {"stage": stage, "job": job, **OK._asdict()}
     started, clock = time.time(), time.perf_counter()
+    registry.entry.cache_clear()  # what is read of a method from here on is read for the job
     _opened = set()
     try:
         yield entry

@@ -1,14 +1,19 @@
 """Run one sampler on one target: the exact score and every trained source, over the whole grid, all seeds."""
 
-from pathlib import Path
+from __future__ import annotations
 
-from scorebench.core.schema import Status
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scorebench.core.schema import OK, Status
 from scorebench.engine.attempt import deadline, preload
 from scorebench.engine.device import prepare
 from scorebench.engine.sampling import sample
 from scorebench.stages.record import record
 from scorebench.store import samples, trained
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:
@@ -21,6 +26,5 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         runs, costs = sample(its, plan.suite.seed, deadline(plan.suite.job_minutes), trainings)
         samples.write(folder / f"sample/{job}.npz", runs)
         entry["sources"] = [cost._asdict() for cost in costs]
-        failures = {str(run.ended) for run, _ in runs if run.status in (Status.FAILED, Status.TIMEOUT)}
-        if failures:
-            entry["status"] = "; ".join(sorted(failures))
+        failures = [run.ended for run, _ in runs if run.status in (Status.FAILED, Status.TIMEOUT)]
+        entry |= (failures or [OK])[0]._asdict()

@@ -1,6 +1,9 @@
 """Measure which metric sees which planted fault, on one target."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scorebench.core.schema import SENSITIVITY
 from scorebench.core.spec import parse
@@ -10,7 +13,9 @@ from scorebench.engine.metric import metrics_of
 from scorebench.engine.sensitivity import sensitivity
 from scorebench.stages.record import record
 from scorebench.store import artifacts
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:
@@ -26,4 +31,4 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         )
         table = SENSITIVITY.frame(rows or []).assign(target=str(target))
         artifacts.write_gzip(folder / f"sensitivity/{job}.csv.gz", SENSITIVITY.to_csv(table))
-        entry["status"] = str(ended)
+        entry |= ended._asdict()

@@ -1,8 +1,11 @@
 """Collect a run: every row in one file, what each job cost, what the run rests on, and the tables with their intervals."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,7 +16,9 @@ from scorebench.report.choosing import at_best_steps
 from scorebench.report.decomposition import decompose
 from scorebench.stages.record import record
 from scorebench.store import artifacts, provenance, trained
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:

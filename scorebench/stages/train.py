@@ -1,13 +1,18 @@
 """Train one model on one target with one loss, at all its noise levels and all seeds."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
 from scorebench.engine.sweep import train
 from scorebench.stages.record import record
 from scorebench.store import trained
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:
@@ -17,9 +22,8 @@ def run(plan: Plan, job: str, folder: Path) -> None:
     training = its.experiment.training
     preload(its.target, its.model, its.loss)
     with record(folder, "train", job) as entry:
-        entry["gradient_steps"] = training.steps[-1] * its.experiment.seeds * len(its.losses)
         done, ended = attempt(lambda: train(its, plan.suite.seed), deadline(plan.suite.job_minutes))
-        entry["status"] = str(ended)
+        entry |= ended._asdict()
         losses = tuple(map(str, its.losses))
         outcome = trained.Training(losses, training.steps, *ended)
         if done is None:

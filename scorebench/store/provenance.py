@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 
 from scorebench.core.schema import TIMINGS
-from scorebench.suite.plan import Plan, timing
+from scorebench.suite.jobs import COMPUTING, timing
+from scorebench.suite.plan import Plan
 
-BEFORE_TABLES = ("claim", "measure", "sample", "sensitivity", "train")
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", "snakemake")
 
 
-def timings(folder: Path, plan: Plan, stages: Sequence[str] = BEFORE_TABLES) -> pd.DataFrame:
+def timings(folder: Path, plan: Plan, stages: Sequence[str] = COMPUTING) -> pd.DataFrame:
     """What each job of some stages took: a row a job, or a source of it. A job that has not run has none."""
     rows = []
     for path in (folder / timing(stage, job) for stage in stages for job in sorted(plan.jobs(stage))):

@@ -9,7 +9,7 @@ in tables and figures) it counts with the settings.
 import ast
 import hashlib
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -19,8 +19,10 @@ from scorebench.core import registry
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.plan import Plan
 
-COMMAND_LINE = ("__init__.py", "__main__.py", "cli.py", "suite/mistakes.py", "suite/reading.py")
+COMMAND_LINE = ("__init__.py", "__main__.py", "cli.py", "suite/config.py", "suite/mistakes.py", "suite/plan.py", "suite/reading.py")
 """What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
+SHOWN = ("LABEL", "VARIANTS", "ABOUT", "NEEDS", "GIVES", "START", "EXACT", "GRADIENTS", "DIRECTION", "FLOOR", "LOG")
+"""What tables and figures read of methods that they do not run: how these are called, and what decides who is compared with whom."""
 
 
 class Basis(NamedTuple):
@@ -43,25 +45,34 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         sample = plan.samples[job]
         blocks = [block.model_copy(update={"samplers": ()}) for block, _, _ in sample.runs]  # another sampler beside it changes nothing
         settings = [*shared, sample.target, sample.sampler, blocks, sample.experiment.seeds, [losses for _, _, losses in sample.runs]]
-        methods = [sample.target, sample.sampler, *(train.model for train in sample.sources)]
+        methods = [sample.target, sample.sampler, *(spec for train in sample.sources for spec in (train.model, train.loss))]
     elif stage == "measure":
         measure = plan.measures[job]
         metrics = parse_all("metric", suite.metrics)
         settings = [*shared, suite.name, measure.experiment, metrics, suite.snapshots]
         methods = [measure.target, *metrics, *(spec for train in measure.sources for spec in (train.model, train.loss))]
     elif stage == "sensitivity":
-        metrics = parse_all("metric", suite.metrics)
-        settings = [*shared, suite.sensitivity, metrics]
-        methods = [parse("target", suite.sensitivity.target), *metrics] if suite.sensitivity else []
+        floored = [m for m in parse_all("metric", suite.metrics) if m.entry.facts.get("FLOOR") and m.entry.facts.get("ABOUT") != "source"]
+        settings = [*shared, suite.sensitivity, floored]
+        methods = [parse("target", suite.sensitivity.target), *floored] if suite.sensitivity else []
     elif stage == "claim":
         settings = shared
         methods = [parse("claim", job), *_used(parse("claim", job))]
+    elif stage == "figure":
+        settings = [*shared, plan.claims_of_figure(job)]
+        if "manifest.json" in plan.inputs(stage, job):
+            settings += [suite.experiments, _shown(spec for spec in plan.methods if spec.kind not in ("claim", "figure"))]
+        methods = [parse("figure", job)]
     else:
-        settings = [suite.model_dump_json(), [(spec, _ordered(spec.entry.facts)) for spec in plan.methods]]
-        methods = [parse("figure", job)] if stage == "figure" else []
+        settings = [suite.model_dump_json(), _shown(plan.methods)]
     if stage == "page":
-        settings.append([parse("claim", claim).entry.doc for claim in suite.claims])
+        settings.append([(_ordered(spec.entry.facts), spec.entry.doc) for spec in plan.methods])
     return Basis(settings, [f"scorebench.stages.{stage}", *(spec.entry.module for spec in methods)])
+
+
+def _shown(methods: Iterable[Spec]) -> list[Any]:
+    """Methods with what is said of them where they are shown."""
+    return [(spec, [(name, _ordered(spec.entry.facts.get(name))) for name in SHOWN]) for spec in methods]
 
 
 def _used(spec: Spec) -> list[Spec]:
@@ -90,10 +101,12 @@ def fingerprint(plan: Plan, stage: str, job: str = "") -> str:
 
 def undeclared(plan: Plan, stage: str, jobs: Sequence[str], record: Mapping[str, Any]) -> list[str]:
     """What one of `jobs`, which shared a process, rested on by its record (`stages.record`) though neither its fingerprint nor its rule says so: files
-    of the package that are in no closure, then result files that are neither input nor output.
+    of the package that are in no closure, then result files that are neither input nor output. Where methods are only shown, their files are read for
+    the facts that stand in the settings.
     """
-    closures = {path.relative_to(registry.ROOT).as_posix() for job in jobs for path in closure(basis(plan, stage, job).modules)}
-    code = set(record["code"]) - closures - set(COMMAND_LINE)
+    closures = {path for job in jobs for path in closure(basis(plan, stage, job).modules)}
+    shown = {spec.entry.path for spec in plan.methods} if stage in ("tables", "figure", "page") else set()
+    code = set(record["code"]) - {path.relative_to(registry.ROOT).as_posix() for path in closures | shown} - set(COMMAND_LINE)
     files = {*plan.inputs(stage, record["job"]), *plan.outputs(stage, record["job"]), "suite.yaml"}
     return sorted(code) + sorted(set(record["reads"]) - files)
 
@@ -136,7 +149,7 @@ def _read(path: Path) -> _Read:
     if tree is None:
         return _Read(hashlib.sha256(content).hexdigest(), (), ())
     modules: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _run(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
@@ -144,6 +157,14 @@ def _read(path: Path) -> _Read:
     own = tuple(sorted(name for name in modules if name.partition(".")[0] == "scorebench"))
     others = tuple(sorted({name.partition(".")[0] for name in modules} - {"scorebench"}))
     return _Read(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), own, others)
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that may run: what stands there for the type checker alone does not."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield from _run(child)
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

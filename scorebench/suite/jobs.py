@@ -1,10 +1,25 @@
 """The jobs of an experiment: what is trained, sampled and measured, and what each needs of the others. Imports no torch."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from scorebench.core.spec import Spec, parse, parse_all
-from scorebench.suite.config import Experiment, Sampling
+
+if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
+    from scorebench.suite.config import Experiment, Sampling
+
+
+COMPUTING = ("train", "sample", "measure", "sensitivity", "claim")
+"""The stages whose results the tables collect."""
+STAGES = (*COMPUTING, "tables", "figure", "page")
+
+
+def timing(stage: str, job: str) -> str:
+    """Where a job's record of what it cost lies, in the suite's folder."""
+    return f"timings/{stage}/{job or stage}.json"
 
 
 def level(loss: Spec) -> float | None:

@@ -182,5 +182,4 @@ def _impossible(where: str, e: Experiment) -> Iterator[str]:
 
 def _noise_levels(spec: Spec) -> bool:
     """Whether a model gives, or a loss needs, noise levels."""
-    facts = spec.entry.facts
-    return "noise_levels" in facts.get("GIVES", ()) or "model.noise_levels" in facts.get("NEEDS", ())
+    return "noise_levels" in spec.entry.facts.get("GIVES", ()) or ("model", "noise_levels") in spec.needs

@@ -10,7 +10,7 @@ from scorebench.core import registry
 from scorebench.core.schema import TABLES
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Suite
-from scorebench.suite.jobs import Measure, Sample, Train, jobs_of
+from scorebench.suite.jobs import COMPUTING, Measure, Sample, Train, jobs_of, timing
 
 CLAIMS_A_JOB, FIGURES_A_JOB = 3, 5
 
@@ -86,7 +86,7 @@ class Plan:
         if stage == "tables":
             trained = [f"train/{train}.npz" for train in self.trains]
             rows = [f"{name}/{id}.csv.gz" for name in ("measure", "sensitivity") for id in self.jobs(name)]
-            clocks = [timing(name, id) for name in ("train", "sample", "measure", "sensitivity", "claim") for id in self.jobs(name)]
+            clocks = [timing(name, id) for name in COMPUTING for id in self.jobs(name)]
             return [*trained, *rows, *self._claims(), *clocks]
         if stage == "figure":
             patterns = _facts("figure", job).get("READS", ())
@@ -123,11 +123,6 @@ class Plan:
 
     def _claims(self) -> list[str]:
         return [f"claims/{claim}.json" for claim in self.suite.claims]
-
-
-def timing(stage: str, job: str) -> str:
-    """Where a job's record of what it cost lies, in the suite's folder."""
-    return f"timings/{stage}/{job or stage}.json"
 
 
 def _facts(kind: str, name: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def examples(kind: str) -> list[Spec]:
 
 def fits(model: Spec, loss: Spec) -> bool:
     """Whether the loss can train the model: noise levels on both sides, or on neither."""
-    return ("noise_levels" in model.entry.facts["GIVES"]) == ("model.noise_levels" in loss.entry.facts["NEEDS"])
+    return ("noise_levels" in model.entry.facts["GIVES"]) == (("model", "noise_levels") in loss.needs)
 
 
 def pairs() -> list[tuple[Spec, Spec]]:

@@ -16,6 +16,7 @@ from scorebench.figures.base import (
     legend_below,
     lines,
     marginal,
+    names,
     required,
 )
 from scorebench.report.choosing import is_ok
@@ -40,9 +41,9 @@ SAMPLERS = ("ula", "mala", "annealed")
 def draw(results: Results) -> Figure:
     """Three panels on the first mixture that is annealed."""
     rows = at_chosen_steps(results)
-    kind, target_kind = (rows[column].str.split(":").str[0] for column in ("sampler", "target"))
-    rows = rows[(rows["model"] == "") & (rows["temperature"] == 1) & kind.isin(SAMPLERS) & (target_kind == "gaussian_mixture")]
-    annealed = rows["sampler"].str.startswith("annealed") & (rows["metric"] == "mode_weight_error")
+    known = names(rows, "sampler").isin(SAMPLERS) & (names(rows, "target") == "gaussian_mixture")
+    rows = rows[known & (rows["model"] == "") & (rows["temperature"] == 1)]
+    annealed = (names(rows, "sampler") == "annealed") & (rows["metric"] == "mode_weight_error")
     target = required(rows[annealed], "annealed Langevin on the exact score of far modes")["target"].iloc[0]
     rows = rows[rows["target"] == target]
     samplers = list(rows["sampler"].unique())

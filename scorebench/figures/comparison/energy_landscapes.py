@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
+from scorebench.figures.base import names
 from scorebench.report.choosing import competes
+from scorebench.store.maps import of_source
 from scorebench.store.results import Results
 
 LABEL = "Energy surfaces: true and trained"
@@ -25,19 +27,21 @@ HIGHEST = 12.0
 def draw(results: Results) -> Figure:
     """A column a target in the plane, true above trained."""
     table = results.table("losses")
-    table = table[(table["metric"] == "fisher_divergence") & table["mean"].notna() & (table["model"].str.split(":").str[0] == "mlp_energy")]
+    table = table[(table["metric"] == "fisher_divergence") & table["mean"].notna() & (names(table, "model") == "mlp_energy")]
     table = table[table["loss"].map(competes).astype(bool)]
     best = table.loc[table.groupby("target", sort=False)["mean"].idxmin()]
     columns = []
     for target, model, loss in best[["target", "model", "loss"]].itertuples(index=False, name=None):
         with suppress(NotApplicable):
-            columns.append((parse("target", target), parse("loss", loss), f"{model} {loss}", results.maps(parse("target", target))))
+            columns.append(
+                (parse("target", target), parse("loss", loss), of_source("log_prob", model, loss), results.maps(parse("target", target)))
+            )
     if not columns:
         raise NotApplicable("no trained energy of a target in the plane has a Fisher divergence")
     figure, axes = plt.subplots(2, len(columns), figsize=(2.45 * len(columns) + 0.4, 5.1), squeeze=False)
     levels = np.arange(0, HIGHEST + 0.1, 1.5)
     for (above, below), (target, loss, source, maps) in zip(axes.T, columns, strict=True):
-        true, trained = -maps["log_prob"], -maps[f"{source}/log_prob"]
+        true, trained = -maps["log_prob"], -maps[source]
         trained = trained + np.average(true - trained, weights=np.exp(-true))
         low = np.minimum(true, trained) < true.min() + HIGHEST
         limits = [axis[low.any(across)][[0, -1]] for axis, across in zip(maps["axes"], (1, 0), strict=True)]

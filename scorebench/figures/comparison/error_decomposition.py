@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from scorebench.core.spec import parse
 from scorebench.figures.base import COLOURS, around_zero, legend_below, required, source_label
+from scorebench.report.decomposition import by_first_metric
 from scorebench.store.results import Results
 
 LABEL = "Error decomposed"
@@ -27,7 +28,7 @@ LOOKS = (
 def draw(results: Results) -> Figure:
     """A panel a target with a row for each loss and sampler."""
     table = required(results.table("decomposition"), "source that was sampled from data and from the prior")
-    table = table[table["metric"] == table.groupby("target")["metric"].transform("first")]
+    table = by_first_metric(table)
     targets = list(table["target"].unique())
     pairs = {t: table[table["target"] == t][["sampler", "model", "loss"]].drop_duplicates().to_numpy().tolist() for t in targets}
     columns = 2 if len(targets) > 1 else 1

@@ -13,7 +13,7 @@ from scipy.stats import gmean
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import Status
 from scorebench.core.spec import parse
-from scorebench.figures.base import COLOURS, legend_below, lines, panels, required
+from scorebench.figures.base import COLOURS, legend_below, lines, names, panels, required
 from scorebench.report.choosing import is_ok
 from scorebench.store.results import Results
 
@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
     last = rows.groupby("target")["train_steps"].transform("max")
     rows = rows[rows["metric"].isin(METRICS) & (rows["sampler"] == "") & (rows["train_steps"] == last)]
     rows = rows[rows["status"] != Status.NOT_APPLICABLE]
-    denoising = rows[rows["loss"].str.startswith("denoising:") & (rows["model"] == rows.groupby("target")["model"].transform("first"))]
+    denoising = rows[(names(rows, "loss") == "denoising") & (rows["model"] == rows.groupby("target")["model"].transform("first"))]
     targets = list(required(denoising, "denoising on a target with a known score")["target"].unique())
     figure, axes = panels(len(targets), 3, 3.2, 2.75)
     for ax, target in zip(axes, targets, strict=True):

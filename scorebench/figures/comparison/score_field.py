@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
-from scorebench.figures.base import COLOURS, required
+from scorebench.figures.base import COLOURS, names, required
 from scorebench.report.choosing import competes
+from scorebench.store.maps import of_source
 from scorebench.store.results import Results
 
 LABEL = "Score fields and trajectories"
@@ -25,8 +26,8 @@ EVERY = 10
 def draw(results: Results) -> Figure:
     """Two panels: the exact score and the first seed of the energy with the smallest Fisher divergence."""
     table = results.table("losses")
-    kind, model_kind = (table[column].str.split(":").str[0] for column in ("target", "model"))
-    table = table[(kind == "gaussian_mixture") & (model_kind == "mlp_energy") & (table["metric"] == "fisher_divergence")]
+    known = (names(table, "target") == "gaussian_mixture") & (names(table, "model") == "mlp_energy")
+    table = table[known & (table["metric"] == "fisher_divergence")]
     # The explicit loss is given the true score: no news in its field.
     table = table[table["mean"].notna() & table["loss"].map(competes).astype(bool)]
     table = required(table, "trained energy on far modes with a Fisher divergence")
@@ -47,9 +48,10 @@ def draw(results: Results) -> Figure:
     name = f"{parse('model', model).label}, {parse('loss', loss).label}"
     height = 4.0 * np.ptp(limits[1]) / np.ptp(limits[0]) + 0.8
     figure, axes = plt.subplots(1, 2, figsize=(8.6, height), sharex=True, sharey=True)
-    for ax, title, prefix, (run, arrays) in zip(axes, ("exact", name), ("", f"{model} {loss}/"), chains, strict=True):
-        log_p, score = maps[f"{prefix}log_prob"], maps[f"{prefix}score"][::EVERY, ::EVERY]
+    for ax, title, (run, arrays) in zip(axes, ("exact", name), chains, strict=True):
+        log_p, score = (maps[of_source(array, run.model, run.loss)] for array in ("log_prob", "score"))
         ax.pcolormesh(*maps["axes"], np.exp(0.5 * (log_p - log_p.max())).T, cmap="Greys", vmax=1.6, rasterized=True)
+        score = score[::EVERY, ::EVERY]
         arrows = score * (np.linalg.norm(score, axis=-1, keepdims=True) + 1e-9) ** -0.6
         ax.quiver(*maps["axes"][:, ::EVERY], *arrows.T, color="0.35", width=0.0032, scale=48)
         paths = arrays["trace"][0, run.cells.index(cell)]  # (chain, draw, 2)

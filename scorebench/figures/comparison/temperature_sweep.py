@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from scorebench.core.schema import OK
 from scorebench.core.spec import parse
-from scorebench.figures.base import COLOURS, around_zero, at_chosen_steps, interval, last_states, lines, marginal, required
+from scorebench.figures.base import COLOURS, around_zero, at_chosen_steps, interval, last_states, lines, marginal, names, required
 from scorebench.report.choosing import is_ok
 from scorebench.store.results import Results
 
@@ -36,10 +36,9 @@ def draw(results: Results) -> Figure:
     rows = at_chosen_steps(results)
     rows = rows[(rows["model"] == "") & (rows["metric"] == "second_moment_bias") & rows["sampler"].isin(SAMPLERS) & is_ok(rows)]
     rows = rows[rows["steps"] == rows.groupby(["target", "sampler"])["steps"].transform("max")]
-    wells = rows[(rows["sampler"] == "mala") & rows["target"].str.split(":").str[0].isin(SHOWN)]
-    wells = required(wells, "MALA on the exact score of a target with wells").sort_values(
-        "target", key=lambda target: target.str.split(":").str[0].map(SHOWN.index), kind="stable"
-    )
+    wells = rows[(rows["sampler"] == "mala") & names(rows, "target").isin(SHOWN)]
+    wells = required(wells, "MALA on the exact score of a target with wells")
+    wells = wells.assign(place=names(wells, "target").map(SHOWN.index)).sort_values("place", kind="stable")
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.7), width_ratios=(1, 1.25))
     _densities(left, results, wells[wells["target"] == wells["target"].iloc[0]])
 

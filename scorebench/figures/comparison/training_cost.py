@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from scipy.stats import gmean
 
 from scorebench.core.spec import parse
-from scorebench.figures.base import lines, required, seconds_a_gradient
+from scorebench.figures.base import lines, names, required, seconds_a_gradient
 from scorebench.report.choosing import is_ok
 from scorebench.store.results import Results
 
@@ -23,8 +23,8 @@ READS = ("metrics.csv", "timings.csv")
 def draw(results: Results) -> Figure:
     """A column a target with most seeds, steps above seconds."""
     rows = results.metrics
-    rows = rows[(rows["metric"] == "fisher_divergence") & rows["model"].str.startswith("mlp_energy") & is_ok(rows)]
-    rows = required(rows, "Fisher divergence of an MLP energy").assign(kind=rows["loss"].str.split(":").str[0])
+    rows = rows[(rows["metric"] == "fisher_divergence") & (names(rows, "model") == "mlp_energy") & is_ok(rows)]
+    rows = required(rows, "Fisher divergence of an MLP energy").assign(kind=names(rows, "loss"))
     rows = rows[rows["model"] == rows.groupby("target")["model"].transform("first")]
     seeds = rows.groupby("target", sort=False)["seed"].max()
     targets = list(seeds.index[seeds == seeds.max()])
