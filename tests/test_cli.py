@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ALPHA, z_limit
 from scipy import stats
 
 from scorebench import cli, stages
@@ -21,6 +20,7 @@ from scorebench.report.statistics import t_interval
 from scorebench.store import artifacts, trained
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
+from scorebench.testing.statistical import ALPHA, z_limit
 
 
 @pytest.mark.parametrize("kind", [*registry.FOLDERS, *registry.FOLDERS.values(), ""])

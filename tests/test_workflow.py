@@ -94,13 +94,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     done = made.snakemake()
     assert done.returncode == 0, done.stderr
     made.first = done.stderr
+    made.left = {
+        path.relative_to(made.folder / OUT).as_posix(): made.digest(path) for path in (made.folder / OUT).rglob("*") if path.is_file()
+    }
     return made
-
-
-@pytest.fixture(scope="module")
-def by_workflow(copy: Copy) -> dict[str, str]:
-    """The digests of what the workflow's run left."""
-    return {path.relative_to(copy.folder / OUT).as_posix(): copy.digest(path) for path in (copy.folder / OUT).rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -235,18 +232,18 @@ def test_broken_new_samplers_stop_no_other_job(edited: Copy) -> None:
     assert edited.digest(f"{OUT}/measure/gaussian_mixture.csv.gz") == before
 
 
-def test_results_do_not_depend_on_order_or_company(copy: Copy, by_workflow: dict[str, str]) -> None:
+def test_results_do_not_depend_on_order_or_company(copy: Copy) -> None:
     """All jobs in one process, the other way round: the same bytes as the workflow's, job by job and in the tables; and by hand one of them."""
     plan = Plan(load(ROOT / SMOKE))
     order = [(stage, job) for stage in ("claim", "train", "sample", "measure", "tables") for job in plan.jobs(stage)[::-1]]
     assert len(plan.jobs("sample")) > 2 and len(plan.jobs("claim")) > 1 and len(plan.jobs("measure")) > 1
     copy.stages(order, "reversed")
     for file in sorted({file for stage, job in order for file in plan.outputs(stage, job)} - {"timings.csv", "manifest.json"}):
-        assert copy.digest(f"reversed/smoke/{file}") == by_workflow[file], file
+        assert copy.digest(f"reversed/smoke/{file}") == copy.left[file], file
     path = "sample/gaussian_mixture/mala.npz"
     (copy.folder / "reversed/smoke" / path).unlink()
     assert copy.stage("sample", "gaussian_mixture/mala", results="reversed").returncode == 0
-    assert copy.digest(f"reversed/smoke/{path}") == by_workflow[path]
+    assert copy.digest(f"reversed/smoke/{path}") == copy.left[path]
 
 
 def test_bad_suites_say_every_mistake_and_write_nothing(tmp_path: Path) -> None:
