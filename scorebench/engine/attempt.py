@@ -16,33 +16,42 @@ from scorebench.core.spec import Spec
 Result = TypeVar("Result")
 
 
-class OutOfTime(Exception):
-    """The job's time is up."""
+class OutOfTime(BaseException):
+    """The job's time is up. No `Exception`, which a method's own code may catch."""
 
 
 def attempt(function: Callable[[], Result], deadline: float) -> tuple[Result | None, Ended]:
     """Call a method's code: its result, OK; or None and the status if it raised or ran past the deadline (`time.monotonic`).
 
-    A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log.
+    A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log. The alarm rings once: up to `ringing = False`, wherever
+    it rings, it is caught below; from there on it does nothing.
     """
+    ringing = True
 
     def out_of_time(*_: object) -> None:
-        raise OutOfTime
+        if ringing:
+            raise OutOfTime
 
     previous = signal.signal(signal.SIGALRM, out_of_time)
-    signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-3))
+    result: Result | None = None
+    ended = OK
     try:
-        return function(), OK
+        try:
+            signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-3))
+            result = function()
+        except NotApplicable as error:
+            ended = Ended(Status.NOT_APPLICABLE, str(error))
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            ended = Ended(Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+        ringing = False
     except OutOfTime:
-        return None, Ended(Status.TIMEOUT)
-    except NotApplicable as error:
-        return None, Ended(Status.NOT_APPLICABLE, str(error))
-    except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        return None, Ended(Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+        result, ended = None, Ended(Status.TIMEOUT)
     finally:
+        ringing = False
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+    return result, ended
 
 
 def preload(*specs: Spec) -> None:
