@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -273,3 +274,20 @@ def test_lost_seeds_are_counted_and_not_averaged() -> None:
         mark_lost(ax, rows, "c", "sampler", ["ula"], 0.0)
     assert points(ax)[0].tolist() == [2.0] and [text.get_text() for text in ax.texts] == ["1/4\nlost"]
     plt.close("all")
+
+
+USERS = {"font.size": 20.0, "text.usetex": True, "savefig.bbox": "tight", "figure.dpi": 50.0, "lines.linewidth": 9.0, "pdf.compression": 0}
+"""What a matplotlibrc may say."""
+
+
+def test_a_users_settings_change_no_figure(run: Results) -> None:
+    """The same bytes, PNG and PDF; afterwards the user's settings are as they were."""
+
+    def drawn() -> list[bytes]:
+        stages.run("figure", "loss_comparison", run.plan, run.folder.parent)
+        return [(run.folder / f"figures/loss_comparison.{ending}").read_bytes() for ending in ("png", "pdf")]
+
+    usual = drawn()
+    with mpl.rc_context(USERS):
+        assert drawn() == usual
+        assert all(mpl.rcParams[name] == value for name, value in USERS.items())

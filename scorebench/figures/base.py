@@ -35,10 +35,12 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The look of every figure; fonts are embedded as text, so that labels can be searched and edited."""
+    """The look of every figure, whatever matplotlib is told elsewhere; fonts are embedded as text, so that labels can be searched and edited."""
     look = sns.axes_style("ticks") | sns.plotting_context("paper", font_scale=1.1)
     look |= {"axes.spines.top": False, "axes.spines.right": False, "pdf.fonttype": 42, "svg.fonttype": "none", "legend.frameon": False}
-    with mpl.rc_context(look | {"figure.constrained_layout.use": True, "axes.titlesize": "medium"}):
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(look | {"figure.constrained_layout.use": True, "axes.titlesize": "medium"})
         yield
 
 
