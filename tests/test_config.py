@@ -10,7 +10,8 @@ import pytest
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError
-from scorebench.core.spec import parse, parse_all
+from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.suite.mistakes import _of_snapshots
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
@@ -34,7 +35,7 @@ def suite(tmp_path):
     path = tmp_path / "suite.yaml"
 
     def write(text: str) -> Path:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         return path
 
     return write
@@ -124,6 +125,53 @@ TABLE = [
         "denoising",
         "experiments[0].sources.quadratic: loss 'denoising': option 'sigma' is missing (allowed: a number above 0)",
     ),
+    # numbers as YAML 1.1 had them
+    ("seed: 1", "seed: 010", "seed = '010': Input should be a valid integer"),
+    ("seed: 1", "seed: 1:30", "seed = '1:30': Input should be a valid integer"),
+    ("seed: 1", "seed: 0x10", "seed = '0x10': Input should be a valid integer"),
+    ("seed: 1", "seed: 0o10", "seed = '0o10': Input should be a valid integer"),
+    ("seed: 1", "seed: 0b10", "seed = '0b10': Input should be a valid integer"),
+    ("seed: 1", "seed: 1_000", "seed = '1_000': Input should be a valid integer"),
+    ("seed: 1", "seed: yes", "seed = 'yes': Input should be a valid integer"),
+    ("seed: 1", "seed: 2026-01-01", "seed = '2026-01-01': Input should be a valid integer"),
+    ("seed: 1", "seed: .inf", "seed = inf: Input should be a valid integer"),
+    ("1e-2", "00.5", "experiments[0].training.learning_rate = '00.5': Input should be a valid number"),
+    ("1e-2", "1_0.5", "experiments[0].training.learning_rate = '1_0.5': Input should be a valid number"),
+    ("1e-2", "1:30.5", "experiments[0].training.learning_rate = '1:30.5': Input should be a valid number"),
+    ("seed: 1", "seed: !!int 010", "not YAML: the tag 'tag:yaml.org,2002:int' is not read"),
+    ("seed: 1", "seed: !!timestamp x", "not YAML: the tag 'tag:yaml.org,2002:timestamp' is not read"),
+    ("[mmd]", "&m [*m, mmd]", "not YAML: *m stands in what it names"),
+    ("name: good", "name: on", None),
+    ("name: good", "name: 2026-01-01", None),
+    # numbers that single precision, or a clock, does not hold
+    ("1e-2", "1e-50", "experiments[0].training.learning_rate = 1e-50: must be from 1e-18 to 1e+18 in size"),
+    ("1e-2", "1e39", "experiments[0].training.learning_rate = 1e+39: must be from 1e-18 to 1e+18 in size"),
+    ("target: gaussian", "target: 'gaussian:variance=1e39'", "experiments: target 'gaussian': option variance=1e39: must be from 1e-18"),
+    ("sigma=0.25", "sigma=1e-50", "experiments[0].sources.quadratic: loss 'denoising': option sigma=1e-50: must be from 1e-18"),
+    ("seed: 1", "seed: 1\njob_minutes: 999999999", "job_minutes = 999999999: Input should be less than or equal to 525600"),
+    ("seed: 1", "seed: 1\njob_minutes: .inf", "job_minutes = inf: Input should be less than or equal to 525600"),
+    ("seed: 1", "seed: 1" + "0" * 30, "seed = 1e+30: Input should be a valid integer"),
+    ("seed: 1", "seed: 9223372036854775808", "seed = 9223372036854775808: Input should be less than"),
+    ("chains: 64", "chains: 1000000000000", f"{EXACT}.chains = 1000000000000: Input should be less than or equal to 1000000"),
+    ("seeds: 3", "seeds: 1000000000", "experiments[0].seeds = 1000000000: Input should be less than or equal to 10000"),
+    ("batch: 64", "batch: 100000000000", "experiments[0].training.batch = 100000000000: Input should be less than or equal to 1000000000"),
+    ("name: good", "name: " + "a" * 300, "name = "),
+    ("name: good", "name: reference", "name = 'reference': results/reference holds what runs are compared with"),
+    # what nothing would read, or cannot be
+    ("1e-2", "1e-2, sweep: {learning_rates: [1e-2, 1e-1]}", "experiments[0].training.learning_rate = 0.01: the sweep chooses"),
+    (
+        "{samplers: [ula],",
+        "{samplers: [ula], losses: ['denoising:sigma=0.5'],",
+        f"{EXACT}[0].losses = denoising:sigma=0.5: the exact score has no loss",
+    ),
+    ("[mmd]", "[mmd, rhat]\nsnapshots: [rhat]", "snapshots: metric 'rhat' is measured once, at the end (allowed: mmd)"),
+    ("[mmd]", "[mmd, fisher_divergence]\nsnapshots: [fisher_divergence]", "snapshots: metric 'fisher_divergence' is measured once"),
+    (
+        "[ula]",
+        "['annealed:sigmas=2|1|0.5,steps=101']",
+        f"{EXACT}[0].budgets = 300: sampler 'annealed:sigmas=2|1|0.5,steps=101' takes 303 gradients (allowed: 303",
+    ),
+    ("[ula]", "['annealed:sigmas=2|1|0.5,steps=100']", None),
     # lists
     ("[0.05, 0.2]", "[]", f"{EXACT}.step_sizes = (): List should have 1 or more items"),
     ("[mmd]", "[]", "metrics = (): List should have 1 or more items"),
@@ -399,9 +447,100 @@ def test_a_loss_on_a_model_it_cannot_train(suite, model, loss, said):
     assert mistakes(suite(with_blocks("", sources=sources))) == [f"experiments[0].sources.{model}: loss {loss!r} {said}"]
 
 
+def test_a_ladder_that_was_not_trained(suite):
+    """Each level that a sampler goes down to is one of the loss's."""
+    sources = SOURCES.replace("mlp_energy: [sliced]", 'noise_conditional_energy: ["denoising_ladder:sigmas=4|2|1"]')
+    for sigmas, absent in (("4|2|1", ""), ("4|1", ""), ("4|3|1", "3"), ("4|2|1|0.5|0.25", "0.5, 0.25")):
+        text = with_blocks("", sources=sources).replace("[ula]", f"['annealed:sigmas={sigmas},steps=5']")
+        if absent:
+            (line,) = mistakes(suite(text))
+            assert line.endswith(f"trains nothing: {absent} (allowed: 4, 2, 1)") and line.startswith(
+                "experiments[0].trained[0]: sampler 'annealed"
+            )
+        else:
+            load(suite(text))
+
+
+def test_an_alias_of_aliases_of_aliases(suite):
+    """Eight lines that stand for a thousand million values."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (line,) = mistakes(suite("\n".join(lines)))
+    assert line.startswith("not YAML: more than 100,000 values")
+
+
+def test_nesting_without_end(suite):
+    (line,) = mistakes(suite("a: " + "[" * 3000 + "]" * 3000))
+    assert line.startswith("not a suite: nested too deeply")
+
+
+def test_what_is_measured_before_the_end_is_what_snapshots_may_name():
+    """Exactly the metrics that need samples alone of a run."""
+    early = {name for name in registry.names("metric") if _of_snapshots(parse("metric", name))}
+    assert {"mmd", "mode_weight_error", "mean_error"} <= early and not early & {
+        "rhat",
+        "ess",
+        "acceptance",
+        "fisher_divergence",
+        "hyvarinen_score",
+    }
+
+
+LADDER = "|".join(f"{10 * 0.8377**level:.4g}" for level in range(40))
+
+
+def test_long_specs_are_files():
+    """Forty noise levels: the names of files end where file systems' do, and the spec stands in full in the file."""
+    long, other = (parse("loss", f"denoising_ladder:sigmas={LADDER}{more}") for more in ("", "|1e-3"))
+    assert len(str(long)) > 255 and len(long.slug) < 100 and long.slug != other.slug
+    assert long.slug.startswith("denoising_ladder-sigmas10_8.377_")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["sum", "SUM", "Sum"],
+        ["m:k=12", "m:k1=2"],
+        ["m:a=1,b=2", "m:a=1-b2"],
+        ["m:a=x_y", "m:a=x|y", "m:a=x/y", "m:a=x y"],
+        ["m:a=BAOAB", "m:a=baoab"],
+        ["m/a", "m_a", "m-a", "m:a=1", "m-a1"],
+        ["m:a=1,e=2", "m:a=1-e2"],
+        ["m:a=0.1", "m:a=0.10000000000000002"],
+        ["m:a=" + "1" * 90 + "2", "m:a=" + "1" * 90 + "3"],
+        ["null", "nan", "NA", "true", "1e5", "1E5"],
+        ["é", "è"],
+    ],
+)
+def test_no_two_specs_meet_in_a_file(texts):
+    """Whatever they are made of, where upper and lower case are one, too."""
+    named = [text.partition(":") for text in texts]
+    pairs = [tuple(tuple(item.split("=", 1)) for item in rest.split(",") if "=" in item) for _, _, rest in named]
+    specs = [Spec("loss", name, given) for (name, _, _), given in zip(named, pairs, strict=True)]
+    slugs = {spec.slug.lower() for spec in specs}
+    assert len(slugs) == len(texts) and all(re.fullmatch(r"[a-z0-9_+-][a-z0-9_.+-]*", slug) and len(slug) < 100 for slug in slugs)
+
+
+def test_the_names_of_files_are_what_they_were():
+    """Plain specs keep them: jobs are called so in the reference, too."""
+    for kind, text, slug in (
+        ("target", "gaussian_mixture:components=8,radius=3,std=0.3", "gaussian_mixture-components8-radius3-std0.3"),
+        ("sampler", "annealed:sigmas=8|4|2,steps=60,denoise=true", "annealed-sigmas8_4_2-steps60-denoisetrue"),
+        ("loss", "denoising:sigma=1e-5", "denoising-sigma1e-05"),
+    ):
+        assert parse(kind, text).slug == slug
+
+
+@pytest.mark.parametrize("value", ["010", "1_0", "0x10", "1e", "٣", " 3 3", "1.5.2"])
+def test_numbers_of_a_spec_are_written_in_tens(value):
+    with pytest.raises(InputError, match=r"should be a valid (integer|number)"):
+        parse("target", f"gaussian:dim={value}")
+    with pytest.raises(InputError, match=r"should be a valid number"):
+        parse("target", f"gaussian:variance={value}")
+
+
 def test_the_suite_of_the_readme(tmp_path):
     """What a reader copies is a suite, but for the loss that the README adds."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", Path("README.md").read_text(), re.S)
+    (text,) = re.findall(r"```yaml\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), re.S)
     path = tmp_path / "my.yaml"
     path.write_text(re.sub(r', "huber_denoising:[^"]*"', "", text))
     assert load(path).name == "mine" and "huber_denoising" in text

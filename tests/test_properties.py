@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError
+from scorebench.core.options import LARGEST, SMALLEST
 from scorebench.core.spec import Spec, parse
 from scorebench.suite.config import Suite
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
-SMOKE = Path("workflows/suites/smoke.yaml").read_text()
+SMOKE = Path("workflows/suites/smoke.yaml").read_text(encoding="utf-8")
 MORE = """
 sensitivity: {target: gaussian_mixture, chains: 32, repeats: 20}
 snapshots: [mmd]
@@ -24,14 +25,14 @@ job_minutes: 1.5
 device: cpu
 """
 KINDS = ("target", "model", "loss", "sampler", "metric")
-POSITIVE = st.sampled_from([1.0, 11.0, 0.1, 1e-5, 0.30000000000000004, 1e16]) | st.floats(min_value=5e-324, allow_infinity=False)
+POSITIVE = st.sampled_from([1.0, 11.0, 0.1, 1e-5, 0.30000000000000004, 1e16]) | st.floats(SMALLEST, LARGEST)
 VALUES = {
     "bool": st.booleans(),
-    "Real": POSITIVE | st.floats(allow_nan=False, allow_infinity=False),
+    "Real": POSITIVE | st.just(0.0) | POSITIVE.map(lambda value: -value),
     "Positive": POSITIVE,
     "NonNegative": POSITIVE | st.just(0.0),
-    "Share": st.floats(0, 1, exclude_min=True, exclude_max=True),
-    "Count": st.integers(1, 10**20),
+    "Share": st.floats(1e-6, 1 - 1e-6),
+    "Count": st.integers(1, 10**9),
     "Falling": st.lists(POSITIVE, min_size=2, max_size=4, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
     "None": st.none(),
 }

@@ -116,7 +116,7 @@ def test_texts_stay_as_they_are(name: str) -> None:
 
 def rows_of(table: Table) -> list[dict[str, object]]:
     """Two rows that differ."""
-    plain = {"text": "a", "whole": 1, "real": 0.5, "flag": True, "status": "ok"}
+    plain = {"text": "a", "whole": 1, "real": 0.5, "flag": True, "status": "ok", "verdict": "reproduced"}
     row = {name: plain[kind] for name, kind in table.columns.items()} | ({"reason": ""} if "status" in table.columns else {})
     return [row, row | {table.key[0]: "b"}]
 

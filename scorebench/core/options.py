@@ -4,11 +4,12 @@ An option is a keyword-only parameter (a field, for a sampler) annotated with on
 source without importing it (see `registry`), so that a suite is checked in full before torch is loaded.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["WORDS", "Count", "Falling", "Literal", "NonNegative", "Positive", "Real", "Share"]
+__all__ = ["WORDS", "Count", "Falling", "Literal", "NonNegative", "Positive", "Real", "Share", "number"]
 
 WORDS = {
     "bool": "true or false",
@@ -21,11 +22,37 @@ WORDS = {
 }
 """What a message says is allowed."""
 
-Real = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+SMALLEST, LARGEST = 1e-18, 1e18
+"""Numbers whose squares single precision, in which all is computed, holds."""
+INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")
+DECIMAL = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+"""How a number is written, in a suite as in a spec: in tens, without leading zeros."""
+
+
+def number(text: str) -> int | float | None:
+    """The number that a text is; None where it is none."""
+    if INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if DECIMAL.fullmatch(text) else None
+
+
+def _single(value: float) -> float:
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(f"must be from {SMALLEST:g} to {LARGEST:g} in size, so that single precision holds its square")
+    return value
+
+
+def _inside(value: float) -> float:
+    if not 1e-6 <= value <= 1 - 1e-6:
+        raise ValueError("must be 1e-6 or more from 0 and from 1, which single precision tells apart")
+    return value
+
+
+Real = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_single)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_single)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), AfterValidator(_single)]
+Share = Annotated[float, Field(gt=0, lt=1), AfterValidator(_inside)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 def _falls(ladder: tuple[float, ...]) -> tuple[float, ...]:

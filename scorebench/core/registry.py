@@ -47,7 +47,13 @@ class Option:
 
     def check(self, value: object) -> object:
         """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
+        if not self.annotation.startswith("Literal"):  # whose words are words
+            value = None if value == "null" and "None" in self.annotation else _NO_NUMBERS.get(str(value), value)
         return TypeAdapter(_type(self.annotation)).validate_python(value, strict=True)
+
+
+_NO_NUMBERS = {text: float(text) for text in ("nan", "inf", "-inf")}
+"""To be told as such."""
 
 
 def _type(annotation: str) -> Any:
@@ -106,7 +112,7 @@ def entry(kind: str, name: str) -> Entry:
     if path is None:
         raise InputError(unknown(kind, name, names(kind)))
     try:
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_bytes())
         definition = _definition(tree, name)
         return Entry(
             kind,

@@ -1,19 +1,26 @@
 """One grammar, `name:key=value,key=value`, names a configured method everywhere: suites, command line, columns, file names."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
+from scorebench.core.options import number
 
 GRID = ("step_size", "temperature")
 """The two grid axes of a sampler: suites sweep them, so they are options only on the command line."""
 
+
+LONGEST = 80
+_NUMBER = r"-?[0-9.]+(?:e[+-][0-9]+)?"
+_OPTION = rf"[a-z_]+=(?:true|false|{_NUMBER}(?:\|{_NUMBER})*)"
+_PLAIN = re.compile(rf"[a-z0-9_]+(?::{_OPTION}(?:,{_OPTION})*)?")
+"""Specs of which no two read the same without their punctuation: lower case, and numbers after letters."""
 
 OWNERS = ("target", "source", "run", "model")
 """Whose members a method's NEEDS may name."""
@@ -32,8 +39,12 @@ class Spec:
 
     @property
     def slug(self) -> str:
-        """The spec as part of a file name."""
-        return re.sub(r"[^A-Za-z0-9_.+-]", "_", str(self).replace(":", "-").replace(",", "-").replace("=", ""))
+        """The spec as part of a file name, no two alike where upper and lower case are one: with a hash where it is long, or not plain."""
+        text = str(self)
+        slug = re.sub(r"[^a-z0-9_.+-]", "_", text.lower().replace(":", "-").replace(",", "-").replace("=", ""))
+        if len(slug) <= LONGEST and _PLAIN.fullmatch(text):
+            return slug
+        return f"{slug[:LONGEST]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
     def entry(self) -> registry.Entry:
@@ -84,12 +95,8 @@ def _text(value: object) -> str:
 def _scalar(text: str) -> object:
     if "|" in text:
         return tuple(_scalar(part) for part in text.split("|"))
-    for convert in (int, float):
-        try:
-            return convert(text)
-        except ValueError:
-            continue
-    return yaml.safe_load(text) if text.lower() in ("true", "false", "null") else text
+    value = number(text)
+    return {"true": True, "false": False}.get(text, text) if value is None else value
 
 
 def parse(kind: str, text: object, grid: bool = False) -> Spec:

@@ -1,5 +1,6 @@
 """Everything about one target as tidy rows: its trained sources, and all that was sampled from its sources."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -19,14 +20,12 @@ from scorebench.engine.sources import Source
 from scorebench.losses.base import LossFile
 from scorebench.metrics.base import Estimate, Run
 from scorebench.store.samples import Arrays, SourceRun
-from scorebench.suite.jobs import Measure
+from scorebench.suite.jobs import OF_SNAPSHOTS, Measure
 from scorebench.targets.base import Absent, Target
 
 POINTS, FLOOR_REPEATS, FLOOR_BATCH = 5_000, 200, 25
 FAR, SHARE_FAR = 20, 0.01
 """Diverged: a state that is not finite, or this share of chains beyond this many radii of the target."""
-OF_SNAPSHOTS = {("run", "samples"), ("source", "score"), ("target", "modes"), ("target", "score")}
-"""What there is before the end; the trace and the acceptance are those of the whole run."""
 
 Key = dict[str, Any]
 """The columns that tell rows apart."""
@@ -150,7 +149,12 @@ class Bench:
         frame = pd.DataFrame({"seed": np.repeat(np.arange(self.seeds), cells), "status": str(ended.status), "reason": ended.reason})
         if estimate:
             frame["value"], frame["standard_error"] = _flat(estimate.value), _flat(estimate.standard_error)
-            frame.loc[~np.isfinite(frame["value"]), ["status", "reason"]] = str(Status.FAILED), "the value is not finite"
+            infinite = ~np.isfinite(frame["value"]) if diverged is None else ~np.isfinite(frame["value"]) & ~diverged
+            size = f", of {key['chains']} chains after {key['steps']} steps" if "chains" in key else ""
+            reason = f"{key['metric']} is not finite{size}"
+            frame.loc[infinite, ["status", "reason"]] = str(Status.FAILED), reason
+            if infinite.any():
+                print(f"{self.name}, {key.get('sampler', '')} {key['model']} {key['loss']}: {reason}", file=sys.stderr)
         if diverged is not None:
             frame.loc[diverged, ["status", "reason"]] = str(Status.DIVERGED), ""
         frame = frame.assign(**key)

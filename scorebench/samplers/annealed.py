@@ -24,6 +24,8 @@ REFERENCE = "Song and Ermon (2019), algorithm 1"
 NEEDS = {"source.perturbed"}
 GRADIENTS = 1
 EXACT = False
+LADDER = "sigmas"
+STEPS_A_LEVEL = "steps"
 
 
 class State(NamedTuple):

@@ -4,6 +4,7 @@ Positions are (seed, grid, chain, d); log densities and all that is one number a
 dataclass of hyper-parameters (`Sampler`), and says
 
     GRADIENTS, EXACT   gradients a step (0: independent draws); whether a step of any size leaves p^(1/T) invariant
+    LADDER             of one that goes down noise levels, the option that holds them; STEPS_A_LEVEL, the one that says how long it stays at each
     NEEDS              members of the density that it calls, as "source.score"
     START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scorebench.core.schema import METRICS
+from scorebench.core.schema import METRICS, Status
 from scorebench.engine.attempt import attempt, deadline
 from scorebench.engine.device import prepare
 from scorebench.engine.maps import maps
@@ -42,5 +42,6 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         rows = rows.assign(suite=suite.name, target=str(its.target))
         rows["train_size"] = rows["train_size"].mask(rows["model"] != "", its.experiment.training.size)
         artifacts.write_gzip(folder / f"measure/{job}.csv.gz", METRICS.to_csv(rows))
-        artifacts.write_arrays(folder / f"measure/{job}.npz", drawn, {})
-        entry |= built._asdict()
+        artifacts.write_arrays(folder / f"measure/{job}.npz", drawn, {"target": str(its.target)})
+        wrong = rows[rows["status"].isin([Status.FAILED, Status.TIMEOUT])]
+        entry["status"], entry["reason"] = built if wrong.empty else wrong[["status", "reason"]].iloc[0]

@@ -14,12 +14,22 @@ def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _free(name: str) -> str:
+    if name == "reference":
+        raise ValueError("results/reference holds what runs are compared with")
+    return name
+
+
 def _rises(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if list(values) != sorted(set(values)):
         raise ValueError("must rise strictly")
     return values
 
 
+Minutes = Annotated[float, Field(gt=0, le=525_600)]
+"""Up to a year."""
+Chains = Annotated[int, Field(ge=16, le=1_000_000)]
+Seeds = Annotated[int, Field(ge=2, le=10_000)]
 NotEmpty = Field(min_length=1)
 Names = Annotated[tuple[str, ...], NotEmpty]
 Levels = Annotated[tuple[Positive, ...], NotEmpty, AfterValidator(_unique)]
@@ -34,7 +44,7 @@ class Sweep(_Strict):
     """The choice of the learning rate, alike for every loss: by validation after short runs on seeds of their own."""
 
     learning_rates: Annotated[tuple[Positive, ...], Field(min_length=2), AfterValidator(_rises)]
-    seeds: Annotated[int, Field(ge=2)] = 3
+    seeds: Seeds = 3
     steps: Count = 400
 
 
@@ -58,7 +68,7 @@ class Sampling(_Strict):
     """Of the trained sources, those of these losses; all of them where absent."""
     step_sizes: Levels
     temperatures: Levels = (1.0,)
-    chains: Annotated[int, Field(ge=16)] = 128
+    chains: Chains = 128
     budgets: Steps = (50, 100, 200, 500)
     """Gradients a chain after which its state is kept and measured."""
 
@@ -75,7 +85,7 @@ class Experiment(_Strict):
     """A target, what is trained on it, and how the exact score and the trained sources are sampled."""
 
     target: str
-    seeds: Annotated[int, Field(ge=2)]
+    seeds: Seeds
     training: Training = Training()
     sources: dict[str, Names] = {}
     """Model spec to loss specs."""
@@ -87,17 +97,17 @@ class Sensitivity(_Strict):
     """Planted faults (`metrics.lib.faults`) on exact draws of a target with modes: how often does each metric raise the alarm?"""
 
     target: str
-    chains: Annotated[int, Field(ge=16)] = 256
-    repeats: Annotated[int, Field(ge=20)] = 100
+    chains: Chains = 256
+    repeats: Annotated[int, Field(ge=20, le=100_000)] = 100
 
 
 class Suite(_Strict):
     """One run of the workflow."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
-    seed: Annotated[int, Field(ge=0)]
+    name: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$"), AfterValidator(_free)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps)(:\d+)?$")] = "cpu"
-    job_minutes: Positive = 30.0
+    job_minutes: Minutes = 30.0
     """A job that takes longer is stopped; its rows say `timeout`."""
     experiments: Annotated[tuple[Experiment, ...], NotEmpty]
     metrics: Names

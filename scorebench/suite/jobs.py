@@ -17,6 +17,10 @@ COMPUTING = ("train", "sample", "measure", "sensitivity", "claim")
 STAGES = (*COMPUTING, "tables", "figure", "page")
 
 
+OF_SNAPSHOTS = {("run", "samples"), ("source", "score"), ("target", "modes"), ("target", "score")}
+"""What metrics can need before the end of a run; the trace and the acceptance are those of the whole run."""
+
+
 def timing(stage: str, job: str) -> str:
     """Where a job's record of what it cost lies, in the suite's folder."""
     return f"timings/{stage}/{job or stage}.json"
@@ -25,6 +29,18 @@ def timing(stage: str, job: str) -> str:
 def level(loss: Spec) -> float | None:
     """The loss's noise level, if it has that option (LEVELS)."""
     return loss.options.get(loss.entry.facts.get("LEVELS", ""))
+
+
+def ladder(spec: Spec) -> tuple[float, ...]:
+    """The noise levels that one trained model has, or a sampler goes down, if the method has that option (LADDER)."""
+    return spec.options.get(spec.entry.facts.get("LADDER", ""), ())
+
+
+def a_round(sampler: Spec) -> int:
+    """The gradients of a sampler's smallest whole: a step, or its steps at every noise level."""
+    facts = sampler.entry.facts
+    levels = len(ladder(sampler)) * sampler.options[facts["STEPS_A_LEVEL"]] if "STEPS_A_LEVEL" in facts else 1
+    return int(facts.get("GRADIENTS", 1)) * levels
 
 
 def without_level(loss: Spec) -> Spec:

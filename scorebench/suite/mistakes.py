@@ -10,6 +10,7 @@ from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
+from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, ladder
 
 
 def of_types(error: ValidationError, raw: Any) -> list[str]:
@@ -91,7 +92,47 @@ def of_combinations(suite: Suite) -> list[str]:
     """What cannot go together in a suite whose every key is right."""
     metrics = parse_all("metric", suite.metrics)
     lines = [unknown("snapshots: metric", text, suite.metrics) for text in suite.snapshots or () if parse("metric", text) not in metrics]
-    return lines + [line for number, e in enumerate(suite.experiments) for line in _impossible(f"experiments[{number}]", e)]
+    early = [str(metric) for metric in metrics if _of_snapshots(metric)]
+    for metric in parse_all("metric", suite.snapshots or ()):
+        if metric in metrics and not _of_snapshots(metric):
+            lines.append(f"snapshots: metric {str(metric)!r} is measured once, at the end (allowed: {', '.join(early) or 'none'})")
+    for number, e in enumerate(suite.experiments):
+        where = f"experiments[{number}]"
+        lines += [*_unread(where, e), *_impossible(where, e), *_short(where, e)]
+    return lines
+
+
+def _of_snapshots(metric: Spec) -> bool:
+    """Whether a metric is measured before the end of a run, too."""
+    return metric.entry.facts.get("ABOUT", "sampler") == "sampler" and OF_SNAPSHOTS.issuperset(metric.needs)
+
+
+def _unread(where: str, e: Experiment) -> Iterator[str]:
+    """What is given and nothing would read."""
+    if e.training.sweep and "learning_rate" in e.training.model_fields_set:
+        yield f"{where}.training.learning_rate = {e.training.learning_rate:g}: the sweep chooses (allowed: learning_rate or sweep)"
+    for j, block in enumerate(e.exact):
+        if block.losses is not None:
+            yield f"{where}.exact[{j}].losses = {', '.join(block.losses)}: the exact score has no loss (allowed: in trained)"
+
+
+def _short(where: str, e: Experiment) -> Iterator[str]:
+    """Budgets that end before a sampler is through, and noise levels that the model has not been trained at."""
+    losses = [loss for texts in e.sources.values() for loss in parse_all("loss", texts)]
+    for key, blocks in (("exact", e.exact), ("trained", e.trained)):
+        for j, block in enumerate(blocks):
+            for sampler in parse_all("sampler", block.samplers):
+                at = f"{where}.{key}[{j}]"
+                if block.budgets[-1] < (least := a_round(sampler)):
+                    yield f"{at}.budgets = {block.budgets[-1]}: sampler {str(sampler)!r} takes {least} gradients (allowed: {least} or more)"
+                asked = parse_all("loss", block.losses) if block.losses else losses
+                for loss in dict.fromkeys(asked) if key == "trained" else ():
+                    if ladder(loss) and (absent := [f"{level:g}" for level in ladder(sampler) if level not in ladder(loss)]):
+                        levels = ", ".join(f"{level:g}" for level in ladder(loss))
+                        yield (
+                            f"{at}: sampler {str(sampler)!r} goes to noise levels at which {str(loss)!r} trains nothing: {', '.join(absent)} "
+                            f"(allowed: {levels})"
+                        )
 
 
 def _specs(raw: dict[str, Any]) -> Iterator[_Specs]:

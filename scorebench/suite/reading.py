@@ -7,18 +7,45 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from yaml.composer import ComposerError
 
 from scorebench.core.errors import InputError
+from scorebench.core.options import DECIMAL, INTEGER
 from scorebench.suite import mistakes
 from scorebench.suite.config import Suite
 
+MOST = 100_000
+"""Values of a suite, each alias counted with what it stands for."""
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML as a suite is read: `1e-3` is a number, and a key given twice is a mistake."""
+    """YAML as a suite is read: plain text is what YAML 1.2's JSON schema says, or a string; no tags; a key given twice is a mistake."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.repeated: list[str] = []
+        self.open: list[str] = []
+        self.values = 0
+        self.sizes: dict[str | None, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()
+        mark: Any = event.start_mark
+        if not isinstance(event, yaml.AliasEvent) and event.tag not in (None, "!"):
+            raise ComposerError(None, None, f"the tag {event.tag!r} is not read", mark)
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self.open:
+            raise ComposerError(None, None, f"*{event.anchor} stands in what it names", mark)
+        before = self.values
+        self.open.append(event.anchor)
+        node = super().compose_node(parent, index)
+        self.open.pop()
+        self.values += self.sizes[event.anchor] if isinstance(event, yaml.AliasEvent) else 1
+        self.sizes[event.anchor] = self.values - before
+        if self.values > MOST:
+            raise ComposerError(None, None, f"more than {MOST:,} values", mark)
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         # Here and not when the mapping is made: by then `<<` has put in the keys that it brings, which may be given again.
@@ -32,8 +59,15 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-_FLOAT = r"^[-+]?(?:\d[\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)$|^[-+]?\.\d+(?:[eE][-+]?\d+)?$"
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_FLOAT), list("-+0123456789."))
+_DIGITS = list("-+.0123456789")
+for _tag, _text, _first in (
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", INTEGER.pattern, _DIGITS),
+    ("float", rf"{DECIMAL.pattern}|[-+]?\.inf|\.nan", _DIGITS),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_text})\Z"), _first)
 
 
 def load(path: str | Path) -> Suite:
@@ -46,6 +80,8 @@ def load(path: str | Path) -> Suite:
         raise InputError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except RecursionError:
+        raise InputError(f"{path}: not a suite: nested too deeply") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
