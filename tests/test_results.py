@@ -12,14 +12,16 @@ import pytest
 import scorebench
 from scorebench.core import registry
 from scorebench.core.errors import InputError, NotApplicable
-from scorebench.core.schema import METRICS, ClaimResult, Quantity, Verdict
+from scorebench.core.schema import METRICS, TABLES, ClaimResult, Quantity, Verdict
 from scorebench.core.spec import parse_all
 from scorebench.engine.sweep import lowest
 from scorebench.figures.base import style
 from scorebench.report import decomposition, render, tables
 from scorebench.report.choosing import at_best_steps
 from scorebench.report.page import _claim, mathml
+from scorebench.report.recommendations import recommendations
 from scorebench.report.troubles import divergences, troubles
+from scorebench.store import artifacts
 from scorebench.store.results import Results
 from scorebench.suite.reading import load as load_suite
 
@@ -330,3 +332,81 @@ def test_leaders_on_exact_and_trained_sources_are_apart() -> None:
     assert [(m == "", s) for m, s in zip(leads["model"], leads["sampler"], strict=True)] == [(True, "ula"), (False, "ula")]
     assert leads["best"].all() and table["p_leader"].notna().sum() == 2 and table["p_leader"].max() < 0.05
     assert set(chosen["seed"]) == set(range(SEEDS // 2, SEEDS))
+
+
+# One seed, and what cannot be had.
+
+
+def two_seeds(folder: Path, **more: object) -> Results:
+    """A run with two seeds: one chooses, one judges."""
+    common = {"target": "gaussian", "metric": "mmd", "temperature": 1.0, "steps": 100, "gradient_evaluations": 100, "chains": 16}
+    common |= {"floor_mean": 0.0, "floor_q95": 0.1, "status": "ok"}
+    made = [
+        common | {"sampler": sampler, "seed": seed, "step_size": step, "value": value + seed}
+        for sampler, value in (("ula", 0.5), ("mala", 0.7))
+        for seed in (0, 1)
+        for step in (0.1, 0.2)
+    ]
+    made += [row | {"metric": "rhat", "floor_mean": np.nan, "floor_q95": np.nan} | more for row in made] if more else []
+    results = invented(folder, made)
+    table = tables.samplers(at_best_steps(results.metrics, parse_all("metric", ["mmd", "rhat"])), parse_all("metric", ["mmd", "rhat"]))
+    losses = tables.losses(results.metrics, FISHER)
+    checksums = results.manifest["sha256"]
+    for name, frame in (("samplers", table), ("losses", losses)):
+        content = TABLES[name].to_csv(frame)
+        (folder / "tables").mkdir(exist_ok=True)
+        (folder / f"tables/{name}.csv").write_bytes(content)
+        checksums[f"tables/{name}.csv"] = hashlib.sha256(content).hexdigest()
+    return results
+
+
+def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:
+    results = two_seeds(tmp_path)
+    (answer,) = recommendations(results)
+    assert answer.evidence == "MMD² (h = 1.0 rms) 1.5 (95 % of exact draws: below 0.1), one seed"
+    assert answer.standing(2) == "one seed judges: no interval, no test" and not answer.best and answer.tied == []
+    shown = render.wide("samplers", results.table("samplers"))
+    for text in (render.markdown(shown), render.latex(shown)):
+        assert "nan" not in text.lower()
+
+
+def test_no_rhat_is_told(tmp_path: Path) -> None:
+    lacking = {"value": np.nan, "status": "not_applicable", "reason": "2 draws a chain; it takes 4"}
+    (answer,) = recommendations(two_seeds(tmp_path, **lacking))
+    assert answer.evidence.endswith("one seed; no R-hat: 2 draws a chain; it takes 4")
+
+
+def test_the_reason_of_a_failure_is_told(tmp_path: Path) -> None:
+    rows = [
+        {"target": "gaussian", "sampler": "ula", "metric": "mmd", "seed": seed, "status": "failed", "reason": f"mmd is not finite{why}"}
+        for seed, why in enumerate(("", "", ", twice"))
+    ]
+    (line,) = troubles(invented(tmp_path, rows))
+    assert "3 failed (mmd is not finite; and 1 other reasons), of 3 values; see " in line
+
+
+def test_a_value_that_is_not_a_number_does_not_lead() -> None:
+    """Of a divergence that is 0 there is no logarithm: such a method is no leader with the mean nan."""
+    data = sources(sliced=0.1, implicit=0.2).reset_index(drop=True)
+    data.loc[(data["loss"] == "sliced") & (data["seed"] == 0), "value"] = 0.0
+    table = tables.losses(data, FISHER).set_index("loss")
+    assert table.loc["implicit", "leads"] and not table.loc["sliced", "leads"]
+
+
+ODD = ("null", "nan", "NA", "None", "true", "1e5", "N/A", "-inf", "")
+
+
+def test_odd_names_are_names(tmp_path: Path) -> None:
+    """In every table, both ways, in JSON and in what is shown."""
+    frame = METRICS.frame(
+        [{"target": "gaussian", "loss": name, "sampler": name, "metric": "mmd", "value": 1.0, "status": "ok"} for name in ODD]
+    )
+    again = METRICS.from_csv(METRICS.to_csv(frame), "here")
+    assert list(again["loss"]) == list(again["sampler"]) == list(ODD)
+    write(tmp_path, METRICS.to_csv(frame))
+    assert list(scorebench.load(tmp_path)["loss"]) == list(ODD)
+    artifacts.write_json(tmp_path / "a.json", {name: name for name in ODD})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {name: name for name in ODD}
+    shown = frame[["loss"]]
+    assert [line.strip("| ") for line in render.markdown(shown).splitlines()[2:]] == list(ODD)
+    assert all(f"\n{name} " in render.latex(shown) for name in ODD if name)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scorebench.core.errors import InputError
@@ -15,10 +16,10 @@ from scorebench.engine.sampling import sample
 from scorebench.engine.sources import sources
 from scorebench.engine.sweep import train
 from scorebench.report import statistics
-from scorebench.report.choosing import ALPHA, is_ok
+from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
 from scorebench.store.trained import Training
 from scorebench.suite.config import Experiment, Sampling
-from scorebench.suite.jobs import jobs_of
+from scorebench.suite.jobs import a_round, jobs_of
 from scorebench.suite.reading import checked
 
 METRICS_OF_SAMPLERS = (
@@ -75,6 +76,8 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
             lines.append(f"sampler {str(spec)!r}: the temperature is the same for all: --temperature")
         if spec.entry.facts.get("GRADIENTS") and "step_size" not in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05")
+        if 0 < steps < (least := a_round(spec)):
+            lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")
     for name, value, least in (("temperature", temperature, 0), ("steps", steps, 1), ("chains", chains, 16), ("seeds", seeds, 2)):
         if not (value > 0 and least <= value < float("inf")):
             lines.append(f"--{name} {value} is not allowed (allowed: {f'{least} or more' if least else 'a positive number'})")
@@ -130,20 +133,18 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
 
 def _with_leaders(entries: list[Entry], rows: pd.DataFrame, kind: str) -> list[Entry]:
     """Add `best`, the metrics in which a method is better than every other beyond chance, and of two methods the `difference`, paired by seed."""
-    for entry in entries:
-        entry["best"] = []
-    for metric, group in rows.groupby("metric", sort=False):
-        facts = parse("metric", str(metric)).entry.facts
-        whole = group[is_ok(group).groupby(group[kind]).transform("all")].sort_values("seed")
-        values = {str(method): its["value"].to_numpy(float) for method, its in whole.groupby(kind, sort=False)}
-        ranks = facts["FLOOR"] or facts["ABOUT"] == "source"  # a diagnostic does not
-        if len(values) > 1 and facts["DIRECTION"] == "lower" and ranks:
-            first, p_values = statistics.leader(values, facts["LOG"])
-            if max(p_values.values()) < ALPHA:
-                next(entry for entry in entries if entry[kind] == first)["best"].append(metric)
-        if len(values) == len(entries) == 2:
-            a, b = (values[entry[kind]] for entry in entries)
-            interval = statistics.t_interval(a / b, log=True) if facts["LOG"] else statistics.t_interval(a - b)
-            shown = next(m for m in entries[0]["metrics"] if m["metric"] == metric)
-            shown["difference"] = {"ratio": facts["LOG"], **interval._asdict()}
-    return entries
+    by_name = {entry[kind]: entry | {"best": []} for entry in entries}
+    specs = [parse("metric", metric) for metric in rows["metric"].unique()]
+    ranking = [spec for spec in specs if lower_is_better(spec) and (spec.entry.facts["FLOOR"] or spec.entry.facts["ABOUT"] == "source")]
+    for metric, ((first,), p_values) in leading(rows, [kind], ranking).items():  # a diagnostic does not rank
+        if beyond_chance(p_values):
+            by_name[first]["best"].append(metric)
+    for spec in specs if len(entries) == 2 else ():
+        group = rows[rows["metric"] == str(spec)].sort_values("seed")
+        a, b = (group.loc[group[kind] == name, "value"].to_numpy(float) for name in by_name)
+        log = spec.entry.facts["LOG"]
+        interval = statistics.t_interval(a / b if log else a - b, log)
+        if is_ok(group).all() and not np.isnan(interval.low):
+            shown = next(m for m in entries[0]["metrics"] if m["metric"] == str(spec))
+            shown["difference"] = {"ratio": log, **interval._asdict()}
+    return list(by_name.values())

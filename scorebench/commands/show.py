@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from scorebench.commands.compare import Entry
+from scorebench.commands.console import console_for
 from scorebench.core.schema import OK
 
 UNMIXED = 1.01  # Vehtari et al. (2021), section 4
@@ -13,7 +13,7 @@ UNMIXED = 1.01  # Vehtari et al. (2021), section 4
 
 def show(result: list[Entry], kind: str, settings: str) -> None:
     """The same as a table: a row a metric, a column a method."""
-    console = Console(highlight=False)
+    console = console_for()
     console.print(settings, markup=False)
     table = Table("metric", box=None, header_style="bold", pad_edge=False)
     for head in (r[kind].replace(":", ":\n").replace(",", ",\n") for r in result):
@@ -36,15 +36,20 @@ def show(result: list[Entry], kind: str, settings: str) -> None:
     table.add_row(name, *("" if c is None else f"{unit * c:.{2 if kind == 'loss' else 0}f}" for c in costs))
     console.print(table)
     console.print(
-        "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm, 5 %).", markup=False
+        "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm over all metrics and pairs, 5 %), "
+        "not where both are as good as exact draws.",
+        markup=False,
     )
     unmixed = [r[kind] for r in result for m in r["metrics"] if m["metric"] == "rhat" and (m["mean"] or 0) > UNMIXED]
     if unmixed:
         console.print(f"Not mixed: R-hat above {UNMIXED} for {', '.join(unmixed)}; such numbers are of the start, too.", markup=False)
+    unknown = [(r[kind], next(iter(m["status"]))) for r in result for m in r["metrics"] if m["metric"] == "rhat" and m["mean"] is None]
+    if unknown:
+        console.print(f"Mixed or not: no R-hat for {'; '.join(f'{name} ({status})' for name, status in unknown)}.", markup=False)
 
 
 def _difference(entry: dict[str, Any] | None) -> str:
-    if entry is None or entry["mean"] != entry["mean"]:
+    if entry is None:
         return ""
     return f"{'x' if entry['ratio'] else ''}{entry['mean']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
 

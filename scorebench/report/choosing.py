@@ -1,6 +1,7 @@
 """What is compared with what: which seeds judge, at which step size a sampler is shown, which metrics can rank, who leads."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,32 +93,45 @@ def _best_steps(rows: pd.DataFrame, criteria: list[Spec]) -> pd.DataFrame:
     return means.sort_values("value", kind="stable").drop_duplicates(CELL)[steps]
 
 
+def leading(rows: pd.DataFrame, method: list[str], metrics: Sequence[Spec]) -> dict[str, tuple[Any, dict[Any, float]]]:
+    """For each metric that has values the leading method, and each rival's p value (`statistics.leaders`): 1 where both are below the floor, as good as
+    exact draws; none where one seed judges. A method with a seed that is not `ok` neither leads nor is a rival.
+    """
+    measured, low = {}, {}
+    for metric in metrics:
+        here, log = rows[rows["metric"] == str(metric)], bool(metric.entry.facts.get("LOG"))
+        methods = {}
+        for key, group in here.sort_values("seed").groupby(method, sort=False):
+            values = group["value"].to_numpy(float)
+            if is_ok(group).all() and np.isfinite(statistics.t_interval(values, log).mean):
+                methods[key] = values
+                low[str(metric), key] = values.mean() <= group["floor_q95"].mean()
+        if methods:
+            measured[str(metric)] = statistics.Measured(methods, log)
+    leaders = statistics.leaders(measured)
+    for metric, (leader, p_values) in leaders.items():
+        p_values.update({rival: 1.0 for rival in p_values if low[metric, leader] and low[metric, rival]})
+    return leaders
+
+
 def ranked(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: Callable[[str], list[Spec]]) -> pd.DataFrame:
     """The table with `leads` for the lowest mean on a target by the first of its criteria that has values there, `best`, where that is significant,
-    and `p_leader`.
-
-    `p_leader` is each rival's, across seeds (`statistics.leader`); 1 where both are below the floor, as good as exact draws. A method with a seed that
-    is not `ok` neither leads nor is a rival.
+    and `p_leader`, each rival's (`leading`).
     """
     for target, here in rivals.groupby("target", sort=False):
-        for metric in criteria(str(target)):
-            rows = here[here["metric"] == str(metric)]
-            whole = is_ok(rows).groupby([rows[column] for column in method]).transform("all")
-            rows = rows[whole].sort_values("seed")
-            groups = {key: group["value"].to_numpy(float) for key, group in rows.groupby(method, sort=False)}
-            if not groups:
-                continue
-            leader, p_values = statistics.leader(groups, bool(metric.entry.facts.get("LOG")))
-            means = rows.groupby(method, sort=False)[["value", "floor_q95"]].mean()
-            low = (means["value"] <= means["floor_q95"]).to_dict()
-            p_values = {rival: 1.0 if low[leader] and low[rival] else p for rival, p in p_values.items()}
-            shown = table[(table["target"] == target) & (table["metric"] == str(metric))]
+        by_metric = (leading(here, method, [metric]).items() for metric in criteria(str(target)))
+        for metric, (leader, p_values) in itertools.islice(itertools.chain.from_iterable(by_metric), 1):
+            shown = table[(table["target"] == target) & (table["metric"] == metric)]
             place = dict(zip(shown[method].itertuples(index=False, name=None), shown.index, strict=True))
-            table.loc[place[leader], ["leads", "best"]] = True, bool(p_values) and max(p_values.values()) < ALPHA
+            table.loc[place[leader], ["leads", "best"]] = True, beyond_chance(p_values)
             for rival, p in p_values.items():
                 table.loc[place[rival], "p_leader"] = p
-            break
     return table
+
+
+def beyond_chance(p_values: Mapping[Any, float]) -> bool:
+    """Whether a leader is better than every rival; not where there is none, or no test."""
+    return bool(p_values) and max(p_values.values()) < ALPHA
 
 
 def summaries(rows: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:

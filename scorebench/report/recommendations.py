@@ -42,23 +42,30 @@ def _answer(what: str, table: pd.DataFrame, row: pd.Series) -> Recommendation:
     rivals = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"]) & table["p_leader"].notna()]
     tied = [_choice(rival) for _, rival in rivals[rivals["p_leader"] >= ALPHA].iterrows()]
     against = "no rival"
-    if len(rivals):
+    if row["seeds"] == 1:
+        against = "one seed judges: no interval, no test"
+    elif len(rivals):
         others = "its one rival" if len(rivals) == 1 else f"each of {len(rivals)} rivals"
         against = f"tied with {len(tied)} of {len(rivals)}" if tied else f"significantly better than {others}"
-    number = f"{parse('metric', row['metric']).label} {row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
+    number = f"{parse('metric', row['metric']).label} {row['mean']:.3g}"
+    if pd.notna(row["low"]):
+        number += f" [{row['low']:.3g}, {row['high']:.3g}]"
     if pd.notna(row.get("floor_q95")):
         number += f" (95 % of exact draws: below {row['floor_q95']:.2g})"
-    number += f", {row['seeds']} seeds{_mixed(table, row)}"
+    number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}"
     target = parse("target", row["target"])
     return Recommendation(row["target"], target.label, what, _choice(row), number, against, tied, bool(row["best"]))
 
 
 def _mixed(table: pd.DataFrame, row: pd.Series) -> str:
-    """R-hat of a row of the samplers' table, where it was measured."""
+    """R-hat of a row of the samplers' table, or why there is none, where it was asked for."""
     if "sampler" not in table:
         return ""
-    same = table[(table["metric"] == "rhat") & (table[CELL] == row[CELL]).all(axis=1) & table["mean"].notna()]
-    return f"; R-hat {same['mean'].iloc[0]:.2f}" if len(same) else ""
+    same = table[(table["metric"] == "rhat") & (table[CELL] == row[CELL]).all(axis=1)]
+    if same.empty:
+        return ""
+    mean, reason = same[["mean", "reason"]].iloc[0]
+    return f"; R-hat {mean:.2f}" if pd.notna(mean) else f"; no R-hat{f': {reason}' if reason else ''}"
 
 
 def _choice(row: pd.Series) -> str:

@@ -40,7 +40,7 @@ def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: f
 
 
 def paired_p(better: np.ndarray, worse: np.ndarray, log: bool = False) -> float:
-    """Two-sided p value of the paired t test across seeds; 1 where it cannot be had (fewer than two pairs, or no spread)."""
+    """Two-sided p value of the paired t test across seeds; 1 where the differences have no spread, or are fewer than two (`leaders` makes no such test)."""
     from scipy.stats import ttest_rel
 
     a, b = (np.log(v) if log else v for v in (np.asarray(better, float), np.asarray(worse, float)))
@@ -50,15 +50,26 @@ def paired_p(better: np.ndarray, worse: np.ndarray, log: bool = False) -> float:
     return float(ttest_rel(a[pairs], b[pairs]).pvalue)
 
 
-def leader(groups: Mapping[Any, np.ndarray], log: bool = False) -> tuple[Any, dict[Any, float]]:
-    """Of methods with a value a seed the one with the lowest mean, and for each other the p value that the two are alike.
+class Measured(NamedTuple):
+    """Methods with a value a seed, of one metric."""
 
-    Paired t tests, Holm-corrected over all pairs of methods, since the leader was picked by looking.
+    values: Mapping[Any, np.ndarray]
+    log: bool = False
+
+
+def leaders(metrics: Mapping[Any, Measured]) -> dict[Any, tuple[Any, dict[Any, float]]]:
+    """For each metric the method with the lowest mean, and for each other the p value that the two are alike; none where there is one seed.
+
+    Paired t tests, Holm-corrected over all metrics and all pairs of methods, since a leader was picked by looking.
     """
-    first = min(groups, key=lambda k: t_interval(groups[k], log).mean)
-    pairs = list(itertools.combinations(groups, 2))
-    adjusted = holm([paired_p(groups[a], groups[b], log) for a, b in pairs])
-    return first, {a if b == first else b: float(p) for p, (a, b) in zip(adjusted, pairs, strict=True) if first in (a, b)}
+    tests = [(m, a, b) for m, (values, _) in metrics.items() for a, b in itertools.combinations(values, 2) if len(values[a]) > 1]
+    adjusted = holm([paired_p(metrics[m].values[a], metrics[m].values[b], metrics[m].log) for m, a, b in tests])
+    first = {m: min(values, key=lambda method: t_interval(values[method], log).mean) for m, (values, log) in metrics.items()}
+    p_values: dict[Any, dict[Any, float]] = {m: {} for m in metrics}
+    for (m, a, b), p in zip(tests, adjusted, strict=True):
+        if first[m] in (a, b):
+            p_values[m][a if b == first[m] else b] = float(p)
+    return {m: (first[m], p_values[m]) for m in metrics}
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

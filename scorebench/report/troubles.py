@@ -23,7 +23,7 @@ def troubles(results: Results) -> list[str]:
     lines += [_line(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
     for figure in results.plan.suite.figures:
         path = results.folder / timing("figure", figure)
-        entry = json.loads(path.read_text()) if path.exists() else OK._asdict()
+        entry = json.loads(path.read_text(encoding="utf-8")) if path.exists() else OK._asdict()
         if entry["status"] != OK.status:
             lines.append(_line(results, "figure", figure, str(Ended(entry["status"], entry["reason"]))))
     return lines
@@ -45,9 +45,16 @@ def _bad(results: Results, statuses: Collection[Status], log: Callable[[pd.DataF
         steps = sorted(bad["step_size"].dropna().unique())
         where = f" at step {', '.join(f'{step:g}' for step in steps)}" if 0 < len(steps) <= 8 else ""
         what = f"{sampler} on {loss or 'the exact score'}" if sampler else loss or "all of it"
-        counts = ", ".join(f"{n:,} {status}" for status, n in bad["status"].value_counts().items())
+        counts = ", ".join(f"{n:,} {status}{_reason(bad, status)}" for status, n in bad["status"].value_counts().items())
         lines.append(f"{target}, {what}{where}: {counts}, of {len(every):,} values{log(bad)}")
     return lines
+
+
+def _reason(rows: pd.DataFrame, status: object) -> str:
+    """In parentheses, the first reason of a status, and how many others there are."""
+    reasons = rows.loc[(rows["status"] == status) & (rows["reason"] != ""), "reason"].unique()
+    more = f"; and {len(reasons) - 1} other reasons" if len(reasons) > 1 else ""
+    return f" ({reasons[0]}{more})" if len(reasons) else ""
 
 
 def _log(results: Results, bad: pd.DataFrame) -> Path:
