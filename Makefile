@@ -14,6 +14,7 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 reproduce: $(SUITE_FILE) .venv/installed ## run the article suite (or SUITE=smoke, SUITE=paper), say where the page is, verify it
+	@grep -Eq "^name: *[\"']?$(SUITE)[\"']? *(#.*)?$$" $(SUITE_FILE) || { echo "scorebench: $(SUITE_FILE) must say 'name: $(SUITE)', as its results are called" >&2; exit 2; }
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(SUITE_FILE)
 	@$(BIN)/scorebench verify results/$(SUITE)
 	@echo "page: results/$(SUITE)/index.html"

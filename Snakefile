@@ -3,12 +3,15 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import snakemake_logger_plugin_scorebench as progress
 from scorebench.suite.reading import load
 from scorebench.core.errors import InputError
+from scorebench.suite.again import lost, told
 from scorebench.suite.estimate import minutes
 from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.plan import Plan
@@ -28,19 +31,27 @@ except InputError as error:
 
 OUT = f"results/{PLAN.suite.name}"
 STARTED = time.time()
+LOST = len(lost(PLAN, Path(OUT)))
+if LOST:
+    progress.NOTHING = told(LOST, Path(OUT))
 
 # Jobs run with this interpreter and suite, one thread each, on a laptop as on a cluster. In the environment, since a job does not
 # depend on how the suite's file is called: its parameters say what it rests on. They read the suite as it was when the run started.
 os.environ.update(
     SCOREBENCH_SUITE=os.path.abspath(f"{OUT}/suite.yaml"),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]),
-    OMP_NUM_THREADS="1",
 )
 
 
 onstart:
+    if workflow.local_exec and PLAN.suite.device != "cpu":  # a cluster's nodes have what they have, and say so
+        asked = f"from scorebench.engine.device import prepare; prepare({PLAN.suite.device!r})"
+        answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
+        if answer.returncode:
+            sys.exit(f"scorebench: {SUITE}: {answer.stderr.strip().splitlines()[-1].partition(': ')[2]}")
     os.makedirs(OUT, exist_ok=True)
-    shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
+    if not (os.path.exists(f"{OUT}/suite.yaml") and os.path.samefile(SUITE, f"{OUT}/suite.yaml")):
+        shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
     progress.MINUTES.update({job.jobid: minutes(PLAN, *named(job)) for job in jobs})
     total = sum(progress.MINUTES.values()) / workflow.cores
@@ -49,7 +60,7 @@ onstart:
 
 
 onsuccess:
-    if os.path.exists(f"{OUT}/manifest.json"):  # not after one figure or claim on a fresh clone
+    if any(job.rule.name == "tables" for job in workflow.dag.jobs):  # not after one claim, nor where older tables lie
         shell("python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")
 
 

@@ -1,6 +1,7 @@
-"""The command line: `scorebench list | compare | claims | stage | summary | verify | readme`."""
+"""The command line: `scorebench list | compare | claims | stage | summary | retry | verify | readme`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ import typer
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
+from scorebench.suite.again import forget
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
@@ -22,7 +24,13 @@ Root = Annotated[Path, typer.Option("--results", help="The folder that holds eve
 
 
 def main() -> None:
-    """Run the command line; wrong input is one line a mistake and exit code 2, never a traceback."""
+    """Run the command line; wrong input is one line a mistake and exit code 2, never a traceback.
+
+    On one thread, since sums on several have other last bits; what a terminal cannot show is a question mark.
+    """
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         app()
     except InputError as error:
@@ -42,14 +50,17 @@ def list_methods(kind: Annotated[str, typer.Argument(help=f"One of {', '.join(re
     if as_json:
         print(json.dumps([_described(e) for e in entries], indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
 
-    table = Table("kind", "name", "options (default)", "what it is", box=None, header_style="bold", pad_edge=False)
+    from scorebench.commands.console import console_for
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("kind", "name", "options (default)", "what it is"):
+        table.add_column(head, overflow="fold", no_wrap=head == "name")
     for e in entries:
         options = ", ".join(f"{k}" if o.default is registry.REQUIRED else f"{k}={o.default}" for k, o in e.options.items())
         table.add_row(e.kind, e.name, options, e.error or e.summary)
-    Console().print(table)
+    console_for().print(table)
 
 
 def _described(e: registry.Entry) -> dict[str, object]:
@@ -171,6 +182,13 @@ def summary(
     from scorebench.report.summary import show
 
     show(folder, since, cores)
+
+
+@app.command()
+def retry(folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")]) -> None:
+    """Remove what the jobs that failed or ran out of time wrote, and what rests on it: the next run does them again."""
+    jobs = forget(Plan(load(folder / "suite.yaml")), folder)
+    print("\n".join([*(f"removed: {stage} {job}" for stage, job in jobs), f"{len(jobs)} to do again"]))
 
 
 @app.command()

@@ -16,6 +16,10 @@ MINUTES: dict[int, float] = {}
 """What each job should take, by its number; the Snakefile says it before the first one starts."""
 
 
+NOTHING = "every result is up to date"
+"""Why there is nothing to do; the Snakefile says otherwise where jobs have failed."""
+
+
 class LogHandler(LogHandlerBase):
     """Snakemake's events to the terminal."""
 
@@ -62,7 +66,7 @@ class LogHandler(LogHandlerBase):
         elif record.levelno >= logging.WARNING and record.getMessage():
             self.console.print(record.getMessage(), markup=False)
         elif record.getMessage().startswith("Nothing to be done"):
-            self.console.print("nothing to do: every result is up to date")
+            self.console.print(f"nothing to do: {NOTHING}", markup=False, soft_wrap=True)
 
     def _start(self, total: int) -> None:
         self.started = self.shown_at = time.monotonic()

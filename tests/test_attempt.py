@@ -3,13 +3,20 @@
 import signal
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from scorebench import stages
 from scorebench.core.errors import NotApplicable
-from scorebench.core.schema import OK, Ended, Status
+from scorebench.core.schema import OK, Ended, Status, Verdict
 from scorebench.engine import attempt as module
 from scorebench.engine.attempt import attempt
+from scorebench.store.results import Results
+from scorebench.suite.again import lost
+from scorebench.suite.jobs import STAGES
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 
 LATE = (None, Ended(Status.TIMEOUT))
 
@@ -85,3 +92,34 @@ def test_three_thousand_races() -> None:
     size = int(10_000 * 1e-3 / (time.perf_counter() - started))
     ends = Counter(attempt(lambda: sum(range(size)), time.monotonic() - 1)[1].status for _ in range(3_000))
     assert set(ends) <= {Status.OK, Status.TIMEOUT} and sum(ends.values()) == 3_000
+
+
+HURRIED = """
+name: hurried
+seed: 1
+job_minutes: 0.0005
+metrics: [fisher_divergence, "mmd:fraction=0.2", rhat, acceptance]
+claims: [wiener-increment]
+experiments:
+  - target: gaussian
+    seeds: 2
+    training: {size: 500, batch: 32, steps: [5000], learning_rate: 1e-2}
+    sources: {quadratic: [sliced]}
+    exact: {samplers: [ula, mala], step_sizes: [0.05, 0.5], chains: 4096, budgets: [20, 5000]}
+    trained: {samplers: [ula], step_sizes: [0.05, 0.5], chains: 16, budgets: [20, 60]}
+"""
+
+
+def test_a_suite_without_time(tmp_path: Path) -> None:
+    """Three hundredths of a second a job: every row and the claim say `timeout`, the tables and the page are made."""
+    (tmp_path / "suite.yaml").write_text(HURRIED, encoding="utf-8")
+    plan = Plan(load(tmp_path / "suite.yaml"))
+    for stage in STAGES:
+        for job in plan.jobs(stage):
+            stages.run(stage, plan, job, tmp_path)
+    results = Results(tmp_path / "hurried", plan)
+    assert set(results.metrics["status"]) <= {"timeout", "ok"} and (results.metrics["status"] == "timeout").mean() > 0.5
+    (claim,) = results.claims
+    assert claim.verdict == Verdict.FAILED and claim.reason == "timeout"
+    assert ("train", "gaussian/quadratic/sliced") in lost(plan, tmp_path / "hurried")
+    assert "timeout" in (tmp_path / "hurried/index.html").read_text(encoding="utf-8")

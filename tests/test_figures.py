@@ -23,6 +23,7 @@ from scorebench.engine.maps import maps as maps_of
 from scorebench.figures.base import lines, mark_lost, style
 from scorebench.report.choosing import is_ok
 from scorebench.report.statistics import t_interval
+from scorebench.stages import figure
 from scorebench.stages.record import record
 from scorebench.store import artifacts, provenance
 from scorebench.store.results import Results
@@ -284,7 +285,7 @@ def test_a_users_settings_change_no_figure(run: Results) -> None:
     """The same bytes, PNG and PDF; afterwards the user's settings are as they were."""
 
     def drawn() -> list[bytes]:
-        stages.run("figure", "loss_comparison", run.plan, run.folder.parent)
+        figure.run(run.plan, "loss_comparison", run.folder)
         return [(run.folder / f"figures/loss_comparison.{ending}").read_bytes() for ending in ("png", "pdf")]
 
     usual = drawn()

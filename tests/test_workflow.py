@@ -25,6 +25,7 @@ from scorebench.suite.reading import load
 ROOT = Path(__file__).parent.parent
 SMOKE, ARTICLE = "workflows/suites/smoke.yaml", "workflows/suites/article.yaml"
 OUT = "results/smoke"
+PLUGIN = "snakemake_logger_plugin_scorebench"
 STAGES = ("train", "sample", "measure", "sensitivity", "claim", "tables", "figure", "page")
 BROKEN = {"no_import": "import nothing_of_this_name\n", "no_syntax": "def no_syntax(:\n"}
 
@@ -45,7 +46,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in ("Snakefile", "workflows", "profiles", "scorebench", "requirements.lock", "pyproject.toml"):
+        for name in ("Snakefile", "workflows", "profiles", "scorebench", PLUGIN, "requirements.lock", "pyproject.toml"):
             source = ROOT / name
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(source, folder / name, ignore=ignore) if source.is_dir() else shutil.copy(source, folder / name)

@@ -51,7 +51,7 @@ TABLES = (
 def page(plan: Plan, folder: Path) -> str:
     """The page as HTML."""
     results = Results(folder, plan)
-    template = Path(__file__).with_name("page.html.j2").read_text()
+    template = Path(__file__).with_name("page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = lambda x: "" if math.isnan(x) else f"{x:.4g}"
     claims = results.claims

@@ -24,7 +24,7 @@ def write_readme(folder: Path, readme: Path) -> None:
         "times": _times(folder.parent),
         "tables": _tables(results, figures),
     }
-    text = readme.read_text()
+    text = readme.read_text(encoding="utf-8")
     for name, content in parts.items():
         before, mark, rest = text.partition(f"<!-- run: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
@@ -37,7 +37,7 @@ def write_readme(folder: Path, readme: Path) -> None:
 def _times(root: Path) -> str:
     lines = ["| what | jobs | time | compute of cores x wall | peak memory a job |", "|---|---|---|---|---|"]
     for path in sorted(root.glob("*/run.json")):
-        run = json.loads(path.read_text())
+        run = json.loads(path.read_text(encoding="utf-8"))
         seconds = run["wall_seconds"]
         time = f"{seconds / 60:.1f} min" if seconds > 90 else f"{seconds:.0f} s"
         cost = f"{run['compute_share']:.2f} | {run['peak_memory_mb']:.0f} MB"

@@ -10,13 +10,18 @@ from scorebench.report.recommendations import recommendations
 from scorebench.report.troubles import divergences, troubles
 from scorebench.store import artifacts
 from scorebench.store.results import Results
+from scorebench.suite.again import lost, told
+from scorebench.suite.jobs import STAGES, timing
 
 
 def show(folder: Path, since: float, cores: int) -> None:
     """Print it; keep in run.json what a whole run cost."""
     results = Results(folder)
-    lines = [f"{r.target}, {r.what}: {r.choice}; {r.evidence}; {r.standing(1)}" for r in recommendations(results)]
+    lines = [f"{results.older}; this is of the run before"] if results.older else []
+    lines += [f"{r.target}, {r.what}: {r.choice}; {r.evidence}; {r.standing(1)}" for r in recommendations(results)]
     lines += _verdicts(results.claims) + troubles(results)
+    if jobs := lost(results.plan, folder):
+        lines.append(told(len(jobs), folder))
     if diverged := divergences(results):
         lines.append(f"diverged: {len(diverged)} combinations of target, source and sampler at some of their steps (the page lists them)")
     cost = _cost(results, since, cores)
@@ -43,7 +48,8 @@ def _verdicts(claims: list[ClaimResult]) -> list[str]:
 
 def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
     """What the run cost, if all of its jobs ran since then; None after a partial run."""
-    entries = [json.loads(path.read_text()) for path in (results.folder / "timings").rglob("*.json")]
+    records = (results.folder / timing(stage, job) for stage in STAGES for job in results.plan.jobs(stage))
+    entries = [json.loads(path.read_text(encoding="utf-8")) for path in records if path.exists()]
     if not since or any(entry["started"] < since for entry in entries):
         return None
     wall = max(entry["ended"] for entry in entries) - since

@@ -12,6 +12,7 @@ from scipy import stats
 from scorebench.claims.base import ALPHA as CLAIM_ALPHA
 from scorebench.claims.base import BUDGET
 from scorebench.core import schema
+from scorebench.core.errors import InputError
 from scorebench.core.schema import ClaimResult, Quantity
 from scorebench.report.agreement import ALPHA, CELL, cells, chosen_alike, compare, matrix
 from scorebench.store import artifacts
@@ -62,19 +63,26 @@ def write_reference(folder: Path) -> Path:
     from PIL import Image
 
     results, out = Results(folder), _reference(folder)
-    artifacts.write_gzip(out / "cells.csv.gz", schema.CELLS.to_csv(cells(results.metrics)))
-    for path in [*(folder / "tables").glob("*.csv"), *(folder / "claims").glob("*.json"), folder / "manifest.json"]:
-        target = out / path.relative_to(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    _current(results)
+    content, claims = schema.CELLS.to_csv(cells(results.metrics)), results.claims
+    shutil.rmtree(out, ignore_errors=True)  # what the suite no longer asks for goes
+    artifacts.write_gzip(out / "cells.csv.gz", content)
+    for name in [*(f"tables/{table}.csv" for table in schema.TABLES), *(f"claims/{claim.id}.json" for claim in claims), "manifest.json"]:
+        artifacts.write_bytes(out / name, (folder / name).read_bytes())
     took = timings(folder, results.plan, STAGES)[["stage", "job", "seconds"]].drop_duplicates()
     took.to_csv(out / "timings.csv", index=False, float_format="%.1f")
-    for path in (folder / "figures").glob("*.png"):
-        with Image.open(path) as image:
+    for figure in results.plan.suite.figures:
+        with Image.open(folder / "figures" / f"{figure}.png") as image:
             small = image.convert("RGB").resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS).quantize(64)
             (out / "figures").mkdir(exist_ok=True)
-            small.save(out / "figures" / path.name, optimize=True)
+            small.save(out / "figures" / f"{figure}.png", optimize=True)
     return out
+
+
+def _current(results: Results) -> None:
+    """Raises InputError where there is no run, or where its tables are older than its suite."""
+    if results.older:
+        raise InputError(f"{results.older}; run the suite again")
 
 
 def _reference(folder: Path) -> Path:
@@ -84,6 +92,7 @@ def _reference(folder: Path) -> Path:
 def show(folder: Path) -> bool:
     """Print how a run compares with the committed reference; True if it agrees, or if there is none."""
     results, reference = Results(folder), _reference(folder)
+    _current(results)
     stored = reference / "cells.csv.gz"
     if not stored.exists():
         print(f"verify: there is no reference for the suite {folder.name!r}: nothing to compare")
@@ -96,7 +105,9 @@ def show(folder: Path) -> bool:
         results.table("learning_rates"),
     )
     comparison = compare(old, new)
-    was = [schema.claim_result(json.loads(path.read_text()), path) for path in sorted((reference / "claims").glob("*.json"))]
+    was = [
+        schema.claim_result(json.loads(path.read_text(encoding="utf-8")), path) for path in sorted((reference / "claims").glob("*.json"))
+    ]
     agree, total, lines = claims(was, results.claims)
     off = comparison.cells[~comparison.cells["agrees"]].sort_values("p")
     means = comparison.cells[["reference", "fresh"]].fillna(np.inf)  # where every seed diverged there is none

@@ -24,7 +24,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
     with record(folder, "sample", job) as entry:
         trainings = {train.id: trained.read(folder / f"train/{train.id}.npz") for train in its.sources}
         runs, costs = sample(its, plan.suite.seed, deadline(plan.suite.job_minutes), trainings)
-        samples.write(folder / f"sample/{job}.npz", runs)
+        samples.write(folder / f"sample/{job}.npz", str(its.target), str(its.sampler), runs)
         entry["sources"] = [cost._asdict() for cost in costs]
         failures = [run.ended for run, _ in runs if run.status in (Status.FAILED, Status.TIMEOUT)]
         entry |= (failures or [OK])[0]._asdict()

@@ -25,11 +25,8 @@ def run(plan: Plan, job: str, folder: Path) -> None:
     """Write metrics.csv, timings.csv, tables/ and manifest.json."""
     with record(folder, "tables", job):
         rows = _collected(plan, folder, "measure", schema.METRICS)
-        claims = [
-            schema.claim_result(json.loads((folder / path).read_text()), path)
-            for path in plan.inputs("tables")
-            if path.startswith("claims/")
-        ]
+        tested = {f"claims/{claim}.json": (folder / f"claims/{claim}.json").read_bytes() for claim in plan.suite.claims}
+        claims = [schema.claim_result(json.loads(content), path) for path, content in tested.items()]
         trainings = [(train, trained.read(folder / f"train/{train.id}.npz")[0]) for train in plan.trains.values()]
         metrics = parse_all("metric", plan.suite.metrics)
         chosen = at_best_steps(rows, metrics)
@@ -50,7 +47,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         files["timings.csv"] = schema.TIMINGS.to_csv(provenance.timings(folder, plan))
         for name, content in files.items():
             artifacts.write_bytes(folder / name, content)
-        checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        checksums = {name: hashlib.sha256(content).hexdigest() for name, content in (files | tested).items()}
         artifacts.write_json(folder / "manifest.json", provenance.manifest(plan) | {"sha256": checksums})
 
 

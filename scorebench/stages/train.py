@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
@@ -26,10 +28,10 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         entry |= ended._asdict()
         losses = tuple(map(str, its.losses))
         outcome = trained.Training(losses, training.steps, *ended)
-        if done is None:
-            trained.write(folder / f"train/{job}.npz", outcome, [])
-        else:
+        parameters: Sequence[Mapping[str, Any]] = []
+        if done is not None:
             fitted, rates, values = done
             each = fitted.seconds_per_step / (its.experiment.seeds * len(losses))
             entry["sources"] = [{"model": str(its.model), "loss": loss, "seconds_per_gradient": each} for loss in losses]
-            trained.write(folder / f"train/{job}.npz", trained.Training(losses, training.steps, *ended, rates, values), fitted.parameters)
+            outcome, parameters = replace(outcome, rates=rates, sweep=values), fitted.parameters
+        trained.write(folder / f"train/{job}.npz", str(its.target), str(its.model), outcome, parameters)

@@ -24,7 +24,7 @@ def timings(folder: Path, plan: Plan, stages: Sequence[str] = COMPUTING) -> pd.D
     rows = []
     for path in (folder / timing(stage, job) for stage in stages for job in sorted(plan.jobs(stage))):
         if path.exists():
-            entry = json.loads(path.read_text())
+            entry = json.loads(path.read_text(encoding="utf-8"))
             common = {name: entry.get(name) for name in ("stage", "job", "seconds", "peak_memory_mb")}
             rows += [common | source for source in entry.get("sources") or [{}]]
     return TIMINGS.frame(rows)
@@ -45,7 +45,7 @@ def manifest(plan: Plan) -> dict[str, Any]:
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, encoding="utf-8", timeout=10)
     except OSError:
         return ""
     return done.stdout.strip()
@@ -53,7 +53,7 @@ def _git(*arguments: str) -> str:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

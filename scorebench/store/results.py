@@ -18,6 +18,7 @@ from scorebench.store import artifacts, samples
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import as_suite
+from scorebench.suite.reading import load as load_suite
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Results:
         """The run's facts: suite, versions, commit, checksums. Raises InputError if there is none."""
         path = self.folder / "manifest.json"
         try:
-            return json.loads(path.read_text())
+            return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             known = [p.parent.name for p in self.folder.parent.glob("*/manifest.json")]
             raise InputError(unknown(f"{path} does not exist: results", self.folder.name, known)) from None
@@ -43,6 +44,17 @@ class Results:
     def plan(self) -> Plan:
         """The jobs of the suite as it was run."""
         return self.given or Plan(as_suite(self.manifest["suite"]))
+
+    @property
+    def older(self) -> str:
+        """That the folder's suite, that of the last run, is another than that of its tables; "" where it is not."""
+        asked = as_suite(self.manifest["suite"])
+        try:
+            last = load_suite(self.folder / "suite.yaml")
+        except InputError:
+            return ""  # by hand, stage by stage, or read by another version
+        other = [key for key in type(last).model_fields if getattr(last, key) != getattr(asked, key)]
+        return f"{self.folder}: the tables are older than suite.yaml ({', '.join(other)})" if other else ""
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -60,13 +72,16 @@ class Results:
 
     @cached_property
     def claims(self) -> list[ClaimResult]:
-        """The claims' results, in the suite's order."""
+        """The claims' results, in the suite's order, as the tables have them."""
+        for claim in self.plan.suite.claims:
+            if f"claims/{claim}.json" in self.manifest["sha256"]:
+                self._checked(f"claims/{claim}.json")
         return [self.claim(claim) for claim in self.plan.suite.claims]
 
     def claim(self, name: str) -> ClaimResult:
         """One claim's result. Raises InputError if the run has none."""
         path = self._there(f"claims/{name}.json")
-        return schema.claim_result(json.loads(path.read_text()), path)
+        return schema.claim_result(json.loads(path.read_text(encoding="utf-8")), path)
 
     def picture(self, claim: str) -> dict[str, np.ndarray]:
         """What a claim's `picture` saved. Raises NotApplicable if it could not."""

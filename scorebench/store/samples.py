@@ -38,10 +38,10 @@ Arrays = dict[str, Any]
 """samples (snapshot, seed, cell, chain, d), trace (seed, cell, trace chain, draw, d), acceptance and acceptance_sd (seed, cell)."""
 
 
-def write(path: Path, runs: Sequence[tuple[SourceRun, Arrays]]) -> None:
-    """Write the runs of a job; arrays are empty where one did not end well."""
+def write(path: Path, target: str, sampler: str, runs: Sequence[tuple[SourceRun, Arrays]]) -> None:
+    """Write the runs of a job, with its specs in full; arrays are empty where one did not end well."""
     arrays = {f"{number}/{name}": array for number, (_, its) in enumerate(runs) for name, array in its.items()}
-    artifacts.write_arrays(path, arrays, {"runs": [asdict(run) for run, _ in runs]})
+    artifacts.write_arrays(path, arrays, {"target": target, "sampler": sampler, "runs": [asdict(run) for run, _ in runs]})
 
 
 def read(path: Path) -> Iterator[tuple[SourceRun, Arrays]]:

@@ -37,10 +37,10 @@ Checkpoint = dict[str, Any]
 """Parameters by name, each (level, seed, ...)."""
 
 
-def write(path: Path, training: Training, checkpoints: Sequence[Mapping[str, Any]]) -> None:
-    """Write a training; checkpoints are none where it did not end well."""
+def write(path: Path, target: str, model: str, training: Training, checkpoints: Sequence[Mapping[str, Any]]) -> None:
+    """Write a training, with its specs in full; checkpoints are none where it did not end well."""
     arrays = {f"{number}/{name}": array for number, checkpoint in enumerate(checkpoints) for name, array in checkpoint.items()}
-    artifacts.write_arrays(path, arrays, asdict(training))
+    artifacts.write_arrays(path, arrays, {"target": target, "model": model} | asdict(training))
 
 
 def read(path: Path) -> tuple[Training, list[dict[str, np.ndarray]]]:

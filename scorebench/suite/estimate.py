@@ -21,7 +21,7 @@ def minutes(plan: Plan, stage: str, *jobs: str) -> float:
 @cache
 def _measured(suite: str) -> dict[tuple[str, str], float]:
     path = Path("results", "reference", suite, "timings.csv")
-    rows = csv.DictReader(path.read_text().splitlines()) if path.exists() else ()
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines()) if path.exists() else ()
     return {(row["stage"], row["job"]): float(row["seconds"]) for row in rows}
 
 

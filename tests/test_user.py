@@ -1,0 +1,153 @@
+"""Nothing of a user's machine changes a result; what has changed since is not told as new; what failed can be tried again.
+
+In a copy of the repository, driven as a user drives it, by a suite that takes seconds.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_workflow import Copy
+
+SUITE = """
+name: tiny
+seed: 1
+metrics: [fisher_divergence, "mmd:fraction=0.2", rhat, acceptance]
+claims: [wiener-increment, energy-classifier]
+figures: [loss_comparison]
+experiments:
+  - target: gaussian
+    seeds: 2
+    training: {size: 500, batch: 32, steps: [50], learning_rate: 1e-2}
+    sources: {quadratic: [sliced]}
+    exact: {samplers: [ula], step_sizes: [0.05, 0.5], chains: 16, budgets: [20, 60]}
+    trained: {samplers: [ula], step_sizes: [0.05, 0.5], chains: 16, budgets: [20, 60]}
+"""
+OUT = "results/tiny"
+
+
+def machine(home: Path) -> dict[str, str]:
+    """Another user's: ASCII, another clock, a narrow terminal, a matplotlibrc, two threads."""
+    rc = home / ".config/matplotlib/matplotlibrc"
+    rc.parent.mkdir(parents=True)
+    rc.write_text("text.usetex: True\nfont.size: 20\n", encoding="utf-8")
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Tokyo", "COLUMNS": "40"}
+    return locale | {"HOME": str(home), "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+
+
+def run(copy: Copy, *arguments: str, suite: str = "tiny.yaml", **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", suite]
+    whole = {k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"} | {"PYTHONPATH": str(copy.folder)} | environment
+    return subprocess.run(
+        command,
+        cwd=copy.folder,
+        env=whole,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=600,
+        umask=0o077 if environment else -1,
+    )
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Copy]:
+    """The suite, run here and on another user's machine."""
+    made = []
+    for name in ("mine", "theirs"):
+        copy = Copy(tmp_path_factory.mktemp(name))
+        (copy.folder / "tiny.yaml").write_text(SUITE, encoding="utf-8")
+        done = run(copy, **(machine(tmp_path_factory.mktemp("home")) if name == "theirs" else {}))
+        assert done.returncode == 0, done.stderr
+        copy.first = done.stderr
+        made.append(copy)
+    return made
+
+
+@pytest.fixture
+def copy(copies: list[Copy]) -> Copy:
+    return copies[0]
+
+
+def test_another_machine_gives_the_same_files(copies: list[Copy]) -> None:
+    """Byte for byte, the page and the figures, too; but for what says when and how long."""
+    clocks = {"timings.csv", "manifest.json", "run.json"}
+    files = [
+        {
+            path.relative_to(copy.folder / OUT).as_posix(): copy.digest(path)
+            for path in (copy.folder / OUT).rglob("*")
+            if path.is_file() and path.relative_to(copy.folder / OUT).parts[0] not in {"timings", "logs", "benchmarks", *clocks}
+        }
+        for copy in copies
+    ]
+    assert files[0] == files[1] and {"index.html", "figures/loss_comparison.pdf", "metrics.csv"} <= set(files[0])
+    page = (copies[1].folder / OUT / "index.html").read_text(encoding="utf-8")
+    assert "σ" in page and "Ã" not in page
+
+
+def test_one_judging_seed_is_told_in_words(copies: list[Copy]) -> None:
+    for copy in copies:
+        assert "one seed judges: no interval, no test" in copy.first and "nan" not in copy.first
+    tables = [path.read_text(encoding="utf-8") for path in (copies[0].folder / OUT / "tables").iterdir()]
+    assert not any("nan" in text.replace("nanosecond", "") for text in tables)
+
+
+def test_a_runs_own_record_runs_again(copy: Copy) -> None:
+    done = run(copy, suite=f"{OUT}/suite.yaml")
+    assert done.returncode == 0 and "nothing to do: every result is up to date" in done.stderr
+    (copy.folder / OUT / "index.html").unlink()
+    done = run(copy, suite=f"{OUT}/suite.yaml")
+    assert done.returncode == 0 and (copy.folder / OUT / "index.html").exists(), done.stderr
+
+
+def test_what_failed_is_told_and_tried_again_when_asked(copy: Copy) -> None:
+    """That there is nothing to do is not all that is said; after `retry` the job is done again with what rests on it, and nothing else: the same bytes."""
+    record = copy.folder / OUT / "timings/sample/gaussian/ula.json"
+    kept, before = record.read_bytes(), copy.digest(f"{OUT}/metrics.csv")
+    times = record.stat()
+    record.write_text(json.dumps(json.loads(kept) | {"status": "failed", "reason": "KeyError: x"}), encoding="utf-8")
+    os.utime(record, ns=(times.st_atime_ns, times.st_mtime_ns))
+    done = run(copy)
+    assert "nothing to do: 1 job failed or ran out of time; `scorebench retry results/tiny`" in done.stderr
+    forgotten = copy.run(sys.executable, "-m", "scorebench", "retry", OUT)
+    assert forgotten.stdout == "removed: sample gaussian/ula\n1 to do again\n"
+    left = [path.as_posix() for path in (copy.folder / OUT).rglob("*.npz")]
+    assert left and all("/train/" in path or "/claims/" in path for path in left)
+    done = run(copy)
+    assert done.returncode == 0 and json.loads(record.read_text(encoding="utf-8"))["status"] == "ok", done.stderr
+    assert copy.digest(f"{OUT}/metrics.csv") == before and "tiny: 5 jobs" in done.stderr
+
+
+def test_what_a_suite_no_longer_asks_for_is_not_in_its_reference(copy: Copy) -> None:
+    smaller = SUITE.replace("claims: [wiener-increment, energy-classifier]", "claims: [energy-classifier]").replace(
+        "figures: [loss_comparison]", "figures: []"
+    )
+    reference = copy.folder / "results/reference/tiny"
+    (copy.folder / "tiny.yaml").write_text(SUITE, encoding="utf-8")
+    assert run(copy).returncode == 0
+    assert copy.run(sys.executable, "-m", "scorebench", "verify", "--write", OUT).returncode == 0
+    assert (reference / "claims/wiener-increment.json").exists() and (reference / "figures/loss_comparison.png").exists()
+    (copy.folder / "tiny.yaml").write_text(smaller, encoding="utf-8")
+    done = run(copy)
+    assert done.returncode == 0 and "1 claim: 1 " in done.stderr and (copy.folder / OUT / "claims/wiener-increment.json").exists()
+    assert "wiener" not in (copy.folder / OUT / "index.html").read_text(encoding="utf-8")
+    assert copy.run(sys.executable, "-m", "scorebench", "verify", "--write", OUT).returncode == 0
+    assert {p.name for p in reference.rglob("*.json")} == {"energy-classifier.json", "manifest.json"} and not [*reference.rglob("*.png")]
+    shutil.rmtree(copy.folder / "results/reference")
+
+
+def test_another_seed_is_not_told_with_old_numbers(copy: Copy) -> None:
+    """After a part of a run there is no summary; by hand it says what it is of; there is nothing to verify."""
+    (copy.folder / "tiny.yaml").write_text(SUITE.replace("seed: 1", "seed: 2"), encoding="utf-8")
+    done = run(copy, "--until", "sample")
+    assert done.returncode == 0 and "gaussian" not in done.stderr.lower() and "page:" not in done.stderr, done.stderr
+    summary = copy.run(sys.executable, "-m", "scorebench", "summary", OUT)
+    assert summary.stdout.startswith(f"{OUT}: the tables are older than suite.yaml (seed); this is of the run before")
+    for arguments in (["verify", OUT], ["verify", "--write", OUT]):
+        done = copy.run(sys.executable, "-m", "scorebench", *arguments)
+        assert done.returncode == 2 and "older than suite.yaml (seed); run the suite again" in done.stderr
+    assert not (copy.folder / "results/reference").exists()
