@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_workflow import Copy
+import torch
+from test_workflow import ROOT, Copy
 
 SUITE = """
 name: tiny
@@ -86,7 +87,7 @@ def test_another_machine_gives_the_same_files(copies: list[Copy]) -> None:
     ]
     assert files[0] == files[1] and {"index.html", "figures/loss_comparison.pdf", "metrics.csv"} <= set(files[0])
     page = (copies[1].folder / OUT / "index.html").read_text(encoding="utf-8")
-    assert "σ" in page and "Ã" not in page
+    assert "κ" in page and "Ã" not in page
 
 
 def test_one_judging_seed_is_told_in_words(copies: list[Copy]) -> None:
@@ -146,8 +147,28 @@ def test_another_seed_is_not_told_with_old_numbers(copy: Copy) -> None:
     done = run(copy, "--until", "sample")
     assert done.returncode == 0 and "gaussian" not in done.stderr.lower() and "page:" not in done.stderr, done.stderr
     summary = copy.run(sys.executable, "-m", "scorebench", "summary", OUT)
-    assert summary.stdout.startswith(f"{OUT}: the tables are older than suite.yaml (seed); this is of the run before")
+    assert summary.stdout.startswith(f"{OUT}: the tables are older than suite.yaml (seed")
     for arguments in (["verify", OUT], ["verify", "--write", OUT]):
         done = copy.run(sys.executable, "-m", "scorebench", *arguments)
-        assert done.returncode == 2 and "older than suite.yaml (seed); run the suite again" in done.stderr
+        assert done.returncode == 2 and "older than suite.yaml (seed" in done.stderr
     assert not (copy.folder / "results/reference").exists()
+
+
+def test_make_refuses_a_suite_of_another_name(tmp_path: Path) -> None:
+    """Its results would lie elsewhere than the page that is told."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("requirements.lock", "pyproject.toml", ".venv/bin/python", ".venv/installed", "workflows/suites/mine.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("name: other # not mine\n", encoding="utf-8")
+    done = subprocess.run(["make", "reproduce", "SUITE=mine"], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert done.returncode == 2 and "must say 'name: mine'" in done.stderr and "page:" not in done.stdout
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a device")
+def test_a_device_that_is_not_there_is_told_before_any_job(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
+    (copy.folder / "tiny.yaml").write_text(SUITE.replace("seed: 1", "seed: 1\ndevice: cuda"), encoding="utf-8")
+    done = run(copy)
+    lines = [line for line in done.stderr.splitlines() if "profile" not in line]
+    assert done.returncode != 0 and len(lines) == 1 and "device = 'cuda': this machine has none" in lines[0]
+    assert not (copy.folder / "results").exists()
