@@ -10,7 +10,6 @@ import typer
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
-from scorebench.suite.again import forget
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
@@ -187,6 +186,8 @@ def summary(
 @app.command()
 def retry(folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")]) -> None:
     """Remove what the jobs that failed or ran out of time wrote, and what rests on it: the next run does them again."""
+    from scorebench.suite.again import forget
+
     jobs = forget(Plan(load(folder / "suite.yaml")), folder)
     print("\n".join([*(f"removed: {stage} {job}" for stage, job in jobs), f"{len(jobs)} to do again"]))
 

@@ -382,7 +382,7 @@ def test_the_reason_of_a_failure_is_told(tmp_path: Path) -> None:
         for seed, why in enumerate(("", "", ", twice"))
     ]
     (line,) = troubles(invented(tmp_path, rows))
-    assert "3 failed (mmd is not finite; and 1 other reasons), of 3 values; see " in line
+    assert "3 failed (mmd is not finite; and 1 more), of 3 values; see " in line
 
 
 def test_a_value_that_is_not_a_number_does_not_lead() -> None:

@@ -14,6 +14,11 @@ import pytest
 import torch
 from test_workflow import ROOT, Copy
 
+import scorebench
+from scorebench.core.spec import parse
+from scorebench.store import artifacts
+from scorebench.store.results import Results
+
 SUITE = """
 name: tiny
 seed: 1
@@ -172,3 +177,67 @@ def test_a_device_that_is_not_there_is_told_before_any_job(tmp_path: Path) -> No
     lines = [line for line in done.stderr.splitlines() if "profile" not in line]
     assert done.returncode != 0 and len(lines) == 1 and "device = 'cuda': this machine has none" in lines[0]
     assert not (copy.folder / "results").exists()
+
+
+LOSS = """'''A control: zero everywhere, so that the model stays where it was drawn.'''
+
+from scorebench.models.base import score
+
+LABEL, REFERENCE, NEEDS = "no training", "control", set()
+
+
+def draws(x, target, generator):
+    return x.new_zeros(len(x), 0)
+
+
+def {name}(model, x, draws):
+    return 0.0 * score(model, x).square().sum(-1)
+
+
+def fixed_point(target):
+    return target
+"""
+ODD = ("null", "nan", "na")
+LADDER = "|".join(f"{10 * 0.8377**level:.4g}" for level in range(40))
+
+
+def test_odd_and_long_names_run(tmp_path: Path) -> None:
+    """Losses that are called as a reader of CSV calls what is missing, and forty noise levels: every row is there, the spec in full in the file."""
+    copy = Copy(tmp_path)
+    for name in ODD:
+        (tmp_path / f"scorebench/losses/{name}.py").write_text(LOSS.format(name=name), encoding="utf-8")
+    ladder, annealed = f"denoising_ladder:sigmas={LADDER}", f"annealed:sigmas={LADDER},steps=2"
+    suite = SUITE.replace("[sliced]}", f"[sliced, {', '.join(map(repr, ODD))}], noise_conditional_energy: ['{ladder}']}}")
+    suite = suite.replace("trained: {samplers: [ula]", f"trained: {{samplers: [ula, '{annealed}']").replace("[20, 60]}", "[20, 80]}")
+    suite = suite.replace("claims: [wiener-increment, energy-classifier]", "claims: []").replace("[loss_comparison]", "[]")
+    (tmp_path / "tiny.yaml").write_text(suite.replace("steps: [50]", "steps: [5]"), encoding="utf-8")
+    done = copy.run(sys.executable, "-c", EVERY_STAGE, "tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    rows = scorebench.load(tmp_path / OUT)
+    assert set(rows["loss"]) == {"", "sliced", *ODD, ladder} and set(rows["sampler"]) == {"", "ula", annealed}
+    assert (rows.loc[rows["loss"].isin(ODD) & (rows["metric"] == "fisher_divergence"), "status"] == "ok").all()
+    for kind, text in (("loss", ladder), ("sampler", annealed)):
+        (path,) = (p for p in (tmp_path / OUT).rglob("*.npz") if p.stem == parse(kind, text).slug)
+        assert len(path.name.encode()) < 130
+        assert text in json.dumps(artifacts.read_arrays(path)[1])
+    losses = Results(tmp_path / OUT).table("losses")
+    assert set(ODD) < set(losses["loss"]) and losses["mean"].notna().any()
+    for ending in ("md", "tex"):
+        text = (tmp_path / OUT / f"tables/losses.{ending}").read_text(encoding="utf-8")
+        assert all(f" {name} " in text for name in ODD)
+    page = (tmp_path / OUT / "index.html").read_text(encoding="utf-8")
+    assert all(f"quadratic · {name}" in page for name in ODD)
+
+
+EVERY_STAGE = """
+import sys
+from pathlib import Path
+from scorebench import stages
+from scorebench.suite.jobs import STAGES
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
+plan = Plan(load(sys.argv[1]))
+for stage in STAGES:
+    for job in plan.jobs(stage):
+        stages.run(stage, plan, job, Path("results"))
+"""

@@ -51,9 +51,9 @@ def _bad(results: Results, statuses: Collection[Status], log: Callable[[pd.DataF
 
 
 def _reason(rows: pd.DataFrame, status: object) -> str:
-    """In parentheses, the first reason of a status, and how many others there are."""
+    """In parentheses, the first reason of a status, and how many more there are."""
     reasons = rows.loc[(rows["status"] == status) & (rows["reason"] != ""), "reason"].unique()
-    more = f"; and {len(reasons) - 1} other reasons" if len(reasons) > 1 else ""
+    more = f"; and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     return f" ({reasons[0]}{more})" if len(reasons) else ""
 
 
