@@ -187,8 +187,8 @@ def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
     broken = claim(verdict=Verdict.FAILED, reason="timeout").as_json() | {"id": "step-size-bias"}
     for path, plain in (
         ("claims/step-size-bias.json", broken),
-        ("timings/figure/claims_overview.json", {"status": "failed: KeyError: x"}),
-        ("timings/figure/bias_against_step_size.json", {"status": "ok"}),
+        ("timings/figure/claims_overview.json", {"status": "failed", "reason": "KeyError: x"}),
+        ("timings/figure/bias_against_step_size.json", {"status": "ok", "reason": ""}),
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(json.dumps(plain))

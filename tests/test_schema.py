@@ -58,7 +58,14 @@ HOSTILE = [
 TEXT = st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\0"), max_size=8)
 REAL = st.floats(allow_nan=True, allow_infinity=True)
 WHOLE = st.none() | st.integers(-(2**53), 2**53)
-DRAWN = {"text": TEXT, "whole": WHOLE, "real": REAL, "flag": st.booleans(), "status": st.sampled_from([str(s) for s in Status])}
+DRAWN = {
+    "text": TEXT,
+    "whole": WHOLE,
+    "real": REAL,
+    "flag": st.booleans(),
+    "verdict": st.sampled_from([str(v) for v in Verdict]),
+    "status": st.sampled_from([str(s) for s in Status]),
+}
 
 
 def cell(column: str, kind: str) -> st.SearchStrategy:
@@ -116,7 +123,7 @@ def test_texts_stay_as_they_are(name: str) -> None:
 
 def rows_of(table: Table) -> list[dict[str, object]]:
     """Two rows that differ."""
-    plain = {"text": "a", "whole": 1, "real": 0.5, "flag": True, "status": "ok"}
+    plain = {"text": "a", "whole": 1, "real": 0.5, "flag": True, "status": "ok", "verdict": "refuted"}
     row = {name: plain[kind] for name, kind in table.columns.items()} | ({"reason": ""} if "status" in table.columns else {})
     return [row, row | {table.key[0]: "b"}]
 
