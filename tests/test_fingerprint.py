@@ -153,10 +153,9 @@ def test_a_label_changes_what_shows_it_and_its_own_samples(changed: Callable[...
     jobs = changed(ARTICLE, lambda text: text.replace('LABEL = "', 'LABEL = "New '), "samplers/prior.py")
     own = {(stage, job) for stage, job in of_stages(ARTICLE, "sample") if job.endswith("/prior")}
     plan = Plan(load(ARTICLE))
-    showing = {
-        ("figure", name) for name in plan.jobs("figure") if "manifest.json" in plan.inputs("figure", name)
-    }  # others are of claims alone
-    assert {job for job in jobs if job[0] != "claim"} == own | showing | {("tables", ""), ("page", "")}
+    showing = {("figure", figure) for figure in plan.suite.figures if "manifest.json" in plan.inputs("figure", figure)}
+    shown = own | showing | of_stages(ARTICLE, "tables", "page")
+    assert {job for job in jobs if job[0] in ("train", "sample", "measure", "tables", "figure", "page")} == shown
 
 
 # What importing a module runs, as Python tells.

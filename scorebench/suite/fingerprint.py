@@ -66,7 +66,7 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
     else:
         settings = [suite.model_dump_json(), _shown(plan.methods)]
     if stage == "page":
-        settings.append([(_ordered(spec.entry.facts), spec.entry.doc) for spec in plan.methods])
+        settings.append([(_ordered(spec.entry.facts), spec.entry.doc if spec.kind == "claim" else "") for spec in plan.methods])
     return Basis(settings, [f"scorebench.stages.{stage}", *(spec.entry.module for spec in methods)])
 
 
