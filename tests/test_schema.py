@@ -58,7 +58,14 @@ HOSTILE = [
 TEXT = st.sampled_from(HOSTILE) | st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\0"), max_size=8)
 REAL = st.floats(allow_nan=True, allow_infinity=True)
 WHOLE = st.none() | st.integers(-(2**53), 2**53)
-DRAWN = {"text": TEXT, "whole": WHOLE, "real": REAL, "flag": st.booleans(), "status": st.sampled_from([str(s) for s in Status])}
+DRAWN = {
+    "text": TEXT,
+    "whole": WHOLE,
+    "real": REAL,
+    "flag": st.booleans(),
+    "verdict": st.sampled_from([str(v) for v in Verdict]),
+    "status": st.sampled_from([str(s) for s in Status]),
+}
 
 
 def cell(column: str, kind: str) -> st.SearchStrategy:

@@ -1,6 +1,6 @@
 """A configured metric, ready to be called under the net."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ class Metric:
         return self.evaluate(run, target, reference if self.facts.get("ABOUT") == "source" else reference())
 
 
-def metrics_of(specs: tuple[str, ...], about: str) -> list[Metric]:
+def metrics_of(specs: Iterable[str], about: str) -> list[Metric]:
     """The metrics about a "source" or a "sampler", imported."""
     metrics = [Metric(spec) for spec in parse_all("metric", specs) if spec.entry.facts.get("ABOUT", "sampler") == about]
     preload(*(metric.spec for metric in metrics))

@@ -21,7 +21,7 @@ NO_FAULT, FLOOR = "no_fault", 3
 
 
 def sensitivity(target: Target, metrics: Sequence[Metric], chains: int, repeats: int, master: int) -> list[dict[str, Any]]:
-    """A row a metric with a floor and fault: alarms of repeats, their share with its exact 95 % interval (Clopper and Pearson 1934).
+    """A row a metric (of those that have a floor) and fault: alarms of repeats, their share with its exact 95 % interval (Clopper and Pearson 1934).
 
     Raises NotApplicable for a target without modes, which the faults are about.
     """
@@ -31,14 +31,13 @@ def sensitivity(target: Target, metrics: Sequence[Metric], chains: int, repeats:
     def sets(make: Callable[[int, torch.Generator], Tensor], use: str, number: int) -> Tensor:
         return make(number * chains, rng.generator(master, "metric_sensitivity", use)).unflatten(0, (number, chains))
 
-    floored = [metric for metric in metrics if metric.facts.get("FLOOR")]
     exact, more = sets(target.sample, "exact", repeats), sets(target.sample, "more", FLOOR * repeats)
     floor = sets(target.sample, "floor", FLOOR * repeats)
-    limits = [np.quantile(_values(metric, floor, more, target), 0.95) for metric in floored]
+    limits = [np.quantile(_values(metric, floor, more, target), 0.95) for metric in metrics]
     rows = []
     for fault, make in ({NO_FAULT: target.sample} | {name: partial(put, target) for name, put in FAULTS.items()}).items():
         faulty = sets(make, fault, repeats)
-        for metric, limit in zip(floored, limits, strict=True):
+        for metric, limit in zip(metrics, limits, strict=True):
             alarms = int((_values(metric, faulty, exact, target) > limit).sum())
             interval = binomtest(alarms, repeats).proportion_ci()
             counts = {"chains": chains, "repeats": repeats, "alarms": alarms, "share": alarms / repeats}

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scorebench.core.schema import SENSITIVITY
-from scorebench.core.spec import parse
+from scorebench.core.spec import parse, parse_all
 from scorebench.engine.attempt import attempt, deadline
 from scorebench.engine.device import prepare
 from scorebench.engine.metric import metrics_of
 from scorebench.engine.sensitivity import sensitivity
 from scorebench.stages.record import record
 from scorebench.store import artifacts
+from scorebench.suite.jobs import floored
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
@@ -24,7 +25,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
     suite, asked = plan.suite, plan.suite.sensitivity
     assert asked is not None
     target = parse("target", asked.target)
-    metrics = metrics_of(suite.metrics, "sampler")
+    metrics = metrics_of(map(str, floored(parse_all("metric", suite.metrics))), "sampler")
     with record(folder, "sensitivity", job) as entry:
         rows, ended = attempt(
             lambda: sensitivity(target.build(), metrics, asked.chains, asked.repeats, suite.seed), deadline(suite.job_minutes)

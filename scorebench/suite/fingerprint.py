@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from scorebench.core import registry
 from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.suite.jobs import floored
 from scorebench.suite.plan import Plan
 
 COMMAND_LINE = ("__init__.py", "__main__.py", "cli.py", "suite/config.py", "suite/mistakes.py", "suite/plan.py", "suite/reading.py")
@@ -52,9 +53,9 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         settings = [*shared, suite.name, measure.experiment, metrics, suite.snapshots]
         methods = [measure.target, *metrics, *(spec for train in measure.sources for spec in (train.model, train.loss))]
     elif stage == "sensitivity":
-        floored = [m for m in parse_all("metric", suite.metrics) if m.entry.facts.get("FLOOR") and m.entry.facts.get("ABOUT") != "source"]
-        settings = [*shared, suite.sensitivity, floored]
-        methods = [parse("target", suite.sensitivity.target), *floored] if suite.sensitivity else []
+        metrics = floored(parse_all("metric", suite.metrics))
+        settings = [*shared, suite.sensitivity, metrics]
+        methods = [parse("target", suite.sensitivity.target), *metrics] if suite.sensitivity else []
     elif stage == "claim":
         settings = shared
         methods = [parse("claim", job), *_used(parse("claim", job))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,11 @@ OF_SNAPSHOTS = {("run", "samples"), ("source", "score"), ("target", "modes"), ("
 def timing(stage: str, job: str) -> str:
     """Where a job's record of what it cost lies, in the suite's folder."""
     return f"timings/{stage}/{job or stage}.json"
+
+
+def floored(metrics: Iterable[Spec]) -> list[Spec]:
+    """The metrics of samples that have a floor: those that can see a planted fault."""
+    return [metric for metric in metrics if metric.entry.facts.get("FLOOR") and metric.entry.facts.get("ABOUT", "sampler") == "sampler"]
 
 
 def level(loss: Spec) -> float | None:

@@ -44,4 +44,4 @@ def draw(results: Results) -> Figure:
 def _percent(above: float) -> str:
     if not np.isfinite(above):
         return "diverged"
-    return "≫" if above > 1_000 else f"+{above:.0f} %" if above >= 10 else f"+{above:.1g} %" if above >= 0.1 else "< 0.1 %"
+    return "≫" if above > 1_000 else f"+{above:.0f} %" if above >= 1 else f"+{above:.1f} %" if above >= 0.1 else "< 0.1 %"
