@@ -76,13 +76,14 @@ def cell(column: str, kind: str) -> st.SearchStrategy:
 def frames(draw: st.DrawFn, table: Table) -> pd.DataFrame:
     """A table of a few rows with nothing but what its columns allow; the rows differ in their keys, and one that is ok has a value."""
     rows = draw(st.lists(st.fixed_dictionaries({name: cell(name, kind) for name, kind in table.columns.items()}), max_size=4))
-    kept = {}
+    kept: dict[object, dict[str, object]] = {}
     for row in rows:
         if row.get("status") == "ok" and math.isnan(row["value"]):
             row["value"] = 0.5
         if "reason" in table.columns and "status" in table.columns and row["status"] == "ok":
             row["reason"] = ""
-        kept[tuple("nan" if isinstance(v, float) and math.isnan(v) else v for v in (row[k] for k in table.key))] = row
+        key = tuple("nan" if isinstance(v, float) and math.isnan(v) else v for v in (row[k] for k in table.key))
+        kept[key or len(kept)] = row
     return table.frame(list(kept.values()))
 
 
@@ -125,7 +126,7 @@ def rows_of(table: Table) -> list[dict[str, object]]:
     """Two rows that differ."""
     plain = {"text": "a", "whole": 1, "real": 0.5, "flag": True, "status": "ok", "verdict": "refuted"}
     row = {name: plain[kind] for name, kind in table.columns.items()} | ({"reason": ""} if "status" in table.columns else {})
-    return [row, row | {table.key[0]: "b"}]
+    return [row, row | {next(name for name, kind in table.columns.items() if kind == "text"): "b"}]
 
 
 def read(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -146,9 +147,10 @@ def test_another_table_is_refused(name: str) -> None:
     bad = {
         "one too many": good.assign(more="1"),
         "out of place": good[good.columns[::-1]],
-        "a row twice": pd.concat([good, good.iloc[:1]]),
         "no text": good.iloc[:0, :0],
     }
+    if table.key:
+        bad["a row twice"] = pd.concat([good, good.iloc[:1]])
     bad |= {f"no {column}": good.drop(columns=column) for column in good.columns}
     bad |= {f"{column} = x": good.assign(**{column: "x"}) for column in good.columns if table.columns[column] not in ("text",)}
     bad |= {f"{column} = 1.5": good.assign(**{column: "1.5"}) for column in good.columns if table.columns[column] in ("whole", "flag")}
