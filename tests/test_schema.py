@@ -126,7 +126,7 @@ def rows_of(table: Table) -> list[dict[str, object]]:
     """Two rows that differ."""
     plain = {"text": "a", "whole": 1, "real": 0.5, "flag": True, "status": "ok", "verdict": "refuted"}
     row = {name: plain[kind] for name, kind in table.columns.items()} | ({"reason": ""} if "status" in table.columns else {})
-    return [row, row | {next(name for name, kind in table.columns.items() if kind == "text"): "b"}]
+    return [row, row | {next(name for name in table.key or table.columns if table.columns[name] == "text"): "b"}]
 
 
 def read(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
