@@ -43,7 +43,7 @@ class LogHandler(LogHandlerBase):
             stage = record.rule_name.replace("_", " ", 1)  # type: ignore[attr-defined]
             self.names[record.jobid] = f"{stage} {job}".strip()  # type: ignore[attr-defined]
             if self.common_settings.dryrun:
-                self.console.print(f"would run {self.names[record.jobid]}")  # type: ignore[attr-defined]
+                self.console.print(f"would run {self.names[record.jobid]}", soft_wrap=True)  # type: ignore[attr-defined]
             self._show()
         elif event == LogEvent.JOB_STARTED:
             jobs: Any = record.jobs  # type: ignore[attr-defined]
