@@ -9,6 +9,7 @@ Both are read from the syntax tree, so nothing is imported until it is used: a b
 
 import ast
 import importlib
+import math
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,12 +49,12 @@ class Option:
     def check(self, value: object) -> object:
         """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
         if not self.annotation.startswith("Literal"):  # whose words are words
-            value = None if value == "null" and "None" in self.annotation else _NO_NUMBERS.get(str(value), value)
+            value = _NO_NUMBERS[value] if isinstance(value, str) and value in _NO_NUMBERS else value
         return TypeAdapter(_type(self.annotation)).validate_python(value, strict=True)
 
 
-_NO_NUMBERS = {text: float(text) for text in ("nan", "inf", "-inf")}
-"""To be told as such."""
+_NO_NUMBERS = {"null": None, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+"""Where a number is wanted: what may be wanted instead, and what is told as such."""
 
 
 def _type(annotation: str) -> Any:
