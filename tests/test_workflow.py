@@ -313,18 +313,20 @@ def test_a_file_that_is_not_named_is_caught(edited: Copy) -> None:
     assert undeclared(Plan(load(ROOT / SMOKE)), "figure", ["bias_against_step_size"], record) == ["timings.csv"]
 
 
-CHEAP = 1.6
+CHEAPEST = 9
 """Seconds in the reference run: the claims that are run here."""
 
 
 def test_claims_and_their_figures_rest_on_what_they_say(tmp_path: Path) -> None:
-    """The article's cheap claims, and the figures that need no others, in a process a stage: what each imports that those before it did not is its own."""
+    """The article's cheapest claims and figure of claims, in a process a stage: what each imports that those before it did not is its own."""
     plan, suite = Plan(load(ROOT / ARTICLE)), str(ROOT / ARTICLE)
     took = pd.read_csv(ROOT / "results/reference/article/timings.csv").set_index(["stage", "job"])["seconds"]
-    claims = [claim for claim in plan.jobs("claim") if took.get(("claim", claim), CHEAP) < CHEAP]
+    needs = {figure: plan.claims_of_figure(figure) for figure in plan.jobs("figure")}
+    cheapest = min((figure for figure in needs if needs[figure]), key=lambda figure: sum(took["claim", claim] for claim in needs[figure]))
+    claims = list(dict.fromkeys([*took["claim"].nsmallest(CHEAPEST).index, *needs[cheapest]]))
     made = {file for claim in claims for file in plan.outputs("claim", claim)}
-    figures = [figure for figure in plan.jobs("figure") if made.issuperset(plan.inputs("figure", figure))]
-    assert len(claims) >= 8 and figures
+    figures = [figure for figure in needs if made.issuperset(plan.inputs("figure", figure))]
+    assert cheapest in figures
     copied = Copy(tmp_path)
     for stage, jobs in (("claim", claims), ("figure", figures)):
         done = copied.stage(stage, *jobs, results="results", suite=suite)
