@@ -122,7 +122,7 @@ def test_metrics(spec, elsewhere):
     target = build("gaussian_mixture")
     x = 1.1 * target.sample(2 * 3 * 64, stream("x")).unflatten(0, (2, 3, 64))
     trace = target.sample(2 * 3 * 8 * 20, stream("trace")).unflatten(0, (2, 3, 8, 20))
-    run = Run(x, trace, x[..., 0, 0].sigmoid(), x[..., 1, 0].sigmoid(), 64, lambda x: -x, lambda x: -x.sum(-1), target)
+    run = Run(x, trace, x[..., 0, 0].sigmoid(), x[..., 1, 0].sigmoid(), 64, lambda x: -x, lambda x: -x.sum(-1), lambda: target)
     exact = target.sample(2 * 64, stream("exact")).unflatten(0, (2, 64))
     reference = exact if spec.entry.facts["ABOUT"] == "sampler" else lambda law: exact
     assert_same(lambda: tuple(registry.method("metric", spec.name)(run, target, reference, **spec.options)), elsewhere)
