@@ -30,6 +30,9 @@ VALUES = {
     "Real": POSITIVE | st.floats(allow_nan=False, allow_infinity=False),
     "Positive": POSITIVE,
     "NonNegative": POSITIVE | st.just(0.0),
+    "Scale": st.floats(1e-18, 1e18),
+    "Barrier": st.floats(1e-6, 1e6),
+    "Blur": st.floats(0.01, 1e6),
     "Share": st.floats(0, 1, exclude_min=True, exclude_max=True),
     "Count": st.integers(1, 10**20),
     "Falling": st.lists(POSITIVE, min_size=2, max_size=4, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
@@ -46,10 +49,14 @@ def values(option: registry.Option) -> st.SearchStrategy[Any]:
 
 @st.composite
 def specs(draw: st.DrawFn, kind: str) -> Spec:
-    """A method with some of its options, those at their defaults left out."""
+    """A method with some of its options, those at their defaults left out, and those that do nothing."""
     name = draw(st.sampled_from(registry.names(kind)))
-    options = registry.entry(kind, name).options
+    entry = registry.entry(kind, name)
+    options = entry.options
     asked = {key: draw(values(option)) for key, option in options.items() if option.default is registry.REQUIRED or draw(st.booleans())}
+    for key, at in entry.facts.get("IGNORED", {}).items():
+        if all(asked.get(k) == v for k, v in at.items()):
+            asked.pop(key, None)
     return Spec(kind, name, tuple((key, value) for key, value in asked.items() if value != options[key].default))
 
 

@@ -1,6 +1,6 @@
 """A change of origin or of unit: what should not change does not, what has a unit scales with it. Over every target, metric and sampler of scores.
 
-Laws, samples and exact draws are moved by 1e3 and 1e4 and stretched by 1e-3, 1e3 and 1e9 (a step as the square). To 1e-3 and what the rounding of
+Laws, samples and exact draws are moved by 1e3 and 1e4 and stretched by 1e-6, 1e-3, 1e3 and 1e9 (a step as the square). To 1e-3 and what the rounding of
 positions to float32 implies: moved points are multiples of 2^-9 before and after, so that a metric sees the same differences.
 """
 
@@ -11,6 +11,7 @@ import torch
 from conftest import cached, over
 
 from scorebench.core.errors import NotApplicable
+from scorebench.core.schema import Status
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.attempt import deadline
 from scorebench.engine.loop import grid, run
@@ -21,7 +22,7 @@ from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
 from scorebench.targets.lib.mixture import mixture
 from scorebench.testing.examples import examples, stream
 
-MOVES = [(1.0, 1e3), (1.0, 1e4), (1e-3, 0.0), (1e3, 0.0), (1e9, 0.0)]
+MOVES = [(1.0, 1e3), (1.0, 1e4), (1e-3, 0.0), (1e3, 0.0), (1e9, 0.0), (1e-6, 0.0)]
 """Scale and shift."""
 POWERS = {"ksd": -3, "within_mode_sliced_w2": 1, "fisher_divergence": -2, "fisher_divergence_sampled": -2, "hyvarinen_score": -2}
 """The unit of a metric as a power of a length; the others have none."""
@@ -98,6 +99,7 @@ def test_metrics(metric, target, scale, shift):
     (here, ended), (away, also) = (measured(Metric(metric), build(target), *move, grid=shift) for move in ((1.0, 0.0), (scale, shift)))
     assert ended == also
     if here is None:
+        assert ended.status == Status.NOT_APPLICABLE
         return
     assert here.value.isfinite().all()
     unit = scale ** POWERS.get(metric.name, 0)
@@ -181,3 +183,19 @@ def test_second_moment_far_from_the_origin(place, variance):
         metric = Metric(parse("metric", name))
         value, error = metric.evaluate(Run(samples=x), law, x[0])
         assert 0 < float(error) < 0.005 and abs(float(value)) < 4.5 * float(error) + 1e-3
+
+
+@pytest.mark.parametrize(("metric", "power"), [("within_mode_sliced_w2", 1), ("c2st", 0)])
+@pytest.mark.parametrize("std", [5e-4, 5e-2])
+def test_narrow_modes_far_apart(metric, power, std):
+    """The same standard normal numbers about modes 4 apart, one in ten moved half a width: the distance between the modes does not matter."""
+    means = torch.tensor([[2.0, 0.0], [-2.0, 0.0]])
+    z, y = (torch.randn(1, 256, 2, generator=stream("narrow", name)).clamp(-3, 3) for name in "zy")
+    z = z + 0.5 * (torch.arange(256) % 10 == 0)[:, None]
+
+    def value(std: float) -> float:
+        law = mixture(torch.ones(2), means, torch.full((2, 2), std**2))
+        chains, exact = (means.repeat(128, 1) + std * points for points in (z, y))
+        return float(Metric(parse("metric", metric)).evaluate(Run(samples=chains[:, None], chains=256), law, exact).value) / std**power
+
+    assert value(std) == pytest.approx(value(0.5), rel=1e-4)
