@@ -13,6 +13,8 @@ import ot
 import pytest
 import torch
 from conftest import cached, over
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from scorebench.core import registry, rng
@@ -598,7 +600,21 @@ def test_mean_error_is_the_norm():
     x = target.sample(500, stream("mean")).double()
     moved = x - x.mean(0) + torch.tensor([0.3, 0.0, 0.4])
     found = call("mean_error", Run(samples=moved[None, None]), target, None)
-    assert float(found.value) == pytest.approx(0.5 / float(target.reference.var(0).sum()) ** 0.5, rel=1e-5)
+    assert float(found.value) == pytest.approx(0.5 / 3**0.5, rel=1e-5)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(weight=st.floats(-6, -0.01).map(lambda e: 10**e), radius=st.floats(-3, 3).map(lambda e: 10**e))
+def test_moments_of_unequal_modes(weight, radius):
+    """The units of both moments are the law's own at any weight: of a mode of one in a million, 10,000 draws may show none."""
+    target = parse("target", f"gaussian_mixture:weight={weight!r},radius={radius!r},std={radius / 100!r}").build()
+    mean = torch.tensor([radius * (2 * weight - 1), 0.0], dtype=torch.float64)
+    variance = 4 * weight * (1 - weight) * radius**2 + 2 * (radius / 100) ** 2
+    x = target.sample(200, stream("unequal")).double()
+    gap = x.mean(0) - mean
+    found = {name: float(call(name, Run(samples=x[None, None]), target, None).value) for name in ("mean_error", "second_moment_bias")}
+    assert found["mean_error"] == pytest.approx(float(gap.norm()) / variance**0.5, rel=1e-3)
+    assert found["second_moment_bias"] == pytest.approx(float((x - mean).square().sum(-1).mean()) / variance - 1, rel=1e-3, abs=1e-5)
 
 
 def test_fisher_divergence_where_the_chains_are():

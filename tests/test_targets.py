@@ -402,8 +402,7 @@ def test_the_noised_well(barrier):
         wanted = torch.tensor([noised_well(float(v), barrier, float(sigma)) for v in x[:, 0]]).double()
         log_z = float(law.truths["log_normalizer"].value)
         torch.testing.assert_close(log_p, wanted[:, 0] - log_z, rtol=1e-9, atol=1e-7)
-        unit = min(1 / float(sigma), (8 * barrier) ** 0.5)
-        torch.testing.assert_close(s[:, 0], wanted[:, 1], rtol=1e-7, atol=1e-7 * unit)
+        torch.testing.assert_close(s[:, 0], wanted[:, 1], rtol=1e-7, atol=1e-7 * min(1 / float(sigma), (8 * barrier) ** 0.5))
         rounded = noised.score(x.float()).double()
         torch.testing.assert_close(rounded, noised.score(x.float().double()), rtol=1e-5, atol=0)
 
@@ -516,3 +515,42 @@ def test_modes_that_float32_does_not_resolve_are_refused():
     assert parse("target", "gaussian_mixture:radius=20000,std=0.05").build().dim == 2
     with pytest.raises(InputError, match="std=0.01 is below what float32 resolves at radius=20000"):
         parse("target", "gaussian_mixture:radius=20000,std=0.01").build()
+
+
+SCALES = st.floats(-18, 18).map(lambda e: 10**e)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(dim=st.integers(2, 20), variance=SCALES, condition=SCALES)
+def test_the_gaussian_over_its_range(dim, variance, condition):
+    """The variances that the docstring names, in draws and density, with numbers of float32 at every scale that is allowed."""
+    target = parse("target", f"gaussian:dim={dim},variance={variance!r},condition={condition!r}").build()
+    wanted = variance * condition ** torch.linspace(0, 1, dim, dtype=torch.float64)
+    x = target.sample(2_000, stream("range"))
+    z = x.double() / wanted.sqrt()
+    assert_mean(z.square(), 1.0, 40)
+    exact = -0.5 * z.square().sum(-1) - 0.5 * (2 * math.pi * wanted).log().sum()
+    torch.testing.assert_close(target.log_prob(x).double(), exact, rtol=1e-5, atol=1e-3)  # variances are float32: 1e-7 each
+    torch.testing.assert_close(target.score(x).double() * wanted.sqrt(), -z, rtol=1e-5, atol=1e-12)
+    assert target.prior.sample(10, stream("prior")).isfinite().all()
+    assert target.variance == pytest.approx(float(wanted.sum()), rel=1e-5)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(components=st.integers(1, 64), radius=SCALES, ratio=st.floats(-6, 6), share=st.floats(1e-6, 1, exclude_max=True))
+def test_the_mixture_over_its_range(components, radius, ratio, share):
+    """Density and score in float32 against the sum written out in float64 at the same points, from far and narrow to near and wide modes."""
+    std = min(max(radius * 10**ratio * (1 + 1e-9), 1e-18), 1e18)
+    if std < 1e-6 * radius:
+        return
+    given = f"components={components},radius={radius!r},std={std!r}" + (f",weight={share!r}" if components > 1 else "")
+    target = parse("target", f"gaussian_mixture:{given}").build()
+    x = target.sample(200, stream("range"))
+    first = share if components > 1 else 1.0
+    weights = torch.tensor([first] + [(1 - first) / max(components - 1, 1)] * (components - 1), dtype=torch.float64)
+    u = (x.double()[:, None] - target.modes.double()) / std
+    joint = weights.log() - 0.5 * u.square().sum(-1) - 2 * math.log(std) - math.log(2 * math.pi)
+    torch.testing.assert_close(target.log_prob(x).double(), joint.logsumexp(-1), rtol=1e-5, atol=1e-4)
+    exact = -(joint.softmax(-1)[..., None] * u).sum(1)
+    assert float(((target.score(x).double() * std - exact).norm(dim=-1) / (1 + exact.norm(dim=-1))).max()) < 1e-4
+    assert target.prior.sample(10, stream("prior")).isfinite().all()

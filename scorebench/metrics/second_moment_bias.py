@@ -22,7 +22,6 @@ SEES = {"wide_modes", "strays"}
 
 def second_moment_bias(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell)."""
-    truth = float(target.truths["variance"].value) if "variance" in target.truths else target.spread**2
     x = run.samples.double() - target.mean.to(run.samples.device)
-    value, error = mean_over_points(x.square().sum(-1) / truth)
+    value, error = mean_over_points(x.square().sum(-1) / target.variance)
     return Estimate(value - 1, error)

@@ -1,6 +1,7 @@
 """What a target is: something with exact draws and, where they are known, an exact log density, score and relatives.
 
-A target's file defines a function of keyword-only options that returns one (`TargetFactory`), and says LABEL and REFERENCE.
+A target's file defines a function of keyword-only options that returns one (`TargetFactory`), and says LABEL and REFERENCE. In
+IGNORED it says which option does nothing at which value of others, as {"condition": {"dim": 1}}: given there, it is refused.
 """
 
 import math
@@ -85,8 +86,13 @@ class Target:
         return self.truths["mean"].value.double() if "mean" in self.truths else self.reference.double().mean(0)
 
     @cached_property
+    def variance(self) -> float:
+        """E|x - mean|^2 where the target knows it, that of `reference` elsewhere."""
+        return float(self.truths["variance"].value) if "variance" in self.truths else self.spread**2
+
+    @cached_property
     def spread(self) -> float:
-        """The root of E|x - E x|^2, from `reference`."""
+        """The root of E|x - mean|^2 as `reference` has it: a length to measure others by."""
         return float(self.reference.double().var(0).sum().sqrt())
 
     @cached_property

@@ -8,9 +8,9 @@ are 350 or more to a well's width: exact to 1e-7 in probability and the rounding
 Perturbed: p * N(0, sigma^2 I), with 1/T = 1 and y = m + u, m >= 0 the minimum of phi(y) = V(y) + (y - x)^2 / (2 sigma^2) for x >= 0,
 
 p_sigma(x) = exp(-phi(m)) / (Z sqrt(2 pi) sigma) int_0^inf exp(-u^2 (b (u + 2 m)^2 + c)) (1 + exp(-2 x y/sigma^2)) dy,   c = 2 b (m^2 - 1) + 1/(2 sigma^2)
-grad log p_sigma(x) = - E[V'(y) tanh(x y/sigma^2) | x]
+grad log p_sigma(x) = - E[V'(y) tanh(x y/sigma^2) | x] = (E[y tanh(x y/sigma^2) | x] - x) / sigma^2
 
-(p is even, so that the half line is enough, and V is of fourth order, so that the expansion about m ends). There is one hump, which 40 intervals of the
+(p is even, so that the half line is enough, and V is of fourth order, so that the expansion about m ends). There is one hump, which 32 intervals of the
 trapezoid rule cover for any x, sigma and b: exact to 1e-9, in float64 whatever the type of x.
 """
 
@@ -29,7 +29,7 @@ REFERENCE = "Kramers (1940); quadrature"
 EXAMPLES = ("double_well", "double_well:dim=2,barrier=3")
 
 NODES = 10_001
-INTERVALS, NEWTON, DEPTH = 40, 30, 40
+INTERVALS, NEWTON, DEPTH = 32, 12, 40
 """Of the noised law: intervals, steps to the minimum, and how far below the peak the integrand is left out, in nats."""
 
 
@@ -140,7 +140,7 @@ class _Noised:
         slope = _slope(self.m, height) + (self.m - x.abs()) / sigma**2
         half = torch.where(steps == 0, 0.5, 1.0)
         self.weights = half * (-u.square() * (height * (u + 2 * self.m).square() + stiff) - slope * u).exp()
-        self.mirrored = -2 * x.abs() * self.y / sigma**2
+        self.mirror = (-2 * x.abs() * self.y / sigma**2).exp()
 
     def _minimum(self, x: Tensor) -> Tensor:
         """The root m >= 0 of a (m^3 - m) + m - x, a = 4 b sigma^2, convex there: Newton's method falls to it from above."""
@@ -152,11 +152,14 @@ class _Noised:
 
     def log_integral(self) -> Tensor:
         """Log of int exp(-phi), (n,)."""
-        total = (self.weights * (1 + self.mirrored.exp())).sum(-1) * ((self.left + self.right) / INTERVALS)[..., 0]
+        total = (self.weights * (1 + self.mirror)).sum(-1) * ((self.left + self.right) / INTERVALS)[..., 0]
         peak = self.height * ((self.m - 1) * (self.m + 1)).square() + 0.5 * ((self.m - self.x.abs()) / self.sigma).square()
         return total.log() - peak[..., 0]
 
     def score(self) -> Tensor:
-        """(n, 1)."""
-        slopes = (self.weights * _slope(self.y, self.height) * -self.mirrored.expm1()).sum(-1, keepdim=True)
-        return -self.x.sign() * slopes / (self.weights * (1 + self.mirrored.exp())).sum(-1, keepdim=True)
+        """(n, 1), of its two forms the one whose terms do not cancel: the slope of V where the noise is narrower than the wells, and of the noise elsewhere."""
+        odd, even = self.weights * (1 - self.mirror), self.weights * (1 + self.mirror)
+        total = even.sum(-1, keepdim=True)
+        if 8 * self.height * self.sigma**2 < 1:
+            return -self.x.sign() * (odd * _slope(self.y, self.height)).sum(-1, keepdim=True) / total
+        return (self.x.sign() * (odd * self.y).sum(-1, keepdim=True) / total - self.x) / self.sigma**2
