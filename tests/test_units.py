@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import cached, over
 
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import Status
 from scorebench.core.spec import Spec, parse
@@ -199,3 +200,12 @@ def test_narrow_modes_far_apart(metric, power, std):
         return float(Metric(parse("metric", metric)).evaluate(Run(samples=chains[:, None], chains=256), law, exact).value) / std**power
 
     assert value(std) == pytest.approx(value(0.5), rel=1e-4)
+
+
+@pytest.mark.parametrize("place", [1e4, 1e7])
+def test_moments_of_claims(place):
+    """A variance far from the origin and its standard error are those of the same numbers about it; squares that cancel lose 1e-2 of it at 1e7."""
+    x = dyadic(torch.randn(5_000, generator=stream("moments"), dtype=torch.float64), 1)
+    away, here = variance(x + place), variance(x)
+    assert away.measured == pytest.approx(here.measured, rel=1e-9) and away.standard_error == pytest.approx(here.standard_error, rel=1e-9)
+    assert mean(x + place).standard_error == pytest.approx(mean(x).standard_error, rel=1e-9)
