@@ -33,6 +33,9 @@ VALUES = {
     "NonNegative": POSITIVE | st.just(0.0),
     "Share": st.floats(1e-6, 1 - 1e-6),
     "Count": st.integers(1, 10**9),
+    "Scale": st.floats(1e-18, 1e18),
+    "Barrier": st.floats(1e-6, 1e6),
+    "Blur": st.floats(0.01, 1e6),
     "Falling": st.lists(POSITIVE, min_size=2, max_size=4, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
     "None": st.none(),
 }
@@ -47,10 +50,14 @@ def values(option: registry.Option) -> st.SearchStrategy[Any]:
 
 @st.composite
 def specs(draw: st.DrawFn, kind: str) -> Spec:
-    """A method with some of its options, those at their defaults left out."""
+    """A method with some of its options, those at their defaults left out, and those that do nothing."""
     name = draw(st.sampled_from(registry.names(kind)))
-    options = registry.entry(kind, name).options
+    entry = registry.entry(kind, name)
+    options = entry.options
     asked = {key: draw(values(option)) for key, option in options.items() if option.default is registry.REQUIRED or draw(st.booleans())}
+    for key, at in entry.facts.get("IGNORED", {}).items():
+        if all(asked.get(k) == v for k, v in at.items()):
+            asked.pop(key, None)
     return Spec(kind, name, tuple((key, value) for key, value in asked.items() if value != options[key].default))
 
 

@@ -5,18 +5,24 @@ function that is off by .03 anywhere, chi-squared on 144 cells a density that is
 identity, with 100,000 draws, entries off by .04 to .2, largest where modes are far and narrow (all with power .99).
 """
 
+import contextlib
 import dataclasses
+import itertools
 import math
 
 import numpy as np
 import pytest
 import torch
 from conftest import cached, over
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from scorebench.core.errors import NotApplicable
+from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import Spec, parse
+from scorebench.targets import two_moons
 from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib import mixture as mixtures
+from scorebench.targets.lib.mixture import log_maximum, mixture
 from scorebench.testing.examples import examples, stream
 from scorebench.testing.lattice import Lattice
 from scorebench.testing.statistical import assert_cdf, assert_mean
@@ -54,9 +60,14 @@ def relative_of(spec: Spec, relative: str) -> Target | None:
         return None
 
 
+def extent(target: Target) -> float:
+    """The largest norm of 10,000 draws."""
+    return float(target.reference.norm(dim=-1).max())
+
+
 def lattice(target: Target, temperature: float = 1.0, sigma: float = 0.0) -> Lattice:
     """p^(1/T) on a square that holds all but 1e-7 of p^(1/T) convolved with N(0, sigma^2 I)."""
-    half_width = 1.4 * target.radius * math.sqrt(max(temperature, 1)) + 5 * sigma
+    half_width = 1.4 * extent(target) * math.sqrt(max(temperature, 1)) + 5 * sigma
     return Lattice(lambda x: target.log_prob(x) / temperature, target.dim, half_width, 401)
 
 
@@ -113,7 +124,7 @@ def test_density_integrates_to_one(spec):
         assert grid.total == pytest.approx(1, abs=3e-6)
     for temperature in (0.5, 2.0):
         law = target.tempered(temperature)
-        half_width = 1.4 * target.radius * math.sqrt(max(temperature, 1))
+        half_width = 1.4 * extent(target) * math.sqrt(max(temperature, 1))
         total = Lattice(law.log_prob, law.dim, half_width, 401).total
         assert law.normalised == (total == pytest.approx(1, abs=3e-6)), total
 
@@ -213,8 +224,9 @@ def test_draws_have_the_truths(spec, relative):
     """Closed-form truths of the target and of every relative that has them, against 100,000 draws."""
     its = relative_of(spec, relative)
     x = its.sample(100_000, stream("truths", spec)).double()
-    statistics = torch.cat([x, x.square().sum(-1, keepdim=True)], -1)
-    assert_mean(statistics, torch.cat([its.truths["mean"].value, its.truths["second_moment"].value[None]]), len(WITH_MOMENTS))
+    mean, variance = (its.truths[name].value.double() for name in ("mean", "variance"))
+    statistics = torch.cat([x, (x - mean).square().sum(-1, keepdim=True)], -1)
+    assert_mean(statistics, torch.cat([mean, variance[None]]), len(WITH_MOMENTS))
 
 
 @over("spec", "target", is_flat)
@@ -223,8 +235,8 @@ def test_truths_are_the_integrals(spec):
     for law in (build(spec), build(spec).perturbed(0.7)):
         grid = lattice(law)
         torch.testing.assert_close(law.truths["mean"].value.double(), grid.mean(grid.points), rtol=0, atol=1e-5)
-        second = grid.mean(grid.points.square().sum(-1))
-        torch.testing.assert_close(law.truths["second_moment"].value.double(), second, rtol=1e-5, atol=0)
+        variance = grid.mean((grid.points - law.mean).square().sum(-1))
+        torch.testing.assert_close(law.truths["variance"].value.double(), variance, rtol=1e-5, atol=0)
         assert math.log(grid.total) == pytest.approx(0, abs=3e-6)
 
 
@@ -252,7 +264,8 @@ def test_nearest_centre():
 def test_reference_and_radius():
     """Common to all that asks, whatever was drawn before."""
     target = parse("target", "gaussian_mixture").build()
-    assert target.reference.shape == (10_000, 2) and target.radius == float(target.reference.norm(dim=-1).max())
+    assert target.reference.shape == (10_000, 2)
+    assert target.radius == pytest.approx(float((target.reference.double() - target.truths["mean"].value).norm(dim=-1).max()), rel=1e-6)
     assert torch.equal(target.reference, parse("target", "gaussian_mixture").build().reference)
 
 
@@ -263,27 +276,23 @@ def test_tempering_far_below_one_ends():
     lattice(target, 0.125).assert_draws(x, 1)
 
 
-def log_bounds(spec: Spec) -> list[torch.Tensor]:
-    """The bounds of log p with which draws for T < 1 are rejected; none where draws are made otherwise."""
-    seen: list[torch.Tensor] = []
-    original = mixtures._log_bound
-
-    def spy(*arguments):
-        seen.append(original(*arguments))
-        return seen[-1]
-
+@over("spec", "target", lambda s: has_density(s) and build(s).dim <= 2)
+@pytest.mark.parametrize("tolerance", [1.0, 0.05])
+def test_bound_of_the_density(spec, tolerance):
+    """Above the density everywhere, else draws for T < 1 are cut; and close, else hardly one is accepted. The maximum by ascent from many draws."""
+    seen = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixtures, "_log_bound", spy)
-        build(spec).tempered(0.5)
-    return seen
-
-
-@over("spec", "target", lambda s: has_density(s) and bool(log_bounds(s)))
-def test_bound_of_the_density(spec):
-    """The rejection bound is above the density everywhere: else draws for T < 1 are cut."""
-    target, (bound,) = build(spec), log_bounds(spec)
-    points = torch.cat([target.sample(20_000, stream("bound", spec)), *([target.modes] if has_modes(spec) else [])])
-    assert float(target.log_prob(points).max()) <= float(bound) + 1e-6
+        patch.setattr(mixtures, "log_maximum", lambda *its: seen.append(log_maximum(*its[:-1], tolerance)) or seen[-1])
+        target = spec.build()
+        with contextlib.suppress(NotApplicable):
+            target.tempered(0.5).sample(10, stream("bound", spec))
+    for bound in seen:
+        x = target.sample(500, stream("bound", spec)).double()
+        for size in np.geomspace(0.1, 1e-3, 100):
+            s = target.score(x)
+            x = x + float(size) * s / s.norm(dim=-1, keepdim=True).clamp(min=1)
+        highest = float(target.log_prob(x).max())
+        assert highest <= bound + 1e-6 and bound <= highest + tolerance + 0.01
 
 
 # The digits, the one target without a density: its recipe.
@@ -365,11 +374,183 @@ def test_double_well_normaliser(barrier, temperature):
         assert float(law.truths["log_normalizer"].value) == pytest.approx(expected, abs=1e-9)
 
 
-def test_two_moons_are_the_convolved_arcs():
-    """At noise .1 the 64 nodes give the density of 2,000 to 1 part in 1,000 of its largest value; with 8 nodes an arc they would not."""
-    t = math.pi * (torch.arange(1_000, dtype=torch.float64) + 0.5) / 1_000
+def noised_well(x: float, barrier: float, sigma: float) -> tuple[float, float]:
+    """Log of int exp(-V(y)) N(x; y, sigma^2) dy and its slope, by the trapezoid rule on 400,001 nodes about every hump of the integrand."""
+    polynomial = np.polynomial.Polynomial([-x / sigma**2, 1 / sigma**2 - 4 * barrier, 0, 4 * barrier])
+    humps = [float(r.real) for r in polynomial.roots() if abs(r.imag) < 1e-6 * (1 + abs(r))]
+    near = sigma < 0.3 / math.sqrt(8 * barrier)  # there is one hump, no wider than the noise
+    reach = 15 * sigma if near else 4 + 2 * max(map(abs, humps)) + 4 / barrier**0.25
+    low, high = min(humps) - reach, max(humps) + reach
+    y = np.linspace(low, high, 400_001)
+    exponent = -barrier * ((y - 1) * (y + 1)) ** 2 - 0.5 * ((x - y) / sigma) ** 2
+    weights = np.exp(exponent - exponent.max())
+    slope = -(weights @ (4 * barrier * y * (y - 1) * (y + 1))) / weights.sum()
+    log_mass = exponent.max() + math.log(weights.sum() * (high - low) / 400_000)
+    return log_mass - math.log(sigma) - 0.5 * math.log(2 * math.pi), slope
+
+
+@pytest.mark.parametrize("barrier", [1e-3, 1.0, 3.0, 50.0, 1e4])
+def test_the_noised_well(barrier):
+    """The convolution to 1e-9 at any noise, where the law is and far from it; the gap between nodes of a mixture does not serve at little noise."""
+    for sigma in np.geomspace(1e-5, 1e2, 15):
+        law = parse("target", f"double_well:dim=1,barrier={barrier:g}").build()
+        noised = law.perturbed(float(sigma))
+        x = torch.cat(
+            [noised.sample(6, stream("noised", sigma)).double(), torch.tensor([[0.0], [1.0], [-1.0], [0.02], [3.0], [-30.0]]).double()]
+        )
+        log_p, s = noised.log_prob(x), noised.score(x)
+        wanted = torch.tensor([noised_well(float(v), barrier, float(sigma)) for v in x[:, 0]]).double()
+        log_z = float(law.truths["log_normalizer"].value)
+        torch.testing.assert_close(log_p, wanted[:, 0] - log_z, rtol=1e-9, atol=1e-7)
+        torch.testing.assert_close(s[:, 0], wanted[:, 1], rtol=1e-7, atol=1e-7 * min(1 / float(sigma), (8 * barrier) ** 0.5))
+        rounded = noised.score(x.float()).double()
+        torch.testing.assert_close(rounded, noised.score(x.float().double()), rtol=1e-5, atol=0)
+
+
+def test_little_noise_is_no_noise():
+    """As sigma goes to 0 the noised score is the target's, the gap falling as sigma^2, and both Fisher divergences are alike."""
+    for text in ("double_well", "double_well:dim=2,barrier=3"):
+        law = parse("target", text).build()
+        x = law.sample(2_000, stream("little")).double()
+        gap = [float((law.perturbed(s).score(x) - law.score(x)).square().sum(-1).mean().sqrt()) for s in (1e-2, 1e-3, 1e-4)]
+        assert gap[0] < 0.1
+        assert gap[1] == pytest.approx(gap[0] / 100, rel=0.05) and gap[2] == pytest.approx(gap[1] / 100, rel=0.05)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(barrier=st.floats(-6, 6).map(lambda e: 10**e), temperature=st.sampled_from([0.25, 1.0, 30.0]))
+def test_draws_of_the_well_at_any_barrier(barrier, temperature):
+    """1e-7 in probability: the draw at a level has that level, by quadrature between that draw and the wells' top; Z by the same quadrature."""
+    from scipy.integrate import quad
+
+    law = parse("target", f"double_well:dim=1,barrier={barrier!r}").build().tempered(temperature)
+    height, width = barrier / temperature, 1 / math.sqrt(8 * barrier / temperature)
+    reach = math.sqrt(60 / height)
+    low, high = math.sqrt(max(1 - reach, 0)), math.sqrt(1 + reach)
+    cuts = [low, *(c for c in (1 - 4 * width, 1.0, 1 + 4 * width) if low < c < high), high]
+
+    def mass(end: float) -> float:
+        ends = [*(c for c in cuts if c < end), end]
+        pieces = (
+            quad(lambda y: math.exp(-height * ((y - 1) * (y + 1)) ** 2), a, b, epsabs=0, epsrel=1e-12)[0]
+            for a, b in itertools.pairwise(ends)
+        )
+        return sum(pieces)
+
+    half = mass(high)
+    assert float(law.truths["log_normalizer"].value) == pytest.approx(math.log(2 * half), abs=1e-9)
+    u = torch.rand(20, generator=stream("levels"), dtype=torch.float64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "rand", lambda *_, **__: u)
+        x = law.sample(20, stream("levels"))[:, 0].double()
+    for level, point in zip(u.tolist(), x.tolist(), strict=True):
+        reached = 0.5 + 0.5 * math.copysign(mass(max(abs(point), low)) / half, point)
+        assert reached == pytest.approx(level, abs=2e-7 + 2**-24 / width)  # the rounding of x to float32, times a density below 1/width
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(noise=st.one_of(st.sampled_from([0.01, 0.1]), st.floats(-2, 6).map(lambda e: min(max(10**e, 0.01), 1e6))))
+def test_two_moons_are_the_convolved_arcs(noise):
+    """To 1 part in 1,000 of the largest density of a sum over nodes 40 to a width, at every noise that is allowed; with half of the nodes it is not."""
+    n = max(1_000, math.ceil(40 * math.pi / noise))
+    t = math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
     arcs = torch.cat([torch.stack([t.cos(), t.sin()], -1), torch.stack([1 - t.cos(), 0.5 - t.sin()], -1)])
-    x = parse("target", "two_moons").build().sample(500, stream("moons")).double()
-    expected = (-torch.cdist(x, arcs).square() / 0.02).exp().mean(-1) / (2 * math.pi * 0.01)
-    found = parse("target", "two_moons").build().log_prob(x).exp()
-    assert float((found - expected).abs().max() / expected.max()) < 1e-3
+    law = parse("target", f"two_moons:noise={noise!r}").build()
+    x = torch.cat([law.sample(150, stream("moons")).double(), arcs[:: len(arcs) // 50]])
+    expected = (-torch.cdist(x, arcs).square() / (2 * noise**2)).exp().mean(-1) / (2 * math.pi * noise**2)
+
+    def off(law: Target) -> float:
+        return float((law.log_prob(x).exp() - expected).abs().max() / expected.max())
+
+    assert off(law) < 1e-3
+    if noise <= 0.1:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(two_moons, "NODES_A_WIDTH", 1.6)
+            patch.setattr(two_moons, "FEWEST", 16)
+            assert off(parse("target", f"two_moons:noise={noise!r}").build()) > 1e-2
+
+
+@pytest.mark.parametrize("noise", ["0.0099", "2e6", "0"])
+def test_noise_that_the_nodes_do_not_resolve_is_refused(noise):
+    with pytest.raises(InputError, match=f"'two_moons': option noise={noise}.*a number from 0.01 to 1e6"):
+        parse("target", f"two_moons:noise={noise}")
+
+
+COLD = ("two_moons", "two_moons:noise=0.3", "gaussian_mixture:components=8,radius=0.5,std=0.5", "gaussian_mixture:weight=0.999")
+
+
+@pytest.mark.parametrize("spec", COLD)
+@pytest.mark.parametrize("temperature", [0.2, 0.05, 0.02])
+def test_cold_draws_end(spec, temperature):
+    """p^(1/T) by quadrature; a bound of p that adds what lies near by accepts one draw of two moons in 3 million at T = .05."""
+    target = parse("target", spec).build()
+    grid = Lattice(lambda x: target.log_prob(x) / temperature - 3 / temperature, 2, 1.2 * extent(target), 801)
+    grid.assert_draws(target.tempered(temperature).sample(N, stream("cold", spec, temperature)), len(COLD) * 3)
+
+
+def test_cold_draws_that_would_not_end_are_given_up():
+    """At least T^(d/2) times the share of the highest peak is accepted: of one comparable with many, in many dimensions, too little."""
+    law = mixture(torch.ones(2), torch.stack([torch.full((12,), -2.0), torch.full((12,), 2.0)]), torch.ones(2, 12))
+    assert law.tempered(0.5).sample(1_000, stream("few")).shape == (1_000, 12)
+    with pytest.raises(NotApplicable, match=r"draws at temperature 0.05: rejection accepts \d+ of 1\d\d,\d\d\d proposals"):
+        law.tempered(0.05).sample(1_000, stream("none"))
+
+
+IDLE = {
+    "gaussian:dim=1,condition=9": "condition=9 does nothing at dim=1",
+    "gaussian_mixture:components=1,weight=0.3": "weight=0.3 does nothing at components=1",
+}
+
+
+@pytest.mark.parametrize("text", IDLE)
+def test_an_option_that_does_nothing_is_refused(text):
+    with pytest.raises(InputError, match=f"option {IDLE[text]} .allowed: leave it out."):
+        parse("target", text)
+    key = text.rpartition(",")[2].partition("=")[0]
+    assert parse("target", text.partition(":")[0] + f":{key}=0.5").options[key] == 0.5
+    assert parse("target", "gaussian:dim=1,condition=1") == parse("target", "gaussian:dim=1")
+
+
+def test_modes_that_float32_does_not_resolve_are_refused():
+    assert parse("target", "gaussian_mixture:radius=20000,std=0.05").build().dim == 2
+    with pytest.raises(InputError, match="std=0.01 is below what float32 resolves at radius=20000"):
+        parse("target", "gaussian_mixture:radius=20000,std=0.01").build()
+
+
+SCALES = st.floats(-18, 18).map(lambda e: 10**e)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(dim=st.integers(2, 20), variance=SCALES, condition=SCALES)
+def test_the_gaussian_over_its_range(dim, variance, condition):
+    """The variances that the docstring names, in draws and density, with numbers of float32 at every scale that is allowed."""
+    target = parse("target", f"gaussian:dim={dim},variance={variance!r},condition={condition!r}").build()
+    wanted = variance * condition ** torch.linspace(0, 1, dim, dtype=torch.float64)
+    x = target.sample(2_000, stream("range"))
+    z = x.double() / wanted.sqrt()
+    assert_mean(z.square(), 1.0, 40)
+    exact = -0.5 * z.square().sum(-1) - 0.5 * (2 * math.pi * wanted).log().sum()
+    torch.testing.assert_close(target.log_prob(x).double(), exact, rtol=1e-5, atol=1e-3)  # variances are float32: 1e-7 each
+    torch.testing.assert_close(target.score(x).double() * wanted.sqrt(), -z, rtol=1e-5, atol=1e-12)
+    assert target.prior.sample(10, stream("prior")).isfinite().all()
+    assert target.variance == pytest.approx(float(wanted.sum()), rel=1e-5)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(components=st.integers(1, 64), radius=SCALES, ratio=st.floats(-6, 6), share=st.floats(1e-6, 1, exclude_max=True))
+def test_the_mixture_over_its_range(components, radius, ratio, share):
+    """Density and score in float32 against the sum written out in float64 at the same points, from far and narrow to near and wide modes."""
+    std = min(max(radius * 10**ratio * (1 + 1e-9), 1e-18), 1e18)
+    if std < 1e-6 * radius:
+        return
+    given = f"components={components},radius={radius!r},std={std!r}" + (f",weight={share!r}" if components > 1 else "")
+    target = parse("target", f"gaussian_mixture:{given}").build()
+    x = target.sample(200, stream("range"))
+    first = share if components > 1 else 1.0
+    weights = torch.tensor([first] + [(1 - first) / max(components - 1, 1)] * (components - 1), dtype=torch.float64)
+    u = (x.double()[:, None] - target.modes.double()) / std
+    joint = weights.log() - 0.5 * u.square().sum(-1) - 2 * math.log(std) - math.log(2 * math.pi)
+    torch.testing.assert_close(target.log_prob(x).double(), joint.logsumexp(-1), rtol=1e-5, atol=1e-4)
+    exact = -(joint.softmax(-1)[..., None] * u).sum(1)
+    assert float(((target.score(x).double() * std - exact).norm(dim=-1) / (1 + exact.norm(dim=-1))).max()) < 1e-4
+    assert target.prior.sample(10, stream("prior")).isfinite().all()

@@ -132,9 +132,20 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
                 lines.append(f"{where} {key}={value}: {reason} (allowed: {known[key].allowed})")
     missing = [k for k, o in entry.options.items() if o.default is registry.REQUIRED and k not in given]
     lines += [f"{kind} {name!r}: option {k!r} is missing (allowed: {known[k].allowed})" for k in missing]
+    lines += _idle(f"{kind} {name!r}", entry, given)
     if lines:
         raise InputError(*lines)
     return Spec(kind, name, tuple((k, given[k]) for k in known if k in given and given[k] != known[k].default))
+
+
+def _idle(where: str, entry: registry.Entry, given: dict[str, Any]) -> list[str]:
+    """A line for each option that does nothing beside the others: the file's IGNORED names it, and the values of others at which."""
+    options = {k: o.default for k, o in entry.options.items()} | given
+    return [
+        f"{where}: option {key}={_text(given[key])} does nothing at {', '.join(f'{k}={v}' for k, v in at.items())} (allowed: leave it out)"
+        for key, at in entry.facts.get("IGNORED", {}).items()
+        if key in given and given[key] != entry.options[key].default and all(options[k] == v for k, v in at.items())
+    ]
 
 
 def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Spec]:

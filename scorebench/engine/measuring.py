@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from scorebench.core import registry, rng
-from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import parse_all
 from scorebench.engine.attempt import attempt
@@ -25,7 +24,7 @@ from scorebench.targets.base import Absent, Target
 
 POINTS, FLOOR_REPEATS, FLOOR_BATCH = 5_000, 200, 25
 FAR, SHARE_FAR = 20, 0.01
-"""Diverged: a state that is not finite, or this share of chains beyond this many radii of the target."""
+"""Diverged: a state that is not finite, or this share of chains beyond this many radii of the law that they are measured against."""
 
 Key = dict[str, Any]
 """The columns that tell rows apart."""
@@ -50,11 +49,15 @@ class Bench:
         self.snapshots = None if snapshots is None else parse_all("metric", snapshots)
         self.law, self.floor, self.exact = cache(self._law), cache(self._floor), cache(self._exact)
 
-    def _law(self, temperature: float) -> Target | None:
-        try:
-            return self.target.tempered(temperature)
-        except NotApplicable:
-            return None
+    def _law(self, temperature: float) -> tuple[Target | None, Ended]:
+        """What a chain at this temperature is measured against, and its radius, or why there is none."""
+
+        def known() -> Target:
+            law = self.target.tempered(temperature)
+            assert law.radius >= 0  # from exact draws, which may be out of reach
+            return law
+
+        return attempt(known, self.limit)
 
     def _exact(self, law: Target, n: int, use: str) -> Tensor:
         draws = [law.sample(n, rng.generator(self.master, use, self.name, seed)) for seed in range(self.seeds)]
@@ -105,12 +108,13 @@ class Bench:
         self, key: Key, run: SourceRun, arrays: dict[str, Tensor], cells: list[int], temperature: float, metrics: list[Metric]
     ) -> Iterator[pd.DataFrame]:
         """The cells of one temperature, at each snapshot."""
-        law, score = self._law_and_score(run, temperature)
+        (law, known), score = self.law(temperature), self._score(run, temperature)
+        where = law or self.target.prior or self.target  # of a law that is not known the rows say so, whatever has diverged
         for number, (steps, gradients) in enumerate(zip(run.steps, run.gradients, strict=True)):
             last = number == len(run.steps) - 1
             x = arrays["samples"][number][:, cells]  # (seed, cell, n, d)
             finite = x.isfinite().flatten(2).all(-1)
-            far = (x.norm(dim=-1) > FAR * self.target.radius).double().mean(-1) >= SHARE_FAR
+            far = (where.distance(x) > FAR * where.radius).double().mean(-1) >= SHARE_FAR
             seen = Run(samples=x.where(finite[..., None, None], 0.0), chains=run.chains, score=score)
             if last:
                 trace, steady = arrays["trace"][:, cells], finite[..., None, None, None]
@@ -122,18 +126,18 @@ class Bench:
             for metric in metrics:
                 if last or (OF_SNAPSHOTS.issuperset(metric.spec.needs) and (self.snapshots is None or metric.spec in self.snapshots)):
                     here = key | {"steps": steps, "gradient_evaluations": gradients, "metric": str(metric.spec)}
-                    yield self._measured(here, metric, seen, law, temperature, finite, _flat(~finite | far))
+                    yield self._measured(here, metric, seen, law, known, temperature, finite, _flat(~finite | far))
 
-    def _law_and_score(self, run: SourceRun, temperature: float) -> tuple[Target | None, Callable[[Tensor], Tensor]]:
+    def _score(self, run: SourceRun, temperature: float) -> Callable[[Tensor], Tensor]:
         source = self.scores.get((run.model, run.loss))
-        return self.law(temperature), (lambda x: source(x) / temperature) if source else Absent("score")
+        return (lambda x: source(x) / temperature) if source else Absent("score")
 
     def _measured(
-        self, key: Key, metric: Metric, run: Run, law: Target | None, temperature: float, finite: Tensor, diverged: np.ndarray
+        self, key: Key, metric: Metric, run: Run, law: Target | None, known: Ended, temperature: float, finite: Tensor, diverged: np.ndarray
     ) -> pd.DataFrame:
         cells = finite.shape[1]
         if law is None:
-            return self._frame(key, cells, None, Ended(Status.NOT_APPLICABLE, f"no exact law at temperature {temperature:g}"))
+            return self._frame(key, cells, None, known)
         estimate, ended = metric(run, law, lambda: self.exact(law, run.chains, f"reference {temperature:g}"), self.limit)
         if estimate is None:
             return self._frame(key, cells, None, ended, diverged)

@@ -40,6 +40,8 @@ class Metric:
         for owner, member in self.spec.needs:
             if not has(target if owner == "target" else run, member):
                 raise NotApplicable(f"the {owner} has no {member.replace('_', ' ')}")
+        if (order := self.facts.get("MOMENTS", 0)) > target.moments:
+            raise NotApplicable(f"the target has no moment of order {order}")
         return self.evaluate(run, target, reference if self.facts.get("ABOUT") == "source" else reference())
 
 

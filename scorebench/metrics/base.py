@@ -7,6 +7,7 @@ A metric is a function (`Metric`), which raises NotApplicable where it cannot be
     DIRECTION   "lower", "higher" or "none": which way is better
     FLOOR       whether "the same metric between two exact draws of that size" means something
     LOG         whether it is a divergence, summarised across seeds on a log scale
+    MOMENTS     the highest order of the law's moments that it takes, where it takes any: of a law without it is not applicable
     SEES        with a floor: the faults that 256 chains show it nearly always, by their names in `metrics.lib.faults`
 
 Leading axes of a run are (seed, cell). For a sampler `reference` holds as many exact draws as the run has chains, for each seed,
@@ -54,7 +55,8 @@ class Metric(Protocol):
 
 
 def mean_over_points(values: Tensor) -> Estimate:
-    """The mean over the last axis with its standard error."""
+    """The mean over the last axis with its standard error, in float64."""
+    values = values.double()
     return Estimate(values.mean(-1), values.std(-1) / values.shape[-1] ** 0.5)
 
 
@@ -65,6 +67,6 @@ def jackknife(statistic: Callable[[Tensor], Tensor], items: Tensor, axis: int, b
     deviations of the leave-one-block-out values from their mean.
     """
     index = torch.arange(items.shape[axis], device=items.device)
-    left_out = torch.stack([statistic(items.index_select(axis, index[index % blocks != b])) for b in range(blocks)])
+    left_out = torch.stack([statistic(items.index_select(axis, index[index % blocks != b])) for b in range(blocks)]).double()
     variance = (left_out - left_out.mean(0)).square().sum(0) * (blocks - 1) / blocks
     return Estimate(statistic(items), variance.sqrt())

@@ -13,6 +13,7 @@ floors, so that values compare. The usual median distance spans two far modes an
 mode that is lost, at a median bandwidth as at any other: read it beside `mode_weight_error`.
 """
 
+import torch
 from torch import Tensor
 
 from scorebench.core.options import Positive
@@ -23,6 +24,7 @@ LABEL = "KSD² (h = {fraction} rms)"
 REFERENCE = "Gorham and Mackey (2017), section 3.1"
 ABOUT = "sampler"
 NEEDS = {"run.samples", "target.score"}
+MOMENTS = 2
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
@@ -37,16 +39,19 @@ def ksd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 0.2
     The standard error is that of the U-statistic's linear part, 2 sd(mean of u(x_i, .)) / sqrt(n) (Hoeffding 1948). On exact draws that part
     vanishes, and what is left in its estimate is sqrt(2) times the spread: too wide, never zero.
     """
-    x = run.samples[..., :MOST, :]
-    n, d = x.shape[-2:]
-    s = target.score(x)
-    h2 = fraction**2 * 2 * float(target.reference.var(0).sum())
-    centred = x - x.mean(-2, keepdim=True)  # distances by a product lose digits far from the origin
-    norms = centred.square().sum(-1)
-    r2 = (norms[..., :, None] + norms[..., None, :] - 2 * centred @ centred.mT).clamp(min=0)
+    x = run.samples[..., :MOST, :].double()
+    s, centred = target.score(x), x - x.mean(-2, keepdim=True)
+    h2 = 2 * (fraction * target.spread) ** 2
+    within = torch.stack([_within(*pair, h2) for pair in zip(centred.flatten(0, 1), s.flatten(0, 1), strict=True)]).view(x.shape[:-1])
+    return Estimate(within.mean(-1), 2 * within.std(-1) / x.shape[-2] ** 0.5)
+
+
+def _within(x: Tensor, s: Tensor, h2: float) -> Tensor:
+    """Mean of u(x_i, x_j) over j other than i, (n,), of points (n, d) and their scores. A cell at a time, in float64: its products cancel."""
+    n, d = x.shape
+    norms, along = x.square().sum(-1), (s * x).sum(-1)
+    r2 = (norms[:, None] + norms - 2 * x @ x.T).clamp(min=0)
     q = h2 + r2
-    along = (s * centred).sum(-1)
-    slopes = along[..., :, None] + along[..., None, :] - s @ centred.mT - centred @ s.mT  # (s(x) - s(y))'(x - y)
-    u = (s @ s.mT + (slopes + d) / q - 3 * r2 / q.square()) / q.sqrt()
-    within = (u.sum(-1) - u.diagonal(dim1=-2, dim2=-1)) / (n - 1)  # (seed, cell, n)
-    return Estimate(within.mean(-1), 2 * within.std(-1) / n**0.5)
+    slopes = along[:, None] + along - s @ x.T - x @ s.T  # (s(x) - s(y))'(x - y)
+    u = (s @ s.T + (slopes + d) / q - 3 * r2 / q.square()) / q.sqrt()
+    return (u.sum(-1) - u.diagonal()) / (n - 1)

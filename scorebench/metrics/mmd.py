@@ -18,6 +18,7 @@ REFERENCE = "Gretton et al. (2012), eq. 3"
 EXAMPLES = ("mmd", "mmd:fraction=0.2")
 ABOUT = "sampler"
 NEEDS = {"run.samples"}
+MOMENTS = 2
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
@@ -31,9 +32,11 @@ def mmd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 1.0
     # Chains are exchangeable: the first 512 stand for all, and the cost stays that of 512 squared.
     x, y = run.samples[..., :MOST, :], reference[:, None, :MOST]
     # E |y - y'|^2 = 2 tr cov(y), from the target's own large reference: one bandwidth for all cells, seeds and floors.
-    variance = 2 * fraction**2 * 2 * target.reference.var(0).sum().to(x)
+    variance = 2 * fraction**2 * 2 * target.spread**2
     n, m = x.shape[-2], y.shape[-2]
-    kxx, kyy, kxy = (torch.exp(-torch.cdist(a, b).square() / variance) for a, b in ((x, x), (y, y), (x, y)))
+    # Not by a matrix product, which far from the origin, or from each other, loses distances.
+    distances = (torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist") for a, b in ((x, x), (y, y), (x, y)))
+    kxx, kyy, kxy = (torch.exp(-distance.square() / variance) for distance in distances)
     within = (kxx.sum(-1) - 1) / (n - 1)  # (seed, cell, n)
     across = kxy.mean(-1)
     value = within.mean(-1) + (kyy.sum((-2, -1)) - m) / (m * (m - 1)) - 2 * across.mean(-1)

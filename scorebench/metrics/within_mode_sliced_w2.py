@@ -18,6 +18,7 @@ LABEL = "within-mode sliced W₂"
 REFERENCE = "Bonneel et al. (2015), eq. 8, stratified"
 ABOUT = "sampler"
 NEEDS = {"run.samples"}
+MOMENTS = 2
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
@@ -45,11 +46,11 @@ def within_mode_sliced_w2(run: Run, target: Target, reference: Tensor) -> Estima
 
 
 def _quantiles(x: Tensor, centres: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Quantiles of the projections within each mode, (*, k, levels, directions), and each mode's count, (*, k)."""
+    """Quantiles of the projections about each mode's centre, (*, k, levels, directions), float64, and each mode's count, (*, k)."""
     mode = nearest(x, centres)  # (*, n)
-    projected = x @ directions.to(x)  # (*, n, directions)
-    # One sort serves all modes: a shift by the mode's number, larger than any projection, keeps the modes apart.
-    shift = 2 * projected.abs().amax((-2, -1), keepdim=True) + 1
+    projected = (x.double() - centres.to(x.device).double()[mode]) @ directions.to(x.device).double()  # (*, n, directions)
+    # One sort serves all modes: a shift by the mode's number, no less than any difference of projections, keeps the modes apart.
+    shift = 2 * projected.abs().amax((-2, -1), keepdim=True)
     ordered = (projected + mode[..., None] * shift).sort(-2).values
     counts = torch.nn.functional.one_hot(mode, len(centres)).sum(-2)  # (*, k)
     first = counts.cumsum(-1) - counts

@@ -1,8 +1,10 @@
 """What a target is: something with exact draws and, where they are known, an exact log density, score and relatives.
 
-A target's file defines a function of keyword-only options that returns one (`TargetFactory`), and says LABEL and REFERENCE.
+A target's file defines a function of keyword-only options that returns one (`TargetFactory`), and says LABEL and REFERENCE. In
+IGNORED it says which option does nothing at which value of others, as {"condition": {"dim": 1}}: given there, it is refused.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -69,6 +71,9 @@ class Target:
     modes: Tensor = NOTHING
     """Centres, (k, d): a point belongs to the nearest."""
     truths: dict[str, Truth] = field(default_factory=dict)
+    """Of what is known in closed form: `mean`, (d,); `variance`, E|x - mean|^2; `log_normalizer`."""
+    moments: float = math.inf
+    """The highest order m at which E|x|^m is finite: 0 for a Cauchy law, 2 for Student's t with 3 degrees of freedom."""
 
     @cached_property
     def reference(self) -> Tensor:
@@ -76,9 +81,28 @@ class Target:
         return self.sample(10_000, rng.generator("reference", self.dim))
 
     @cached_property
+    def mean(self) -> Tensor:
+        """The mean where the target knows it, that of `reference` elsewhere, (d,), float64."""
+        return self.truths["mean"].value.double() if "mean" in self.truths else self.reference.double().mean(0)
+
+    @cached_property
+    def variance(self) -> float:
+        """E|x - mean|^2 where the target knows it, that of `reference` elsewhere."""
+        return float(self.truths["variance"].value) if "variance" in self.truths else self.spread**2
+
+    @cached_property
+    def spread(self) -> float:
+        """The root of E|x - mean|^2 as `reference` has it: a length to measure others by."""
+        return float(self.reference.double().var(0).sum().sqrt())
+
+    @cached_property
     def radius(self) -> float:
-        """The largest norm among `reference`: a chain beyond 20 times this has diverged."""
-        return float(self.reference.norm(dim=-1).max())
+        """The largest distance between `reference` and the mean: a chain beyond 20 times this has diverged."""
+        return float(self.distance(self.reference).max())
+
+    def distance(self, x: Tensor) -> Tensor:
+        """From the mean, (*, d) -> (*)."""
+        return (x - self.mean.to(x)).norm(dim=-1)
 
     @cached_property
     def mode_weights(self) -> Truth:
@@ -99,9 +123,9 @@ class TargetFactory(Protocol):
 
 
 def nearest(x: Tensor, centres: Tensor) -> Tensor:
-    """The index of the nearest centre, (*, d), (k, d) -> (*). Squared distances without the term that all centres share."""
-    centres = centres.to(x)
-    return (x @ centres.T - 0.5 * centres.square().sum(-1)).argmax(-1)
+    """The index of the nearest centre, (*, d), (k, d) -> (*). By differences, not by products that cancel far from the origin."""
+    rows = x.reshape(-1, x.shape[-1])
+    return torch.cdist(rows, centres.to(x), compute_mode="donot_use_mm_for_euclid_dist").argmin(-1).view(x.shape[:-1])
 
 
 def untempered(temperature: float, target: Target) -> Target:

@@ -2,16 +2,17 @@
 
 import torch
 
-from scorebench.core.options import Count, Positive
+from scorebench.core.options import Count, Scale
 from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture, normal
 
 LABEL = "Gaussian, d = {dim}, κ = {condition:g}"
 REFERENCE = "closed form"
 EXAMPLES = ("gaussian", "gaussian:dim=1,variance=0.5", "gaussian:dim=3,condition=9")
+IGNORED = {"condition": {"dim": 1}}
 
 
-def gaussian(*, dim: Count = 2, variance: Positive = 1.0, condition: Positive = 1.0) -> Target:
+def gaussian(*, dim: Count = 2, variance: Scale = 1.0, condition: Scale = 1.0) -> Target:
     """N(0, diag v) with v geometric from `variance` to `variance` x `condition`; every sampler starts from N(0, 4 v_max I)."""
     exponents = torch.linspace(0, 1, dim)
     variances = variance * condition**exponents

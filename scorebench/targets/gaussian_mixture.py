@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from scorebench.core.options import Count, Positive, Share
+from scorebench.core.errors import InputError
+from scorebench.core.options import Count, Scale, Share
 from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture, normal
 
@@ -15,13 +16,19 @@ EXAMPLES = (
     "gaussian_mixture:components=8,radius=3,std=0.3",
     "gaussian_mixture:components=3,radius=1,weight=0.6",
 )
+IGNORED = {"weight": {"components": 1}}
+NARROWEST = 1e-6
 
 
-def gaussian_mixture(*, components: Count = 2, radius: Positive = 2.0, std: Positive = 0.5, weight: Share | None = None) -> Target:
+def gaussian_mixture(*, components: Count = 2, radius: Scale = 2.0, std: Scale = 0.5, weight: Share | None = None) -> Target:
     """sum_k w_k N(m_k, std^2 I) in the plane, m_k on a circle; `weight` is the first mode's, the others share the rest.
 
-    Every sampler starts from N(0, radius^2 I).
+    Every sampler starts from N(0, radius^2 I). Raises InputError where `std` is below 1e-6 radii, which float32 does not resolve.
     """
+    if std < NARROWEST * radius:
+        raise InputError(
+            f"target 'gaussian_mixture': option std={std:g} is below what float32 resolves at radius={radius:g} (allowed: {NARROWEST * radius:g} or more)"
+        )
     angles = 2 * math.pi * torch.arange(components) / components
     means = radius * torch.stack([angles.cos(), angles.sin()], -1)
     first = weight if weight is not None else 1 / components

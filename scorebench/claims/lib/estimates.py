@@ -16,8 +16,9 @@ def of_means(columns: Tensor, function: Callable[[Tensor], Tensor], units: str =
     f(mean) has standard error sd(columns . grad f(mean))/sqrt n. Its bias, of order 1/n, is left: of order 1/sqrt n standard errors.
     """
     columns = columns.detach().cpu().double()
-    gradient, value = grad_and_value(function)(columns.mean(0))
-    return Measurement(float(value), float((columns @ gradient).std()) / math.sqrt(len(columns)), len(columns), units)
+    centre = columns.mean(0)
+    gradient, value = grad_and_value(function)(centre)
+    return Measurement(float(value), float(((columns - centre) @ gradient).std()) / math.sqrt(len(columns)), len(columns), units)
 
 
 def mean(x: Tensor, units: str = "chains") -> Measurement:
@@ -26,8 +27,9 @@ def mean(x: Tensor, units: str = "chains") -> Measurement:
 
 
 def variance(x: Tensor, units: str = "chains") -> Measurement:
-    """The variance of independent numbers (n,); no law is assumed for its standard error."""
-    return of_means(moments(x), lambda m: m[1] - m[0] ** 2, units)
+    """The variance of independent numbers (n,); no law is assumed for its standard error. About the mean: squares would cancel."""
+    x = x.detach().cpu().double()
+    return of_means(moments(x - x.mean()), lambda m: m[1] - m[0] ** 2, units)
 
 
 def moments(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ def worst_case(statistic: Callable[[np.ndarray], np.ndarray], trace: Tensor, wor
 
     The functions are the coordinates in up to 4 dimensions and 4 fixed random projections beyond.
     """
-    dim = trace.shape[-1]
+    trace, dim = trace.double(), trace.shape[-1]
     if dim > 4:
         generator = rng.generator("projections", dim)
         trace = trace @ torch.randn(dim, 4, generator=generator, device=generator.device).to(trace)
@@ -24,4 +24,4 @@ def worst_case(statistic: Callable[[np.ndarray], np.ndarray], trace: Tensor, wor
         with np.errstate(invalid="ignore", divide="ignore"):  # a cell that diverged has a constant trace here and NaN in its row
             return torch.as_tensor(worst(statistic(scalars.numpy()), axis=0), device=trace.device)
 
-    return jackknife(at_worst, trace.movedim(-1, 0).double().cpu(), axis=-2, blocks=4)  # (function, seed, cell, chain, draw)
+    return jackknife(at_worst, trace.movedim(-1, 0).cpu(), axis=-2, blocks=4)  # (function, seed, cell, chain, draw)

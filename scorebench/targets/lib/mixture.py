@@ -1,47 +1,78 @@
 r"""Mixtures of Gaussians with diagonal covariances: density, score, draws, tempered and perturbed relatives, all exact.
 
-p(x) = sum_k w_k N(x; m_k, diag v_k),   grad log p(x) = sum_k r_k(x) (m_k - x) / v_k,   r_k = posterior weight of component k.
+p(x) = sum_k w_k N(x; m_k, diag v_k),   grad log p(x) = - sum_k r_k(x) u_k / sqrt(v_k),   u_k = (x - m_k) / sqrt(v_k),
 
-Tempered, p^(1/T): draws by rejection. For T > 1, (sum_k a_k)^(1/T) <= sum_k a_k^(1/T), so that sum_k w_k^(1/T) N_k^(1/T), itself a
-mixture of Gaussians with variances T v_k, is an envelope. For T < 1, draw from p and accept with (p(x)/p_max)^(1/T - 1), p_max
-bounded from the distances between the means. Perturbed, p * N(0, sigma^2 I): variances v_k + sigma^2.
+r_k the posterior weight of component k. Differences are squared, never expanded: squares that cancel would lose what the place or the width of a
+component has in excess of seven digits. Perturbed, p * N(0, sigma^2 I): variances v_k + sigma^2.
+
+Tempered, p^(1/T): draws by rejection. For T > 1, (sum_k a_k)^(1/T) <= sum_k a_k^(1/T), so that sum_k w_k^(1/T) N_k^(1/T), itself a mixture of
+Gaussians with variances T v_k, is an envelope, of which one in K^(1 - 1/T) or more is accepted. For T < 1, draw from p and accept with
+(p(x)/p_max)^(1/T - 1), p_max from above to a factor exp(T/(1 - T)), which costs a factor e at most. Since log p(x* + h) >= log p_max - sum_j h_j^2 c_j/2 at
+the maximum x*, c_j = sum_k r_k(x*)/v_kj (Jensen), at least T^(d/2) p_max prod_j sqrt(2 pi/c_j) / e is accepted: the share of the highest peak times
+T^(d/2). Where fewer than 1 in 10,000 are, drawing is given up in words.
 """
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from scorebench.core.errors import NotApplicable
 from scorebench.targets.base import NOTHING, Target, Truth, has
+from scorebench.targets.lib.rows import rowwise
+
+ENOUGH, FEWEST = 100_000, 1e-4
+"""Rejection is given up where after so many proposals less than this share is accepted."""
+NOUGHT = -80
+"""The logarithm of a share that counts as nothing: below it numbers of float32 are subnormal, and slow."""
+BOXES = 2**16
+"""The search for the maximum stops at so many boxes."""
 
 
 def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | None = None, modes: bool = True) -> Target:
     """The target with these weights (k,), means (k, d) and diagonal variances (k, d)."""
     weights = weights / weights.sum()
-    dim = means.shape[-1]
-    log_peaks = weights.log() - 0.5 * (2 * math.pi * variances).log().sum(-1)  # (k,)
-    precision, scaled = 1 / variances.double(), means.double() / variances  # (k, d)
-    offset = log_peaks - 0.5 * (means * scaled).sum(-1)  # squares that cancel: in float64
-    exact = (offset, means.double(), scaled, precision)
+    shares, centres, spreads = (c.double() for c in (weights, means, variances))
+    shares = shares / shares.sum()
+    count, dim = means.shape
+    log_peaks = shares.log() - 0.5 * (2 * math.pi * spreads).log().sum(-1)  # (k,)
+    exact = (log_peaks[:, None], centres.T[..., None], spreads.rsqrt().T[..., None])  # (k, 1), (d, k, 1), (d, k, 1)
     rounded = tuple(c.float() for c in exact)
 
     def constants(x: Tensor) -> list[Tensor]:
         """`exact` with the type and on the device of x: a copy is made for another device, and for a type other than float32 and float64."""
         return [c.to(x) for c in (rounded if x.dtype == torch.float32 else exact)]
 
-    def log_joint(x: Tensor) -> Tensor:  # (*, d) -> (*, k)
-        offset, _, scaled, precision = constants(x)
-        return offset + x @ scaled.T - 0.5 * x.square() @ precision.T
+    def joint(rows: Tensor) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
+        """Of points (n, d): the largest log w_k N_k (n,), w_k N_k as a share of it (k, n), each coordinate's u (k, n), and 1/sqrt(v) (d, k, 1)."""
+        peaks, places, roots = constants(rows)
+        differences = [(x - place) * root for x, place, root in zip(rows.T.contiguous(), places, roots, strict=True)]
+        log_joint = peaks
+        for u in differences:
+            log_joint = torch.addcmul(log_joint, u, u, value=-0.5)
+        largest = log_joint.amax(0)
+        return largest, (log_joint - largest).clamp(min=NOUGHT).exp(), differences, roots
 
     def log_prob(x: Tensor) -> Tensor:
-        return log_joint(x).logsumexp(-1)
+        def of(rows: Tensor) -> Tensor:
+            largest, share, *_ = joint(rows)
+            return largest + share.sum(0).log()
+
+        return rowwise(of, x, count)
 
     def score(x: Tensor) -> Tensor:
-        _, means, scaled, precision = constants(x)
-        if len(weights) == 1:  # the same without the posterior, several times faster
-            return (means[0] - x) * precision[0]
-        posterior = log_joint(x).softmax(-1)  # (*, k)
-        return posterior @ scaled - x * (posterior @ precision)
+        if count == 1:  # the same without the posterior, several times faster
+            _, places, roots = constants(x)
+            return (places[:, 0, 0] - x) * roots[:, 0, 0].square()
+
+        def of(rows: Tensor) -> Tensor:
+            _, share, differences, roots = joint(rows)
+            sums = torch.stack([(share * u * root).sum(0) for u, root in zip(differences, roots, strict=True)])
+            return -(sums / share.sum(0)).T
+
+        return rowwise(of, x, count)
 
     def sample(n: int, generator: torch.Generator) -> Tensor:
         return _draw(weights, means, variances, n, generator)
@@ -49,26 +80,25 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
     def tempered(temperature: float) -> Target:
         if temperature == 1:
             return target
-        return _tempered(target, weights, means, variances, log_peaks, temperature)
+        return _tempered(target, weights, means, variances, temperature)
 
     def perturbed(sigma: float) -> Target:
         return mixture(weights, means, variances + sigma**2, prior, modes)
 
-    mean = weights @ means
-    second = weights @ (means.square() + variances).sum(-1)
-    closed = weights.new_zeros(())
+    mean = shares @ centres
+    closed = mean.new_zeros(())
     target = Target(
         dim,
         sample,
         prior,
         log_prob,
         score,
-        tempered=tempered,
+        tempered=cache(tempered),
         perturbed=perturbed,
         modes=means if modes else NOTHING,
         truths={
             "mean": Truth(mean, torch.zeros_like(mean), "closed form"),
-            "second_moment": Truth(second, closed, "closed form"),
+            "variance": Truth(shares @ ((centres - mean).square() + spreads).sum(-1), closed, "closed form"),
             "log_normalizer": Truth(closed, closed, "closed form"),
         },
     )
@@ -87,44 +117,52 @@ def _draw(weights: Tensor, means: Tensor, variances: Tensor, n: int, generator: 
     return means.to(device)[k] + variances.to(device).sqrt()[k] * noise
 
 
-def _log_bound(means: Tensor, variances: Tensor, log_peaks: Tensor) -> Tensor:
-    """An upper bound of log p, close where the modes are far apart.
+def log_maximum(target: Target, weights: Tensor, means: Tensor, variances: Tensor, tolerance: float) -> float:
+    """An upper bound of log p, above its maximum by `tolerance` at most where the boxes suffice.
 
-    A point nearest to m_j lies |m_j - m_k|/2 or further from every other m_k. (The sum of the k peaks is a bound, too, but k times
-    too large for far modes, which makes the acceptance k^(1/T - 1) times too small.)
+    Branch and bound. The maximum lies in the box of the means, since to its nearest point in the box no coordinate is further from any mean. In a box
+    log p is no more than log sum_k w_k N_k with each mean at its least distance from the box; a box that may hold more than the best centre is halved.
     """
-    gaps = (means[:, None] - means).square().sum(-1) / 8  # (k, k), (|m_j - m_k|/2)^2/2
-    return (log_peaks - gaps / variances.amax(-1)).logsumexp(-1).amax()
+    weights, means, variances = (c.double() for c in (weights / weights.sum(), means, variances))
+    log_peaks = weights.log() - 0.5 * (2 * math.pi * variances).log().sum(-1)
+
+    def above(boxes: Tensor) -> Tensor:
+        centre, half = boxes.chunk(2, -1)
+        gap = ((means - centre[:, None]).abs() - half[:, None]).clamp(min=0)  # (box, k, d)
+        return (log_peaks - 0.5 * (gap.square() / variances).sum(-1)).logsumexp(-1)
+
+    low, high = means.aminmax(dim=0)
+    boxes = torch.cat([low + high, high - low])[None] / 2  # centre and half the sides, (box, 2 d)
+    best = float(target.log_prob(means).max())
+    while True:
+        upper = rowwise(above, boxes, means.numel())
+        best = max(best, float(target.log_prob(boxes.chunk(2, -1)[0]).max()))
+        left = upper > best + tolerance
+        if not left.any():
+            return best + tolerance
+        if left.sum() > BOXES:
+            return float(upper.max())
+        centre, half = boxes[left].chunk(2, -1)
+        step = torch.nn.functional.one_hot(half.argmax(-1), half.shape[-1]) * half / 2
+        boxes = torch.cat([torch.cat([centre + side * step, half - step], -1) for side in (-1, 1)])
 
 
-def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor, log_peaks: Tensor, temperature: float) -> Target:
-    # N(x; m, v)^(1/T) is N(x; m, T v) times a constant that depends on v alone.
-    log_constant = 0.5 * ((temperature * 2 * math.pi * variances).log() - (2 * math.pi * variances).log() / temperature).sum(-1)
-    envelope_weights = (weights.log() / temperature + log_constant).softmax(-1)
-    envelope_log_z = (weights.log() / temperature + log_constant).logsumexp(-1)
-    envelope = mixture(envelope_weights, means, temperature * variances, modes=False)
-    bound = _log_bound(means, variances, log_peaks)
-
-    def log_accept(x: Tensor) -> Tensor:
-        if temperature > 1:
-            return target.log_prob(x) / temperature - envelope_log_z - envelope.log_prob(x)
-        return (1 / temperature - 1) * (target.log_prob(x) - bound)
-
-    proposal = envelope if temperature > 1 else target
-    single = len(weights) == 1
+def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor, temperature: float) -> Target:
+    if len(weights) == 1:
+        return mixture(weights, means, temperature * variances, target.prior, has(target, "modes"))
+    proposal, log_accept = (_wider if temperature > 1 else _narrower)(target, weights, means, variances, temperature)
 
     def sample(n: int, generator: torch.Generator) -> Tensor:
-        if single:
-            return envelope.sample(n, generator)
-        kept: list[Tensor] = []
-        while sum(map(len, kept)) < n:
-            x = proposal.sample(max(2 * n, 1_000), generator)
+        kept, accepted, proposals = [], 0, 0
+        while accepted < n:
+            if proposals >= ENOUGH and accepted < FEWEST * proposals:
+                raise NotApplicable(f"draws at temperature {temperature:g}: rejection accepts {accepted} of {proposals:,} proposals")
+            x = proposal(max(2 * n, 1_000), generator)
             uniform = torch.rand(len(x), generator=generator, device=generator.device)
             kept.append(x[uniform.log() < log_accept(x)])
+            accepted, proposals = accepted + len(kept[-1]), proposals + len(x)
         return torch.cat(kept)[:n]
 
-    if single:
-        return mixture(weights, means, temperature * variances, target.prior, has(target, "modes"))
     return Target(
         target.dim,
         sample,
@@ -134,3 +172,22 @@ def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor,
         normalised=False,
         modes=target.modes,
     )
+
+
+Proposal = tuple[Callable[[int, torch.Generator], Tensor], Callable[[Tensor], Tensor]]
+"""How to draw, and the log probability of accepting a draw, (n, d) -> (n,)."""
+
+
+def _wider(target: Target, weights: Tensor, means: Tensor, variances: Tensor, temperature: float) -> Proposal:
+    """T > 1. N(x; m, v)^(1/T) is N(x; m, T v) times a constant that depends on v alone."""
+    log_constant = 0.5 * ((temperature * 2 * math.pi * variances).log() - (2 * math.pi * variances).log() / temperature).sum(-1)
+    envelope_weights = (weights.log() / temperature + log_constant).softmax(-1)
+    envelope_log_z = (weights.log() / temperature + log_constant).logsumexp(-1)
+    envelope = mixture(envelope_weights, means, temperature * variances, modes=False)
+    return envelope.sample, lambda x: target.log_prob(x) / temperature - envelope_log_z - envelope.log_prob(x)
+
+
+def _narrower(target: Target, weights: Tensor, means: Tensor, variances: Tensor, temperature: float) -> Proposal:
+    """T < 1; the maximum is sought when it is first needed."""
+    bound = cache(lambda: log_maximum(target, weights, means, variances, temperature / (1 - temperature)))
+    return target.sample, lambda x: (1 / temperature - 1) * (target.log_prob(x) - bound())

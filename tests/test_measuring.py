@@ -1,0 +1,115 @@
+"""What rows are measured against: the law at the chain's own temperature, its radius, the moments that it has; and what they say where it is not to be had."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from scorebench.core.errors import NotApplicable
+from scorebench.core.schema import OK, Status
+from scorebench.engine.attempt import deadline
+from scorebench.engine.loop import TRACE_CHAINS
+from scorebench.engine.measuring import FAR, Bench
+from scorebench.engine.metric import Metric, metrics_of
+from scorebench.metrics.base import Run
+from scorebench.store.samples import SourceRun
+from scorebench.suite.config import Experiment, Sampling
+from scorebench.suite.jobs import jobs_of
+from scorebench.targets.base import Target, untempered
+from scorebench.targets.lib.mixture import mixture, normal
+from scorebench.testing.examples import examples, stream
+
+SEEDS, CHAINS = 2, 16
+METRICS = metrics_of(("mmd", "mean_error", "second_moment_bias", "mode_weight_error"), "sampler")
+
+
+def rows(target: Target, temperature: float, samples: torch.Tensor) -> pd.DataFrame:
+    """Of samples (seed, chain, d) at one temperature, as a sampler would have left them."""
+    block = Sampling(samplers=("exact",), step_sizes=(1.0,), temperatures=(temperature,), chains=CHAINS, budgets=(10,))
+    bench = Bench(target, 0, jobs_of(Experiment(target="gaussian", seeds=SEEDS, exact=(block,))), deadline(1))
+    x = samples[:, None]
+    arrays = {
+        "samples": x[None],
+        "trace": x[:, :, :TRACE_CHAINS, None],
+        "acceptance": torch.ones(SEEDS, 1),
+        "acceptance_sd": torch.ones(SEEDS, 1),
+    }
+    run = SourceRun("", "", None, *OK, ((None, temperature),), CHAINS, (10,), (0,))
+    return pd.concat(bench.sampler_rows("exact", [(run, {name: array.numpy() for name, array in arrays.items()})], METRICS))
+
+
+def draws(law: Target, *names: object) -> torch.Tensor:
+    return law.sample(SEEDS * CHAINS, stream(*names)).unflatten(0, (SEEDS, CHAINS))
+
+
+def two_modes(place: float) -> Target:
+    return mixture(torch.ones(2), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]) + place, torch.full((2, 2), 0.25), normal(2, 4.0))
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1.0, 1e4, 1e8])
+@pytest.mark.parametrize("place", [0.0, 1e4])
+def test_exact_draws_are_measured_at_any_temperature(temperature, place):
+    """A radius is that of the law at that temperature, about its mean: at T = 10,000 every exact draw lies beyond 20 radii of the law at T = 1."""
+    target = mixture(torch.ones(1), torch.full((1, 2), place), torch.ones(1, 2), normal(2, 4.0))
+    law = target.tempered(temperature)
+    assert set(rows(target, temperature, draws(law, "tempered", temperature))["status"]) == {"ok"}
+    far = draws(law, "tempered", temperature) + 2 * FAR * 5 * temperature**0.5
+    assert set(rows(target, temperature, far)["status"]) == {"diverged"}
+
+
+def test_a_law_that_cannot_be_drawn_says_so():
+    """Rejection that accepts hardly anything ends, and its rows name the share; a law that is known at T = 1 alone says that."""
+    far = torch.full((10,), 2.0)
+    target = mixture(torch.ones(2), torch.stack([-far, far]), torch.ones(2, 10), normal(10, 4.0))
+    cold = rows(target, 0.02, draws(target, "cold"))
+    assert set(cold["status"]) == {"not_applicable"} and cold["reason"].str.contains("draws at temperature 0.02: rejection accepts").all()
+    alone = rows(student(5), 2.0, draws(student(5), "alone"))
+    assert set(alone["status"]) == {"not_applicable"} and set(alone["reason"]) == {"no exact law at temperature 2"}
+
+
+def student(df: int, dim: int = 2) -> Target:
+    """Independent coordinates, each Student's t, as a user would add it: with the highest moment that it has."""
+
+    def sample(n: int, generator: torch.Generator) -> torch.Tensor:
+        z, chi = torch.randn(n, dim, generator=generator), torch.randn(n, dim, df, generator=generator).square().sum(-1)
+        return z / (chi / df).sqrt()
+
+    constant = math.lgamma((df + 1) / 2) - math.lgamma(df / 2) - 0.5 * math.log(df * math.pi)
+    target = Target(
+        dim,
+        sample,
+        normal(dim, 4.0),
+        lambda x: (constant - (df + 1) / 2 * (x.square() / df).log1p()).sum(-1),
+        lambda x: -(df + 1) * x / (df + x.square()),
+        tempered=lambda t: untempered(t, target),
+        moments=df - 1,
+    )
+    return target
+
+
+LEAST = {"mean_error": 2, "second_moment_bias": 4, "mmd": 2, "ksd": 2, "within_mode_sliced_w2": 2}
+"""The moment that a metric takes: the variance for a mean's standard error, a bandwidth and W2, the fourth for a variance's standard error."""
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("metric", [s for s in examples("metric") if s.entry.facts["ABOUT"] == "sampler"], ids=str)
+def test_moments_that_do_not_exist(metric, df):
+    """A metric whose moments the law lacks is not applicable; the others are what they were, C2ST, shares of modes and traces among them."""
+    law, least = student(df), LEAST.get(metric.name, 0)
+    x = law.sample(3 * 64, stream("student", df)).view(1, 3, 64, 2)
+    trace = law.sample(3 * 8 * 50, stream("trace", df)).view(1, 3, 8, 50, 2)
+    run = Run(x, trace, torch.rand(1, 3, generator=stream("a")), torch.ones(1, 3), 64, score=lambda x: -x)
+    _, ended = Metric(metric)(run, law, lambda: x[:, 0], deadline(1))
+    if metric.name == "mode_weight_error":
+        assert ended.reason == "the target has no modes"
+    elif df - 1 < least:
+        assert ended.status == Status.NOT_APPLICABLE and ended.reason == f"the target has no moment of order {least}"
+    else:
+        assert ended == OK
+
+
+def test_a_law_has_all_moments_unless_it_says_otherwise():
+    assert two_modes(0).moments == math.inf and student(1).moments == 0
+    with pytest.raises(NotApplicable):
+        student(3).tempered(2.0)
