@@ -53,7 +53,9 @@ onstart:
     if not (os.path.exists(f"{OUT}/suite.yaml") and os.path.samefile(SUITE, f"{OUT}/suite.yaml")):
         shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
-    progress.MINUTES.update({job.jobid: minutes(PLAN, *named(job)) for job in jobs})
+    for job in jobs:
+        names = job.params.get("names", [job.wildcards_dict.get("job", "")])
+        progress.MINUTES[job.jobid] = minutes(PLAN, job.params.get("stage", job.rule.name), *names)
     total = sum(progress.MINUTES.values()) / workflow.cores
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
     print(f"{PLAN.suite.name}: {count}, about {total:.1f} min on {workflow.cores} cores", file=sys.stderr)
@@ -68,20 +70,15 @@ onerror:
     print(f"scorebench: a stage failed; its log is named above, all logs are under {OUT}/logs", file=sys.stderr)
 
 
-def paths(files):
-    """Files of the suite's folder, from here."""
-    return [f"{OUT}/{file}" for file in files]
-
-
-def named(job):
-    """A job's stage and the ids of what it does."""
-    return job.params.get("stage", job.rule.name), *job.params.get("names", [job.wildcards_dict.get("job", "")])
-
-
 # All that a reader may look for: what is deleted of it is made again.
 rule all:
     input:
-        [path for stage in ("claim", "tables", "figure", "page") for job in PLAN.jobs(stage) for path in paths(PLAN.outputs(stage, job))],
+        [
+            path
+            for stage in ("claim", "tables", "figure", "page")
+            for job in PLAN.jobs(stage)
+            for path in PLAN.paths(PLAN.outputs(stage, job))
+        ],
     localrule: True
 
 

@@ -5,7 +5,7 @@ for claims in PLAN.batches("claim"):
         name:
             f"claim_{claims[0].replace('-', '_')}"
         output:
-            [path for claim in claims for path in paths(PLAN.outputs("claim", claim))],
+            [path for claim in claims for path in PLAN.paths(PLAN.outputs("claim", claim))],
             timing=[f"{OUT}/timings/claim/{claim}.json" for claim in claims],
         log:
             f"{OUT}/logs/claim/{claims[0]}.log",

@@ -1,8 +1,8 @@
 rule tables:
     input:
-        paths(PLAN.inputs("tables")),
+        PLAN.paths(PLAN.inputs("tables")),
     output:
-        paths(PLAN.outputs("tables")),
+        PLAN.paths(PLAN.outputs("tables")),
         timing=f"{OUT}/timings/tables/tables.json",
     log:
         f"{OUT}/logs/tables.log",
@@ -27,9 +27,9 @@ for figures in PLAN.batches("figure"):
         name:
             f"figure_{figures[0]}"
         input:
-            sorted({path for figure in figures for path in paths(PLAN.inputs("figure", figure))}),
+            sorted({path for figure in figures for path in PLAN.paths(PLAN.inputs("figure", figure))}),
         output:
-            [path for figure in figures for path in paths(PLAN.outputs("figure", figure))],
+            [path for figure in figures for path in PLAN.paths(PLAN.outputs("figure", figure))],
             timing=[f"{OUT}/timings/figure/{figure}.json" for figure in figures],
         log:
             f"{OUT}/logs/figure/{figures[0]}.log",
@@ -52,9 +52,9 @@ for figures in PLAN.batches("figure"):
 
 rule page:
     input:
-        paths(PLAN.inputs("page")),
+        PLAN.paths(PLAN.inputs("page")),
     output:
-        paths(PLAN.outputs("page")),
+        PLAN.paths(PLAN.outputs("page")),
         timing=f"{OUT}/timings/page/page.json",
     log:
         f"{OUT}/logs/page.log",

@@ -1,6 +1,6 @@
 rule measure:
     input:
-        lambda wildcards: paths(PLAN.inputs("measure", wildcards.job)),
+        lambda wildcards: PLAN.paths(PLAN.inputs("measure", wildcards.job)),
     output:
         f"{OUT}/measure/{{job}}.csv.gz",
         f"{OUT}/measure/{{job}}.npz",

@@ -1,6 +1,6 @@
 rule sample:
     input:
-        lambda wildcards: paths(PLAN.inputs("sample", wildcards.job)),
+        lambda wildcards: PLAN.paths(PLAN.inputs("sample", wildcards.job)),
     output:
         f"{OUT}/sample/{{job}}.npz",
         timing=f"{OUT}/timings/sample/{{job}}.json",

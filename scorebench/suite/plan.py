@@ -1,6 +1,6 @@
 """A suite as jobs and files: what depends on what, and where everything lies under the suite's folder. Imports no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -120,6 +120,10 @@ class Plan:
         if stage == "figure":
             return [f"figures/{job}.{ending}" for ending in ("png", "pdf")]
         return ["index.html"]
+
+    def paths(self, files: Iterable[str]) -> list[str]:
+        """Files of the suite's folder, from where the workflow runs."""
+        return [f"results/{self.suite.name}/{file}" for file in files]
 
     def _claims(self) -> list[str]:
         return [f"claims/{claim}.json" for claim in self.suite.claims]
