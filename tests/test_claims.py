@@ -352,7 +352,7 @@ def test_stage_writes_the_contract(monkeypatch, plan, tmp_path):
     found, entry = run_stage(plan, "wiener-increment", tmp_path)
     assert all(getattr(found, key) for key in "label source statement correction reference leading".split())
     assert (found.id, found.expected, found.seed) == ("wiener-increment", "refuted", plan.suite.seed)
-    assert found.verdict == entry["verdict"] == "underpowered" and entry["status"] == "ok" and found.reason == ""
+    assert found.verdict == "underpowered" and entry["status"] == "ok" and found.reason == ""
     assert len(found.quantities) == len(wiener_increment.predict())
     for q, p in zip(found.quantities, wiener_increment.predict(), strict=True):
         assert (q.name, q.group, q.unit, q.predicted, q.tolerance, q.n) == (p.name, p.group, p.unit, p.predicted, p.tolerance, 200)
@@ -362,8 +362,8 @@ def test_stage_writes_the_contract(monkeypatch, plan, tmp_path):
 def test_stage_tells_a_claim_whose_code_raises(monkeypatch, plan, tmp_path, capsys):
     monkeypatch.setattr(wiener_increment, "measure", lambda master: {}[f"no experiment {master}"])
     found, entry = run_stage(plan, "wiener-increment", tmp_path)
-    assert found.verdict == entry["verdict"] == "failed" and found.reason == f"KeyError: 'no experiment {plan.suite.seed}'"
-    assert entry["status"] == f"failed: {found.reason}"
+    assert found.verdict == "failed" and found.reason == f"KeyError: 'no experiment {plan.suite.seed}'"
+    assert (entry["status"], entry["reason"]) == ("failed", found.reason)
     assert found.quantities == () and found.statement == wiener_increment.STATEMENT
     assert "Traceback" in capsys.readouterr().err
 
@@ -394,7 +394,7 @@ def test_stage_tells_a_claim_that_does_not_import(monkeypatch, plan, tmp_path, t
 def test_repeats_tell_a_verdict_that_does_not_hold(monkeypatch):
     """In one process each: a stable claim, and one whose code raises for a seed."""
     (stable,) = repeats.repeats(["wiener-derivative"], range(1, 3), 1)
-    assert repeats.holds(stable) and repeats.told(stable) == ["wiener-derivative: refuted 2/2 (registered: refuted)"]
+    assert repeats.holds(stable) and repeats.lines(stable) == ["wiener-derivative: refuted 2/2 (registered: refuted)"]
     broken = [stable[0], stable[1]._replace(verdict="unexplained", disagreeing=["slope"])]
     assert not repeats.holds(broken)
-    assert repeats.told(broken)[1] == "  seed 2: unexplained; slope"
+    assert repeats.lines(broken)[1] == "  seed 2: unexplained; slope"
