@@ -146,7 +146,11 @@ TABLE = [
     # numbers that single precision, or a clock, does not hold
     ("1e-2", "1e-50", "experiments[0].training.learning_rate = 1e-50: must be from 1e-18 to 1e+18 in size"),
     ("1e-2", "1e39", "experiments[0].training.learning_rate = 1e+39: must be from 1e-18 to 1e+18 in size"),
-    ("target: gaussian", "target: 'gaussian:variance=1e39'", "experiments: target 'gaussian': option variance=1e39: must be from 1e-18"),
+    (
+        "target: gaussian",
+        "target: 'gaussian:variance=1e39'",
+        "experiments: target 'gaussian': option variance=1e39: Input should be less than or equal to 1",
+    ),
     ("sigma=0.25", "sigma=1e-50", "experiments[0].sources.quadratic: loss 'denoising': option sigma=1e-50: must be from 1e-18"),
     ("seed: 1", "seed: 1\njob_minutes: 999999999", "job_minutes = 999999999: Input should be less than or equal to 525600"),
     ("seed: 1", "seed: 1\njob_minutes: .inf", "job_minutes = inf: Input should be less than or equal to 525600"),

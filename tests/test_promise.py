@@ -115,7 +115,7 @@ experiments:
     seeds: {seeds}
     sources: {{quadratic: [{losses}]}}
     training: {{size: 300, batch: 32, steps: [3, 120], learning_rate: 0.003}}
-    exact: {{samplers: [{samplers}], step_sizes: [{steps}], chains: 16, budgets: [5]}}
+    exact: {{samplers: [{samplers}], step_sizes: [{steps}], chains: 16, budgets: [240]}}
 """
 WHOLE = {
     "seeds": 3,
