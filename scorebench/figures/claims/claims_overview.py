@@ -25,7 +25,7 @@ INSTEAD: dict[str, Any] = {"marker": "x", "color": COLOURS[0]}
 
 def draw(results: Results) -> Figure:
     """Rows in the article's order."""
-    claims = results.claims
+    claims = [results.claim(claim) for claim in results.plan.suite.claims]  # drawn before there is a manifest
     required(pd.DataFrame([q for claim in claims for q in claim.quantities]), "numbers of claims")
     figure, ax = plt.subplots(figsize=(9.0, 1.6 + 0.2 * len(claims)))
     ax.axvspan(-1, 1, color="0.9", zorder=0)
