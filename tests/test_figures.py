@@ -3,6 +3,7 @@ that what they draw are the numbers of a run.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -292,3 +293,12 @@ def test_a_users_settings_change_no_figure(run: Results) -> None:
     with mpl.rc_context(USERS):
         assert drawn() == usual
         assert all(mpl.rcParams[name] == value for name, value in USERS.items())
+
+
+def test_all_claims_are_drawn_before_there_is_a_manifest(tmp_path: Path) -> None:
+    """From the reference's claims: the figure waits for no table."""
+    shutil.copytree("results/reference/article/claims", tmp_path / "claims")
+    with style():
+        figure = registry.module("figure", "claims_overview").draw(Results(tmp_path, Plan(load("workflows/suites/article.yaml"))))
+    assert len(figure.axes[0].get_yticklabels()) == 48
+    plt.close(figure)
