@@ -491,7 +491,7 @@ def test_the_worst_coordinate_counts():
 def test_standard_error_of_a_trace():
     """Of a mean over chains: the standard error of the means of its four blocks of chains, at the worst coordinate; exact."""
     x = np.stack([independent("trace", i) + 5 * (i == 1) for i in range(3)], -1)  # the second coordinate is the worst
-    found = worst_case(lambda t: t.mean((-2, -1)), torch.as_tensor(x)[None, None], np.max)
+    found = worst_case(lambda t: t.mean((-2, -1)), torch.as_tensor(x)[None, None], np.max, 1)
     means = x[..., 1].mean(1)
     assert float(found.value) == pytest.approx(means.mean())
     assert float(found.standard_error) == pytest.approx(stats.sem(means.reshape(2, 4).mean(0)))  # every fourth chain is a block
@@ -506,6 +506,72 @@ def test_standard_error_of_ess_is_the_spread():
     found = call("ess", run, two_modes(), None)
     ratio = float(found.value.std() / found.standard_error.square().mean().sqrt())
     assert 0.6 < ratio < 1.6, ratio
+
+
+# Too little to measure
+
+
+def sized(chains: int, draws: int) -> tuple[Run, torch.Tensor]:
+    g = stream("sized", chains, draws)
+    x, y = (two_modes().sample(2 * chains, g).view(2, 1, chains, 2) for _ in "xy")
+    trace = two_modes().sample(2 * 8 * draws, g).view(2, 1, 8, draws, 2)
+    return Run(x, trace, torch.ones(2, 1), torch.ones(2, 1), chains, score=lambda x: -x, learnt=two_modes), y[:, 0]
+
+
+@over("spec", "metric")
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 9, 10, 16])
+def test_too_few_are_not_applicable(spec, size):
+    """Of so many chains, draws a chain or points each metric has a value with a standard error, or says what it takes; NaN only where UNDEFINED does."""
+    run, reference = sized(size, size)
+    run = run._replace(divergence=lambda x: x.sum(-1))
+    try:
+        value, error = call(str(spec), run, two_modes(), reference if about_sampler(spec) else lambda law: reference)
+    except NotApplicable as why:
+        assert str(why).startswith("takes at least ") and str(why).endswith(f"here {size}")
+        assert size < {"ess": 10, "rhat": 4, "c2st": 8, "within_mode_sliced_w2": 8}.get(spec.name, 2)
+        return
+    undefined = "UNDEFINED" in spec.entry.facts
+    assert (value.isfinite() | value.isnan() & undefined).all() and not (value.isnan() & error.isfinite()).any()
+    assert undefined or error.isfinite().all()
+    assert size >= {"ess": 10, "rhat": 4, "c2st": 8, "within_mode_sliced_w2": 8}.get(spec.name, 2)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 6])
+@pytest.mark.parametrize("metric", ["ess", "rhat"])
+def test_chains_that_do_not_move_have_no_trace_to_judge(metric, dim):
+    """No variance within chains, all in one place or each in its own: undefined there alone. 1,600 and NaN, or 8 and 6e15 of rounding, it is not."""
+    moving = torch.randn(1, 1, 8, 200, dim, generator=stream("moving"))
+    apart, together = moving[:, :, :, :1].expand_as(moving), torch.ones_like(moving)
+    half_way = apart.clone()
+    half_way[:, :, :, 100:] += 1  # between the halves, in none of which it moves
+    coordinate = moving.clone()
+    coordinate[..., -1] = apart[..., -1]
+    one = apart.clone()
+    one[:, :, 3] = moving[:, :, 3]
+    cells = torch.cat([moving, apart, together, half_way, coordinate, one], 1)
+    value, error = call(metric, Run(trace=cells), two_modes(), None)
+    assert value.isnan().tolist() == [[False, True, True, True, True, False]]
+    assert error.isnan().tolist() == [[False, True, True, True, True, True]]  # without the one that moves there is none
+    assert float(value[0, 0]) == float(call(metric, Run(trace=moving), two_modes(), None).value)
+
+
+def test_ess_sees_the_draws_from_ten_a_chain_on():
+    """Of nine, four in a half, the estimate is n log10(n) whatever they are: even of chains that stand still but for one step."""
+    slow = torch.randn(1, 1, 8, 1, 1, generator=stream("slow")) + 1e-3 * torch.randn(1, 1, 8, 10, 1, generator=stream("steps"))
+    assert float(call("ess", Run(trace=slow), two_modes(), None).value) < 80 / 2
+    with pytest.raises(NotApplicable, match="takes at least 10 draws a chain; here 9"):
+        call("ess", Run(trace=slow[..., :9, :]), two_modes(), None)
+
+
+def test_sliced_w2_of_modes_that_are_hardly_visited():
+    """Sixteen chains on eight modes: a value where four share a mode, NaN where no four do; its standard error is that of the same modes."""
+    ring = parse("target", "gaussian_mixture:components=8,radius=3,std=0.3").build()
+    reference = ring.sample(256, stream("ring")).expand(1, -1, -1)
+    two_each, four_in_one = torch.arange(16) // 2, torch.tensor([0] * 4 + list(range(1, 7)) * 2)
+    x = torch.stack([ring.modes[mode] for mode in (two_each, four_in_one)])[None] + 0.1 * torch.randn(1, 2, 16, 2, generator=stream("few"))
+    value, error = call("within_mode_sliced_w2", Run(samples=x), ring, reference)
+    assert value.isnan().tolist() == [[True, False]]
+    assert 0 < float(error[0, 1]) < float(value[0, 1])
 
 
 # Standard errors

@@ -23,7 +23,7 @@ NO_FAULT, FLOOR = "no_fault", 3
 def sensitivity(target: Target, metrics: Sequence[Metric], chains: int, repeats: int, master: int) -> list[dict[str, Any]]:
     """A row a metric (of those that have a floor) and fault: alarms of repeats, their share with its exact 95 % interval (Clopper and Pearson 1934).
 
-    Raises NotApplicable for a target without modes, which the faults are about.
+    Raises NotApplicable for a target without modes, which the faults are about, and for a metric that exact draws of that size leave undefined.
     """
     if not has(target, "modes"):
         raise NotApplicable("the target has no modes")
@@ -33,7 +33,11 @@ def sensitivity(target: Target, metrics: Sequence[Metric], chains: int, repeats:
 
     exact, more = sets(target.sample, "exact", repeats), sets(target.sample, "more", FLOOR * repeats)
     floor = sets(target.sample, "floor", FLOOR * repeats)
-    limits = [np.quantile(_values(metric, floor, more, target), 0.95) for metric in metrics]
+    floors = [_values(metric, floor, more, target) for metric in metrics]
+    for metric, values in zip(metrics, floors, strict=True):
+        if np.isnan(values).any():
+            raise NotApplicable(f"{metric.spec} {metric.facts.get('UNDEFINED', 'is undefined')}, which {chains} exact draws may lack")
+    limits = [np.quantile(values, 0.95) for values in floors]
     rows = []
     for fault, make in ({NO_FAULT: target.sample} | {name: partial(put, target) for name, put in FAULTS.items()}).items():
         faulty = sets(make, fault, repeats)

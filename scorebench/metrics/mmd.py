@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scorebench.core.options import Positive
-from scorebench.metrics.base import Estimate, Run
+from scorebench.metrics.base import Estimate, Run, takes
 from scorebench.targets.base import Target
 
 LABEL = "MMD² (h = {fraction} rms)"
@@ -34,6 +34,7 @@ def mmd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 1.0
     # E |y - y'|^2 = 2 tr cov(y), from the target's own large reference: one bandwidth for all cells, seeds and floors.
     variance = 2 * fraction**2 * 2 * target.spread**2
     n, m = x.shape[-2], y.shape[-2]
+    takes(2, "chains and exact draws", min(n, m))
     # Not by a matrix product, which far from the origin, or from each other, loses distances.
     distances = (torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist") for a, b in ((x, x), (y, y), (x, y)))
     kxx, kyy, kxy = (torch.exp(-distance.square() / variance) for distance in distances)
