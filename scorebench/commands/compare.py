@@ -46,7 +46,7 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
     entries, frames = [], []
     for spec in specs:
         sampler = spec.without("step_size")
-        step = dict(spec.given).get("step_size", 1.0)  # of independent draws it is ignored
+        step = dict(spec.given).get("step_size", 1.0)  # independent draws have none
         block = Sampling(samplers=(str(sampler),), step_sizes=(step,), temperatures=(temperature,), chains=chains, budgets=(steps,))
         measure = jobs_of(Experiment(target=str(where), seeds=seeds, exact=(block,)))
         (job,) = measure.samples
@@ -76,6 +76,8 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
             lines.append(f"sampler {str(spec)!r}: the temperature is the same for all: --temperature")
         if spec.entry.facts.get("GRADIENTS") and "step_size" not in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05")
+        if spec.entry.facts.get("GRADIENTS") == 0 and "step_size" in dict(spec.given):
+            lines.append(f"sampler {str(spec)!r}: independent draws have no step size (allowed: {spec.without('step_size')})")
         if 0 < steps < (least := a_round(spec)):
             lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")
     for name, value, least in (("temperature", temperature, 0), ("steps", steps, 1), ("chains", chains, 16), ("seeds", seeds, 2)):
