@@ -611,6 +611,84 @@ def test_prior_is_a_target():
     assert not has(normal(3, 2.0), "modes") and float(normal(3, 2.0).truths["variance"].value) == pytest.approx(6)
 
 
+# Bandwidths, floors and faults as they are written down.
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(fraction=st.floats(-18, 18).map(lambda e: 10**e))
+def test_kernels_of_any_width(fraction):
+    """MMD to 1e-5 of what its kernel varies by, in float32, and KSD to 1e-9 of its terms: no digit is lost to a constant or to a diagonal."""
+    x, y = (two_modes().sample(40, stream("any width", name)) for name in "xy")
+    a, b = x.double().cpu().numpy(), y.double().cpu().numpy()
+    h2 = 2 * (fraction * two_modes().spread) ** 2
+
+    def kernel(p, q):
+        return np.expm1(-((p[:, None] - q) ** 2).sum(-1) / (2 * h2)) + (fraction <= 1)
+
+    off = 1 - np.eye(40)
+    kxx, kyy, kxy = kernel(a, a), kernel(b, b), kernel(a, b)
+    expected = ((kxx + kyy) * off).sum() / (40 * 39) - 2 * kxy.mean()
+    found = call(f"mmd:fraction={fraction!r}", Run(samples=x[None, None]), two_modes(), y[None]).value
+    assert float(found) == pytest.approx(expected, abs=1e-5 * np.abs(kxy).max() + 1e-30)
+
+    s, gaps = two_modes().score(x.double()).cpu().numpy(), a[:, None] - a
+    r2 = (gaps**2).sum(-1) + np.eye(40)  # the diagonal is no part of it
+    q = h2 + r2
+    slopes = ((s[:, None] - s) * gaps).sum(-1)
+    u = (s @ s.T / q**0.5 + (slopes + 2) / q**1.5 - 3 * r2 / q**2.5) * off
+    found = call(f"ksd:fraction={fraction!r}", Run(samples=x[None, None]), two_modes(), None).value
+    assert float(found) == pytest.approx(u.sum() / (40 * 39), abs=1e-9 * np.abs(u).max())
+
+
+def test_floors_are_as_they_are_written_down():
+    """C2ST .497 with a deviation of .028 (over 200 repeats the mean is known to .002, a deviation to 5 %), the norm of an error of the mean 1/sqrt(n)."""
+    accuracy = floor(parse("metric", "c2st"))
+    assert float(accuracy.mean()) == pytest.approx(0.497, abs=0.006) and float(accuracy.std()) == pytest.approx(0.028, rel=0.2)
+    errors = floor(parse("metric", "mean_error"))
+    assert float(errors.square().mean()) == pytest.approx(1 / CHAINS, rel=4 * (2 / REPEATS) ** 0.5)
+
+
+@pytest.mark.parametrize(("metric", "ratio"), [("ksd", 2**-0.5), ("mean_error", 0.6)])
+def test_standard_errors_on_exact_draws(metric, ratio):
+    """Where the linear part vanishes, or the norm has its corner, the spread is that share of the standard error; 200 repeats know it to 5 %."""
+    spec = parse("metric", metric)
+    found = values(spec, repeats(two_modes(), "exact se", spec), repeats(two_modes(), "exact se y", spec))
+    spread = float(found.value.double().std() / found.standard_error.double().square().mean().sqrt())
+    assert spread == pytest.approx(ratio, rel=0.2)
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+@pytest.mark.parametrize("text", ["gaussian_mixture", "gaussian_mixture:components=3,radius=9,std=0.2"])
+def test_faults_are_what_they_say(fault, text):
+    """Against the exact draws of the same stream, 20,000 of them, a point at a time or by shares with their own error (alpha 1e-4)."""
+    target, n = parse("target", text).build(), 20_000
+    x, faulty = target.sample(n, stream("fault of", fault)), FAULTS[fault](target, n, stream("fault of", fault))
+    modes, limit = nearest(x, target.modes), z_limit(2 * len(FAULTS))
+    centres, last = target.modes[modes], len(target.modes) - 1
+    same = (faulty == x).all(-1)
+    if fault in ("wrong_weights", "lost_mode"):
+        assert same[modes != last].all()
+        gone = faulty[modes == last] - x[modes == last]
+        moved = ~same[modes == last]
+        torch.testing.assert_close(gone[moved], (target.modes[0] - target.modes[last]).expand(int(moved.sum()), 2), rtol=1e-4, atol=1e-4)
+        share = 0.4 if fault == "wrong_weights" else 1.0
+        assert abs(float(moved.double().mean()) - share) <= limit * (share * (1 - share) / len(moved)) ** 0.5
+    elif fault == "shifted":
+        torch.testing.assert_close(faulty, x + torch.tensor([0.0, 0.5]))
+    elif fault in ("wide_modes", "narrow_modes"):
+        torch.testing.assert_close(faulty, centres + {"wide_modes": 1.5, "narrow_modes": 0.7}[fault] * (x - centres))
+    elif fault == "strays":
+        torch.testing.assert_close(faulty[~same], 4 * x[~same])
+        assert abs(float((~same).double().mean()) - 0.02) <= limit * (0.02 * 0.98 / n) ** 0.5
+    elif fault == "heavy_tails":
+        std = 0.5 if text == "gaussian_mixture" else 0.2
+        of_first = ((faulty - centres)[modes == 0] / std)[:, 0].double().cpu().numpy()
+        assert stats.kstest(of_first, stats.t(3, scale=3**-0.5).cdf).pvalue > 1e-4 / len(FAULTS) / 2
+        assert abs(np.mean(np.abs(of_first)) / stats.t(3, scale=3**-0.5).expect(abs) - 1) < 0.05
+    else:
+        assert torch.equal(faulty, target.sample(n // 4, stream("fault of", fault)).repeat_interleave(4, 0))
+
+
 # KSD, C2ST, the mean, and the Fisher divergence where the chains are.
 
 

@@ -29,6 +29,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Scale": MODERATE,
     "Barrier": MODERATE,
     "Blur": MODERATE,
+    "Grain": MODERATE,
     "Share": st.integers(1, 100).map(lambda n: n / 101),
     "Count": st.integers(1, 5),
     "Falling": st.lists(MODERATE, min_size=2, max_size=3, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
