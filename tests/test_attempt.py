@@ -123,3 +123,13 @@ def test_a_suite_without_time(tmp_path: Path) -> None:
     assert claim.verdict == Verdict.FAILED and claim.reason == "timeout"
     assert ("train", "gaussian/quadratic/sliced") in lost(plan, tmp_path / "hurried")
     assert "timeout" in (tmp_path / "hurried/index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("why", ["no score\rat all", "no score\n  at all", "no\u2028score at all "])
+def test_a_reason_is_one_line(why: str) -> None:
+    """Of a method's own words: they stand in a line of a table."""
+
+    def function() -> None:
+        raise NotApplicable(why)
+
+    assert attempt(function, later()) == (None, Ended(Status.NOT_APPLICABLE, "no score at all"))

@@ -10,7 +10,9 @@ from package_copy import forget, package_copy
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError
+from scorebench.core.schema import SAMPLERS, SENSITIVITY
 from scorebench.core.spec import parse, parse_all
+from scorebench.report import render
 from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
@@ -150,6 +152,11 @@ BROKEN = {
     "a type that is no option's": "def broken(*, a: Optional[float] = None):\n    pass\n",
     "an unhashable key": "X = {[]: 1}\ndef broken(*, a: Positive = {[]: 1}):\n    pass\n",
     "a null byte": "x = '\0'\n",
+    "a label of no option": "LABEL = 'order {order}'\ndef broken(*, a: Positive = 1):\n    pass\n",
+    "a label in LaTeX": "LABEL = r'$\\sigma_{max}$'\ndef broken(*, a: Positive = 1):\n    pass\n",
+    "a brace that is open": "LABEL = 'a {'\ndef broken(*, a: Positive = 1):\n    pass\n",
+    "a word that no spec can give": "def broken(*, a: Literal['x,y'] = 'x,y'):\n    pass\n",
+    "a word with spaces at its ends": "def broken(*, a: Literal[' x'] = ' x'):\n    pass\n",
 }
 
 
@@ -176,3 +183,50 @@ def test_a_file_without_its_method_says_so(package, monkeypatch):
     monkeypatch.setattr(registry.importlib, "import_module", lambda name: registry)
     with pytest.raises(InputError, match="defines no function or class called like the file"):
         registry.method("loss", "empty")
+
+
+WORDS = ["a|b", "1", "1e5", "true", "null", "nan", "inf", "é", "a b", "a=b", "a:b", "<b>", "$x$", "\\\\end", "x" * 300, "BAOAB", "baoab"]
+
+
+def test_any_word_is_an_option(package):
+    """Text that reads as a number, a truth or a list elsewhere; each is its own text, and a file of its own where upper and lower case are one."""
+    (package / "losses/worded.py").write_text(
+        f"LABEL = '{{word}}'\ndef worded(*, word: Literal{WORDS!r} = 'baoab'):\n    pass\n", encoding="utf-8"
+    )
+    specs = [parse("loss", f"worded:word={word}") for word in WORDS]
+    assert [spec.options["word"] for spec in specs] == [spec.label for spec in specs] == WORDS
+    assert all(parse("loss", str(spec)) == spec for spec in specs)
+    assert len({spec.slug.lower() for spec in specs}) == len(WORDS) and all(len(spec.slug) < 100 for spec in specs)
+
+
+@pytest.mark.parametrize("names", [("mine/denoising", "denoising"), ("Sum", "sum"), ("ours/sum", "theirs/SUM")])
+def test_two_files_of_one_name_are_told(package, names):
+    """No file hides another, here or where upper and lower case are one; the other methods are as they were."""
+    for name in names:
+        path = package / f"losses/{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"def {path.stem}():\n    pass\n")
+    forget()
+    for name in names:
+        error = registry.entry("loss", name.rpartition("/")[2]).error
+        assert error and error.startswith("its name is that of 2 files: ") and all(f"losses/{n}.py" in error for n in names)
+    assert registry.entry("loss", "sliced").error is None and registry.names("loss").count("denoising") == 1
+
+
+def test_metrics_of_one_label_stay_apart(package):
+    """In the tables of a run each has its own column, or row, and its own numbers."""
+    for name in ("first", "second"):
+        (package / f"metrics/{name}.py").write_text(f"LABEL = 'the same'\nDIRECTION = 'lower'\ndef {name}():\n    pass\n")
+    forget()
+    rows = [
+        {"target": "gaussian", "sampler": "ula", "metric": name, "mean": mean, "seeds": 3}
+        for name, mean in (("first", 1.0), ("second", 2.0))
+    ]
+    flags = {"leads": False, "best": False} | dict.fromkeys(("diverged", "failed", "timeout", "not_applicable"), 0)
+    (shown,) = render.wide("samplers", SAMPLERS.frame([row | flags for row in rows])).map(str).to_dict("records")
+    assert shown["the same (first)"] == "1" and shown["the same (second)"] == "2"
+    alarms = [
+        {"target": "gaussian", "metric": name, "fault": "shifted", "share": share} for name, share in (("first", 0.1), ("second", 0.9))
+    ]
+    seen = render.sensitivity(SENSITIVITY.frame(alarms)).map(str)
+    assert dict(zip(seen["metric"], seen["shifted"], strict=True)) == {"the same (first)": "0.1", "the same (second)": "0.9"}

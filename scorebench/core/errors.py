@@ -15,7 +15,10 @@ class InputError(Exception):
 
 
 class NotApplicable(Exception):
-    """What was asked for does not exist for this source or target; the message says why."""
+    """What was asked for does not exist for this source or target; the message, one line, says why."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(" ".join(why.split()))
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:

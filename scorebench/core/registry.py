@@ -10,10 +10,11 @@ Both are read from the syntax tree, so nothing is imported until it is used: a b
 import ast
 import importlib
 import math
+import string
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
@@ -45,6 +46,11 @@ class Option:
         """What a message says is allowed."""
         parts = [part.strip() for part in self.annotation.removeprefix("Literal[").removesuffix("]").replace(",", "|").split("|")]
         return " or ".join(option_types.WORDS.get(part, part) for part in parts if part != "None")
+
+    @property
+    def words(self) -> tuple[Any, ...]:
+        """The values of a Literal; none of another type."""
+        return get_args(_type(self.annotation)) if self.annotation.startswith("Literal") else ()
 
     def check(self, value: object) -> object:
         """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
@@ -95,33 +101,40 @@ def _plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def _paths(kind: str) -> dict[str, Path]:
-    """The file of each method by name: those of the kind's folder and the folders in it; not `base`, `lib/` and what starts with an underscore."""
+def _paths(kind: str) -> list[tuple[str, Path]]:
+    """Each method's name and file: those of the kind's folder and the folders in it; not `base`, `lib/` and what starts with an underscore."""
     files = (p for p in (ROOT / FOLDERS[kind]).rglob("*.py") if p.stem != "base" and not p.stem.startswith("_") and p.parent.name != "lib")
-    return {p.stem.replace("_", "-") if kind == "claim" else p.stem: p for p in sorted(files, key=lambda p: p.stem)}
+    return [(p.stem.replace("_", "-") if kind == "claim" else p.stem, p) for p in sorted(files, key=lambda p: (p.stem, p))]
 
 
 def names(kind: str) -> list[str]:
     """The methods of a kind, sorted; claims have hyphens."""
-    return list(_paths(kind))
+    return list(dict(_paths(kind)))
 
 
 @cache
 def entry(kind: str, name: str) -> Entry:
     """The method's options and facts, read statically. Raises InputError for an unknown name."""
-    path = _paths(kind).get(name)
+    paths = _paths(kind)
+    path = dict(paths).get(name)
     if path is None:
         raise InputError(unknown(kind, name, names(kind)))
+    # Where upper and lower case are one, two files of this name would be one, and so would their results.
+    if len(twins := [str(p.relative_to(ROOT)) for other, p in paths if other.lower() == name.lower()]) > 1:
+        return Entry(kind, name, path, error=f"its name is that of {len(twins)} files: {', '.join(twins)}")
     try:
         tree = ast.parse(path.read_bytes())
         definition = _definition(tree, name)
+        options, facts = _options(definition) if definition else {}, _facts(tree)
+        if kind not in ("claim", "figure"):
+            _check_label(str(facts.get("LABEL", "")), options)
         return Entry(
             kind,
             name,
             path,
             doc=ast.get_docstring(tree) or "",
-            options=_options(definition) if definition else {},
-            facts=_facts(tree),
+            options=options,
+            facts=facts,
             functions=frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef)),
         )
     except (SyntaxError, ValueError, TypeError, NameError) as error:
@@ -148,10 +161,24 @@ def _options(node: ast.FunctionDef | ast.ClassDef) -> dict[str, Option]:
     return {a.arg: _option(a.annotation, v) for a, v in pairs}
 
 
+def _check_label(label: str, options: dict[str, Option]) -> None:
+    """Raises ValueError for a LABEL that names, in braces, what is no option; found here and not when a table shows it."""
+    for _, name, *_ in string.Formatter().parse(label):
+        if name is not None and name not in options:
+            raise ValueError(
+                f"LABEL = {label!r}: {{{name}}} is no option (allowed: {', '.join(options) or 'none'}; a brace is written twice)"
+            )
+
+
 def _option(annotation: ast.expr | None, default: ast.expr | None) -> Option:
     text = ast.unparse(annotation) if annotation else "Real"
+    option = Option(text, REQUIRED if default is None else ast.literal_eval(default))
     _type(text)  # a type that the options do not know is a mistake of the file, found here and not when a suite uses it
-    return Option(text, REQUIRED if default is None else ast.literal_eval(default))
+    if bad := [word for word in option.words if "," in str(word) or str(word) != str(word).strip() or len(str(word).splitlines()) != 1]:
+        raise ValueError(
+            f"{text}: {bad[0]!r} cannot be given in a spec (allowed: words without a comma, a line end, or spaces at their ends)"
+        )
+    return option
 
 
 def _facts(tree: ast.Module) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
             lines.append(unknown(where, key, known))
         else:
             try:
-                given[key] = known[key].check(_scalar(value))
+                given[key] = known[key].check(value if value in known[key].words else _scalar(value))
             except ValidationError as error:
                 given[key] = None
                 reason = error.errors()[0]["msg"].removeprefix("Value error, ")

@@ -64,8 +64,13 @@ def _cell(row: pd.Series) -> Cell:
 def wide(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """The table of losses or samplers, a row a method; cells are `Cell`s, those of the keys text."""
     cells = table.assign(cell=pd.Series([_cell(row) for _, row in table.iterrows()], table.index, object))
-    labels = {metric: parse("metric", metric).label.replace("_", " ") for metric in dict.fromkeys(table["metric"])}
-    return _pivot(cells, KEYS[name], "metric", labels)
+    return _pivot(cells, KEYS[name], "metric", {metric: label.replace("_", " ") for metric, label in _labels(table["metric"]).items()})
+
+
+def _labels(metrics: pd.Series) -> dict[str, str]:
+    """A label a metric, no two alike: of those that are, the spec stands behind."""
+    labels = {metric: parse("metric", metric).label for metric in dict.fromkeys(metrics)}
+    return {metric: label if list(labels.values()).count(label) == 1 else f"{label} ({metric})" for metric, label in labels.items()}
 
 
 def decomposition(table: pd.DataFrame) -> pd.DataFrame:
@@ -100,7 +105,7 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
 def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
     """A row a metric, a column a fault: the share of alarms with its interval."""
     cells = table.assign(cell=_cells(table, "share", "low", "high"))
-    cells["metric"] = [parse("metric", metric).label for metric in table["metric"]]
+    cells["metric"] = table["metric"].map(_labels(table["metric"]))
     return _pivot(cells, ["target", "metric"], "fault", {fault: fault.replace("_", " ") for fault in dict.fromkeys(table["fault"])})
 
 

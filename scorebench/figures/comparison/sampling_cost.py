@@ -35,7 +35,10 @@ def draw(results: Results) -> Figure:
     target_slug, sampler_slug = (rows[kind].map(lambda text, kind=kind: parse(kind, text).slug) for kind in ("target", "sampler"))
     seconds = (target_slug + "/" + sampler_slug).map(lambda job: cost["sample", job, ""])
     # Two samplers that differ in their noise levels alone, made for two targets, are one to the eye.
-    labels = [parse("sampler", name).label for name in rows["sampler"]]
+    labels = rows["sampler"].map(lambda name: parse("sampler", name).label)
+    each = rows.assign(label=labels).drop_duplicates(["target", "sampler"])
+    alike = set(each.loc[each.duplicated(["target", "label"]), "label"])  # on one target they are two
+    labels = labels.mask(labels.isin(alike), rows["sampler"])
     rows = rows.assign(microseconds=1e6 * rows["gradient_evaluations"].astype(float) * seconds, label=labels)
     targets, order = list(rows["target"].unique()), list(rows["label"].unique())
     columns = min(len(targets), 3)

@@ -40,8 +40,8 @@ def draw(results: Results) -> Figure:
             lines(ax, here, x, "kind", kinds)
         labels = here.drop_duplicates("kind").set_index("kind")["loss"].map(lambda loss: parse("loss", loss).label)
         shown = zip(*above.get_legend_handles_labels(), strict=True)
-        handles = {labels[kind]: handle for handle, kind in shown if kind in labels}
-        above.legend(handles.values(), handles.keys(), fontsize=7.5)
+        handles, kinds_shown = zip(*((handle, labels[kind]) for handle, kind in shown if kind in labels), strict=True)
+        above.legend(handles, kinds_shown, fontsize=7.5)
         below.get_legend().remove()
         above.set(title=parse("target", target).label, xlabel="training steps")
         below.set(xlabel="seconds for one model")
