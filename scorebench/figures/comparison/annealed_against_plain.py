@@ -32,7 +32,7 @@ CAPTION = (
 )
 USES = {"sampler": ("annealed",), "target": ("gaussian_mixture",), "metric": ("mode_weight_error",)}
 READS = (
-    "metrics.csv", "tables/samplers.csv", "measure/gaussian_mixture*.npz",
+    "metrics.csv", "tables/samplers.csv", "map/gaussian_mixture*.npz",
     "sample/gaussian_mixture*/ula.npz", "sample/gaussian_mixture*/mala.npz", "sample/gaussian_mixture*/annealed*.npz",
 )  # fmt: skip
 SAMPLERS = ("ula", "mala", "annealed")
