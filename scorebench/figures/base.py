@@ -154,7 +154,7 @@ def seconds_a_gradient(results: Results) -> dict[tuple[str, str, str], float]:
 
 def source_label(model: str, loss: str) -> str:
     """A trained source's name: its loss, and whether it is a field without an energy."""
-    has_energy = "log_prob" in parse("model", model).entry.facts["GIVES"]
+    has_energy = "log_prob" in parse("model", model).entry.facts.get("GIVES", ())
     return parse("loss", loss).label + ("" if has_energy else " (field)")
 
 

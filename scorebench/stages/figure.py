@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.core import registry
-from scorebench.core.schema import Ended
+from scorebench.core.schema import METRICS, Ended
 from scorebench.engine.attempt import attempt, deadline
 from scorebench.figures.base import style
 from scorebench.stages.record import record
@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 matplotlib.use("agg")
 DPI = 200
+
+METRICS.frame([])  # loads the checks of tables once, before the jobs of a process fork
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:

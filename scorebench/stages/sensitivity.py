@@ -18,6 +18,8 @@ from scorebench.store import artifacts
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
 
+SENSITIVITY.frame([])  # loads the checks of tables once, before the jobs of a process fork
+
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write a row a fault; none if the target or the metric fails, which the record tells."""
