@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +17,7 @@ import pytest
 
 import scorebench
 from scorebench.core.schema import METRICS, TABLES, Status
-from scorebench.store import artifacts, samples, trained
+from scorebench.store import samples, trained
 
 MEGABYTES = 1_200
 SHORT, LONG = 0.1, 10.0
@@ -203,7 +202,15 @@ def {name}():
     {deed}
     return gaussian()
 """
-METHODS = {"samplers": SAMPLER, "losses": LOSS, "metrics": METRIC, "claims/dynamics": CLAIM, "figures/claims": FIGURE, "models": MODEL, "targets": TARGET}
+METHODS = {
+    "samplers": SAMPLER,
+    "losses": LOSS,
+    "metrics": METRIC,
+    "claims/dynamics": CLAIM,
+    "figures/claims": FIGURE,
+    "models": MODEL,
+    "targets": TARGET,
+}
 HEAD = """
 name: {name}
 seed: 1

@@ -43,7 +43,13 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
     names = {spec: str(spec.without("step_size")) for spec in specs}
     step = {spec: dict(spec.given).get("step_size") for spec in specs}
     blocks = tuple(  # independent draws have no step
-        {"samplers": (names[spec],), "step_sizes": (step[spec] or 1.0,), "temperatures": (temperature,), "chains": chains, "budgets": (steps,)}
+        {
+            "samplers": (names[spec],),
+            "step_sizes": (step[spec] or 1.0,),
+            "temperatures": (temperature,),
+            "chains": chains,
+            "budgets": (steps,),
+        }
         for spec in specs
     )
     experiment = {"target": str(where), "seeds": seeds, "exact": blocks}

@@ -111,9 +111,7 @@ class Bench:
                 else:
                     yield self._frame(key, len(cells), None, run.ended)
 
-    def _cells(
-        self, key: Key, run: SourceRun, arrays: dict[str, Tensor], cells: list[int], temperature: float
-    ) -> Iterator[pd.DataFrame]:
+    def _cells(self, key: Key, run: SourceRun, arrays: dict[str, Tensor], cells: list[int], temperature: float) -> Iterator[pd.DataFrame]:
         """The cells of one temperature, at each snapshot."""
         (law, known), score = self.law(temperature), self._score(run, temperature)
         where = law or self.target.prior or self.target  # of a law that is not known the rows say so, whatever has diverged

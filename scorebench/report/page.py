@@ -116,7 +116,12 @@ def _methods(plan: Plan) -> list[dict[str, Any]]:
         {
             "title": title,
             "methods": [
-                {"name": name, "label": name.replace("_", " "), "mathml": _equation(facts["EQUATION"]), "reference": facts.get("REFERENCE", "")}
+                {
+                    "name": name,
+                    "label": name.replace("_", " "),
+                    "mathml": _equation(facts["EQUATION"]),
+                    "reference": facts.get("REFERENCE", ""),
+                }
                 for name, facts in ((name, spec.entry.facts) for name, spec in specs.items())
                 if "EQUATION" in facts
             ],
