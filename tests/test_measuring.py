@@ -8,10 +8,11 @@ import torch
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Status
+from scorebench.core.spec import parse_all
 from scorebench.engine.attempt import deadline
 from scorebench.engine.loop import TRACE_CHAINS
 from scorebench.engine.measuring import FAR, Bench
-from scorebench.engine.metric import Metric, metrics_of
+from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
 from scorebench.store.samples import SourceRun
 from scorebench.suite.config import Experiment, Sampling
@@ -21,13 +22,14 @@ from scorebench.targets.lib.mixture import mixture, normal
 from scorebench.testing.examples import examples, stream
 
 SEEDS, CHAINS = 2, 16
-METRICS = metrics_of(("mmd", "mean_error", "second_moment_bias", "mode_weight_error"), "sampler")
+METRICS = [Metric(spec) for spec in parse_all("metric", ("mmd", "mean_error", "second_moment_bias", "mode_weight_error"))]
 
 
 def rows(target: Target, temperature: float, samples: torch.Tensor) -> pd.DataFrame:
     """Of samples (seed, chain, d) at one temperature, as a sampler would have left them."""
     block = Sampling(samplers=("exact",), step_sizes=(1.0,), temperatures=(temperature,), chains=CHAINS, budgets=(10,))
-    bench = Bench(target, 0, jobs_of(Experiment(target="gaussian", seeds=SEEDS, exact=(block,))), deadline(1))
+    on = jobs_of(Experiment(target="gaussian", seeds=SEEDS, exact=(block,)))
+    benches = [Bench(target, metric, 0, on, deadline(1)) for metric in METRICS]
     x = samples[:, None]
     arrays = {
         "samples": x[None],
@@ -36,7 +38,8 @@ def rows(target: Target, temperature: float, samples: torch.Tensor) -> pd.DataFr
         "acceptance_sd": torch.ones(SEEDS, 1),
     }
     run = SourceRun("", "", None, *OK, ((None, temperature),), CHAINS, (10,), (0,))
-    return pd.concat(bench.sampler_rows("exact", [(run, {name: array.numpy() for name, array in arrays.items()})], METRICS))
+    made = [(run, {name: array.numpy() for name, array in arrays.items()})]
+    return pd.concat(frame for bench in benches for frame in bench.sampler_rows("exact", made))
 
 
 def draws(law: Target, *names: object) -> torch.Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scorebench.core import registry, rng
 from scorebench.core.schema import OK, Ended, Status
+from scorebench.core.shapes import expect
 from scorebench.engine.attempt import attempt
 from scorebench.engine.metric import Metric
 from scorebench.engine.sources import Source
@@ -88,9 +89,16 @@ class Bench:
         estimate, ended = None, source.ended
         if ended == OK:
             run = Run(score=source.density.score, divergence=source.divergence, learnt=cache(lambda: self._learnt(source)))
-            estimate, ended = self.metric(run, self.target, lambda law: self.exact(law, POINTS, "points"), (self.seeds, 1), self.limit)
+            estimate, ended = self._shaped(1, *self.metric(run, self.target, lambda law: self.exact(law, POINTS, "points"), self.limit))
         lost = _flat(~estimate.value.isfinite()) if estimate else np.zeros(self.seeds, bool)
         return self._frame(key, 1, estimate, ended, lost)
+
+    def _shaped(self, cells: int, estimate: Estimate | None, ended: Ended) -> tuple[Estimate | None, Ended]:
+        """The estimate, if it has a value and a standard error for every seed and cell."""
+        if ended != OK:
+            return None, ended
+        shape = (self.seeds, cells)
+        return attempt(lambda: Estimate(*(expect("what the metric returns", part, shape) for part in estimate or ())), self.limit)
 
     def _learnt(self, source: Source) -> Target:
         assert source.loss is not None
@@ -144,7 +152,7 @@ class Bench:
         if law is None:
             return self._frame(key, cells, None, known)
         reference = f"reference {temperature:g}"
-        estimate, ended = self.metric(run, law, lambda: self.exact(law, run.chains, reference), (self.seeds, cells), self.limit)
+        estimate, ended = self._shaped(cells, *self.metric(run, law, lambda: self.exact(law, run.chains, reference), self.limit))
         if estimate is None:
             return self._frame(key, cells, None, ended, diverged)
         if self.metric.facts["FLOOR"]:

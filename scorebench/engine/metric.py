@@ -1,6 +1,6 @@
 """A configured metric, ready to be called under the net."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,8 @@ from torch import Tensor
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import Ended
-from scorebench.core.shapes import expect
-from scorebench.core.spec import Spec, parse_all
-from scorebench.engine.attempt import attempt, preload
+from scorebench.core.spec import Spec
+from scorebench.engine.attempt import attempt
 from scorebench.metrics import base
 from scorebench.metrics.base import Estimate, Points, Run
 from scorebench.targets.base import Target, has
@@ -33,26 +32,14 @@ class Metric:
         function: base.Metric = registry.method("metric", self.spec.name)
         return function(run, target, reference, **self.spec.options)
 
-    def __call__(
-        self, run: Run, target: Target, reference: Callable[[], Tensor] | Points, shape: tuple[int, int], limit: float
-    ) -> tuple[Estimate | None, Ended]:
-        """The estimate, of a shape (seed, cell), or why there is none; of a sampler's metric `reference` gives the exact draws."""
-        return attempt(lambda: self._called(run, target, reference, shape), limit)
+    def __call__(self, run: Run, target: Target, reference: Callable[[], Tensor] | Points, limit: float) -> tuple[Estimate | None, Ended]:
+        """The estimate, or why there is none; of a sampler's metric `reference` gives the exact draws."""
+        return attempt(lambda: self._called(run, target, reference), limit)
 
-    def _called(self, run: Run, target: Target, reference: Any, shape: tuple[int, int]) -> Estimate:
+    def _called(self, run: Run, target: Target, reference: Any) -> Estimate:
         for owner, member in self.spec.needs:
             if not has(target if owner == "target" else run, member):
                 raise NotApplicable(f"the {owner} has no {member.replace('_', ' ')}")
         if (order := self.facts.get("MOMENTS", 0)) > target.moments:
             raise NotApplicable(f"the target has no moment of order {order}")
-        estimate = self.evaluate(run, target, reference if self.facts.get("ABOUT") == "source" else reference())
-        for value in Estimate(*estimate):
-            expect("the metric's value", value, shape)
-        return estimate
-
-
-def metrics_of(specs: Iterable[str], about: str) -> list[Metric]:
-    """The metrics about a "source" or a "sampler", imported."""
-    metrics = [Metric(spec) for spec in parse_all("metric", specs) if spec.entry.facts.get("ABOUT", "sampler") == about]
-    preload(*(metric.spec for metric in metrics))
-    return metrics
+        return self.evaluate(run, target, reference if self.facts.get("ABOUT") == "source" else reference())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.schema import OK
 from scorebench.engine.process import isolated
-from scorebench.stages.record import record
+from scorebench.stages.record import record as recorded
 from scorebench.suite.jobs import STAGES
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
@@ -34,6 +34,6 @@ def run(stage: str, plan: Plan, job: str, results: Path) -> None:
     left = isolated(lambda: module.run(plan, job, folder), 60 * suite.job_minutes, suite.job_memory_mb)
     if left.ended != OK:
         print(f"{stage} {job}: {left.ended}", file=sys.stderr)
-        with record(plan, folder, stage, job) as entry:
+        with recorded(plan, folder, stage, job) as entry:
             module.lost(plan, job, folder, left.ended)
             entry |= left.ended._asdict() | {"seconds": left.seconds, "peak_memory_mb": left.peak_memory_mb}

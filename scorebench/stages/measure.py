@@ -14,7 +14,7 @@ from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
 from scorebench.engine.measuring import Bench
 from scorebench.engine.metric import Metric
-from scorebench.engine.sources import sources
+from scorebench.engine.sources import Source, sources
 from scorebench.engine.target import built
 from scorebench.stages.record import record
 from scorebench.store import artifacts, samples, trained
@@ -49,7 +49,7 @@ def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:
 def _rows(plan: Plan, job: Measure, folder: Path, target: Target | None, ended: Ended, limit: float) -> pd.DataFrame:
     on, metric = job.on, Metric(job.metric)
     of_source = metric.facts.get("ABOUT") == "source"
-    every = []
+    every: list[Source] = []
     if of_source or any(owner == "source" for owner, _ in job.metric.needs):
         for train in on.sources:
             training, checkpoints = trained.read(folder / f"train/{train.id}.npz")
