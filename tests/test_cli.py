@@ -143,6 +143,8 @@ def test_compare_says_every_mistake() -> None:
     [
         (("list", "samplerz"), "did you mean 'sampler'"),
         (("compare", "samplers", "--target", "gaussian", "--sampler", "ula"), "step_size"),
+        (("compare", "samplers", "--target", "gaussian", "--sampler", "exact:step_size=0.05"), "no step size (allowed: exact)"),
+        (("compare", "samplers", "--target", "gaussian", "--sampler", "prior:step_size=0.1"), "no step size (allowed: prior)"),
         (("summary", "nowhere"), "manifest.json does not exist"),
         (("stage", "train", "--suite", "nowhere.yaml", "--job", "x"), "nowhere.yaml"),
     ],
@@ -213,7 +215,9 @@ def test_no_rhat_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     show(result, "sampler", "")
     shown = capsys.readouterr().out
-    assert "Mixed or not: no R-hat for ula:step_size=0.05 (" in shown and "nan" not in shown.replace("nanosecond", "")
+    assert "Mixed or not: no R-hat for ula:step_size=0.05 (not_applicable: takes at least 4 draws a chain; here 2)" in " ".join(
+        shown.split()
+    ) and "nan" not in shown.replace("nanosecond", "")
     assert not any("see" in status for entry in result for m in entry["metrics"] for status in m["status"])
 
 

@@ -8,12 +8,13 @@ import torch
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Status
-from scorebench.core.spec import parse_all
+from scorebench.core.spec import parse, parse_all
 from scorebench.engine.attempt import deadline
 from scorebench.engine.loop import TRACE_CHAINS
 from scorebench.engine.measuring import FAR, Bench
 from scorebench.engine.metric import Metric
-from scorebench.metrics.base import Run
+from scorebench.engine.sensitivity import sensitivity
+from scorebench.metrics.base import Estimate, Run
 from scorebench.store.samples import SourceRun
 from scorebench.suite.config import Experiment, Sampling
 from scorebench.suite.jobs import jobs_of
@@ -25,11 +26,11 @@ SEEDS, CHAINS = 2, 16
 METRICS = [Metric(spec) for spec in parse_all("metric", ("mmd", "mean_error", "second_moment_bias", "mode_weight_error"))]
 
 
-def rows(target: Target, temperature: float, samples: torch.Tensor) -> pd.DataFrame:
+def rows(target: Target, temperature: float, samples: torch.Tensor, metrics: list[Metric] = METRICS) -> pd.DataFrame:
     """Of samples (seed, chain, d) at one temperature, as a sampler would have left them."""
     block = Sampling(samplers=("exact",), step_sizes=(1.0,), temperatures=(temperature,), chains=CHAINS, budgets=(10,))
     on = jobs_of(Experiment(target="gaussian", seeds=SEEDS, exact=(block,)))
-    benches = [Bench(target, metric, 0, on, deadline(1)) for metric in METRICS]
+    benches = [Bench(target, metric, 0, on, deadline(1)) for metric in metrics]
     x = samples[:, None]
     arrays = {
         "samples": x[None],
@@ -69,6 +70,48 @@ def test_a_law_that_cannot_be_drawn_says_so():
     assert set(cold["status"]) == {"not_applicable"} and cold["reason"].str.contains("draws at temperature 0.02: rejection accepts").all()
     alone = rows(student(5), 2.0, draws(student(5), "alone"))
     assert set(alone["status"]) == {"not_applicable"} and set(alone["reason"]) == {"no exact law at temperature 2"}
+
+
+def modes(count: int, *first: float) -> Target:
+    """Far modes of width 1; the weights of the first, the others share the rest."""
+    rest = (1 - sum(first)) / (count - len(first))
+    weights = torch.tensor([*first] + [rest] * (count - len(first)))
+    return mixture(weights, 30 * torch.eye(count), torch.ones(count, count), normal(count, 100.0))
+
+
+def test_a_cell_without_a_value_says_what_it_takes(capsys):
+    """A seed with two chains a mode has no shape to compare: its row alone is not applicable. The floor is that of the exact draws that have one."""
+    law = modes(8, 0.7)
+    places = torch.stack([torch.arange(CHAINS) // 2, torch.arange(CHAINS) // 8])
+    x = law.modes[places] + torch.randn(SEEDS, CHAINS, 8, generator=stream("shape"))
+    found = rows(law, 1.0, x, [Metric(spec) for spec in parse_all("metric", ("within_mode_sliced_w2", "rhat"))])
+    taken = "takes a mode with at least 4 chains and 4 exact draws", "takes at least 4 draws a chain; here 1"
+    assert found["status"].tolist() == ["not_applicable", "ok", "not_applicable", "not_applicable"]
+    assert found["reason"].tolist() == [taken[0], "", taken[1], taken[1]]
+    within = found[found["metric"] == "within_mode_sliced_w2"]
+    assert within["floor_q95"].notna().all() and within["z"].isna().tolist() == [True, False] and not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "status"), [("rhat", math.nan, "not_applicable"), ("rhat", math.inf, "failed"), ("mmd", math.nan, "failed")]
+)
+def test_a_value_that_is_not_finite_failed_but_where_the_metric_says(metric, value, status, monkeypatch, capsys):
+    """NaN of a metric that says of what it is UNDEFINED; all else is the metric's failure, in the log."""
+    law, whole = two_modes(0), torch.full((SEEDS, 1), value)
+    monkeypatch.setattr(Metric, "evaluate", lambda *_: Estimate(whole, whole))
+    found = rows(law, 1.0, draws(law, "whole"), [Metric(parse("metric", metric))])
+    assert set(found["status"]) == {status} and ("is not finite" in capsys.readouterr().err) == (status == "failed")
+
+
+def test_no_floor_says_what_it_takes():
+    """Sixteen exact draws of forty modes never put four in one, twice: no row has an empty floor, no limit is NaN."""
+    law = modes(40)
+    within = Metric(parse("metric", "within_mode_sliced_w2"))
+    x = law.modes[0] + torch.randn(SEEDS, CHAINS, 40, generator=stream("one mode"))
+    found = rows(law, 1.0, x, [within])
+    assert set(found["status"]) == {"not_applicable"} and set(found["reason"]) == {within.facts["UNDEFINED"]}
+    with pytest.raises(NotApplicable, match="within_mode_sliced_w2 takes a mode with .*, which 16 exact draws may lack"):
+        sensitivity(law, within, CHAINS, 20, 0)
 
 
 def student(df: int, dim: int = 2) -> Target:

@@ -491,7 +491,7 @@ def test_the_worst_coordinate_counts():
 def test_standard_error_of_a_trace():
     """Of a mean over chains: the standard error of the means of its four blocks of chains, at the worst coordinate; exact."""
     x = np.stack([independent("trace", i) + 5 * (i == 1) for i in range(3)], -1)  # the second coordinate is the worst
-    found = worst_case(lambda t: t.mean((-2, -1)), torch.as_tensor(x)[None, None], np.max)
+    found = worst_case(lambda t: t.mean((-2, -1)), torch.as_tensor(x)[None, None], np.max, 1)
     means = x[..., 1].mean(1)
     assert float(found.value) == pytest.approx(means.mean())
     assert float(found.standard_error) == pytest.approx(stats.sem(means.reshape(2, 4).mean(0)))  # every fourth chain is a block
@@ -506,6 +506,72 @@ def test_standard_error_of_ess_is_the_spread():
     found = call("ess", run, two_modes(), None)
     ratio = float(found.value.std() / found.standard_error.square().mean().sqrt())
     assert 0.6 < ratio < 1.6, ratio
+
+
+# Too little to measure
+
+
+def sized(chains: int, draws: int) -> tuple[Run, torch.Tensor]:
+    g = stream("sized", chains, draws)
+    x, y = (two_modes().sample(2 * chains, g).view(2, 1, chains, 2) for _ in "xy")
+    trace = two_modes().sample(2 * 8 * draws, g).view(2, 1, 8, draws, 2)
+    return Run(x, trace, torch.ones(2, 1), torch.ones(2, 1), chains, score=lambda x: -x, learnt=two_modes), y[:, 0]
+
+
+@over("spec", "metric")
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 8, 9, 10, 16])
+def test_too_few_are_not_applicable(spec, size):
+    """Of so many chains, draws a chain or points each metric has a value with a standard error, or says what it takes; NaN only where UNDEFINED does."""
+    run, reference = sized(size, size)
+    run = run._replace(divergence=lambda x: x.sum(-1))
+    try:
+        value, error = call(str(spec), run, two_modes(), reference if about_sampler(spec) else lambda law: reference)
+    except NotApplicable as why:
+        assert str(why).startswith("takes at least ") and str(why).endswith(f"here {size}")
+        assert size < {"ess": 10, "rhat": 4, "c2st": 8, "within_mode_sliced_w2": 8}.get(spec.name, 2)
+        return
+    undefined = "UNDEFINED" in spec.entry.facts
+    assert (value.isfinite() | value.isnan() & undefined).all() and not (value.isnan() & error.isfinite()).any()
+    assert undefined or error.isfinite().all()
+    assert size >= {"ess": 10, "rhat": 4, "c2st": 8, "within_mode_sliced_w2": 8}.get(spec.name, 2)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 6])
+@pytest.mark.parametrize("metric", ["ess", "rhat"])
+def test_chains_that_do_not_move_have_no_trace_to_judge(metric, dim):
+    """No variance within chains, all in one place or each in its own: undefined there alone. 1,600 and NaN, or 8 and 6e15 of rounding, it is not."""
+    moving = torch.randn(1, 1, 8, 200, dim, generator=stream("moving"))
+    apart, together = moving[:, :, :, :1].expand_as(moving), torch.ones_like(moving)
+    half_way = apart.clone()
+    half_way[:, :, :, 100:] += 1  # between the halves, in none of which it moves
+    coordinate = moving.clone()
+    coordinate[..., -1] = apart[..., -1]
+    one = apart.clone()
+    one[:, :, 3] = moving[:, :, 3]
+    cells = torch.cat([moving, apart, together, half_way, coordinate, one], 1)
+    value, error = call(metric, Run(trace=cells), two_modes(), None)
+    assert value.isnan().tolist() == [[False, True, True, True, True, False]]
+    assert error.isnan().tolist() == [[False, True, True, True, True, True]]  # without the one that moves there is none
+    assert float(value[0, 0]) == float(call(metric, Run(trace=moving), two_modes(), None).value)
+
+
+def test_ess_sees_the_draws_from_ten_a_chain_on():
+    """Of nine, four in a half, the estimate is n log10(n) whatever they are: even of chains that stand still but for one step."""
+    slow = torch.randn(1, 1, 8, 1, 1, generator=stream("slow")) + 1e-3 * torch.randn(1, 1, 8, 10, 1, generator=stream("steps"))
+    assert float(call("ess", Run(trace=slow), two_modes(), None).value) < 80 / 2
+    with pytest.raises(NotApplicable, match="takes at least 10 draws a chain; here 9"):
+        call("ess", Run(trace=slow[..., :9, :]), two_modes(), None)
+
+
+def test_sliced_w2_of_modes_that_are_hardly_visited():
+    """Sixteen chains on eight modes: a value where four share a mode, NaN where no four do; its standard error is that of the same modes."""
+    ring = parse("target", "gaussian_mixture:components=8,radius=3,std=0.3").build()
+    reference = ring.sample(256, stream("ring")).expand(1, -1, -1)
+    two_each, four_in_one = torch.arange(16) // 2, torch.tensor([0] * 4 + list(range(1, 7)) * 2)
+    x = torch.stack([ring.modes[mode] for mode in (two_each, four_in_one)])[None] + 0.1 * torch.randn(1, 2, 16, 2, generator=stream("few"))
+    value, error = call("within_mode_sliced_w2", Run(samples=x), ring, reference)
+    assert value.isnan().tolist() == [[True, False]]
+    assert 0 < float(error[0, 1]) < float(value[0, 1])
 
 
 # Standard errors
@@ -543,6 +609,84 @@ def test_jackknife_covers(statistic):
 def test_prior_is_a_target():
     """What `normal` makes has no modes and a closed variance."""
     assert not has(normal(3, 2.0), "modes") and float(normal(3, 2.0).truths["variance"].value) == pytest.approx(6)
+
+
+# Bandwidths, floors and faults as they are written down.
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(fraction=st.floats(-18, 18).map(lambda e: 10**e))
+def test_kernels_of_any_width(fraction):
+    """MMD to 1e-5 of what its kernel varies by, in float32, and KSD to 1e-9 of its terms: no digit is lost to a constant or to a diagonal."""
+    x, y = (two_modes().sample(40, stream("any width", name)) for name in "xy")
+    a, b = x.double().cpu().numpy(), y.double().cpu().numpy()
+    h2 = 2 * (fraction * two_modes().spread) ** 2
+
+    def kernel(p, q):
+        return np.expm1(-((p[:, None] - q) ** 2).sum(-1) / (2 * h2)) + (fraction <= 1)
+
+    off = 1 - np.eye(40)
+    kxx, kyy, kxy = kernel(a, a), kernel(b, b), kernel(a, b)
+    expected = ((kxx + kyy) * off).sum() / (40 * 39) - 2 * kxy.mean()
+    found = call(f"mmd:fraction={fraction!r}", Run(samples=x[None, None]), two_modes(), y[None]).value
+    assert float(found) == pytest.approx(expected, abs=1e-5 * np.abs(kxy).max() + 1e-30)
+
+    s, gaps = two_modes().score(x.double()).cpu().numpy(), a[:, None] - a
+    r2 = (gaps**2).sum(-1) + np.eye(40)  # the diagonal is no part of it
+    q = h2 + r2
+    slopes = ((s[:, None] - s) * gaps).sum(-1)
+    u = (s @ s.T / q**0.5 + (slopes + 2) / q**1.5 - 3 * r2 / q**2.5) * off
+    found = call(f"ksd:fraction={fraction!r}", Run(samples=x[None, None]), two_modes(), None).value
+    assert float(found) == pytest.approx(u.sum() / (40 * 39), abs=1e-9 * np.abs(u).max())
+
+
+def test_floors_are_as_they_are_written_down():
+    """C2ST .497 with a deviation of .028 (over 200 repeats the mean is known to .002, a deviation to 5 %), the norm of an error of the mean 1/sqrt(n)."""
+    accuracy = floor(parse("metric", "c2st"))
+    assert float(accuracy.mean()) == pytest.approx(0.497, abs=0.006) and float(accuracy.std()) == pytest.approx(0.028, rel=0.2)
+    errors = floor(parse("metric", "mean_error"))
+    assert float(errors.square().mean()) == pytest.approx(1 / CHAINS, rel=4 * (2 / REPEATS) ** 0.5)
+
+
+@pytest.mark.parametrize(("metric", "ratio"), [("ksd", 2**-0.5), ("mean_error", 0.6)])
+def test_standard_errors_on_exact_draws(metric, ratio):
+    """Where the linear part vanishes, or the norm has its corner, the spread is that share of the standard error; 200 repeats know it to 5 %."""
+    spec = parse("metric", metric)
+    found = values(spec, repeats(two_modes(), "exact se", spec), repeats(two_modes(), "exact se y", spec))
+    spread = float(found.value.double().std() / found.standard_error.double().square().mean().sqrt())
+    assert spread == pytest.approx(ratio, rel=0.2)
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+@pytest.mark.parametrize("text", ["gaussian_mixture", "gaussian_mixture:components=3,radius=9,std=0.2"])
+def test_faults_are_what_they_say(fault, text):
+    """Against the exact draws of the same stream, 20,000 of them, a point at a time or by shares with their own error (alpha 1e-4)."""
+    target, n = parse("target", text).build(), 20_000
+    x, faulty = target.sample(n, stream("fault of", fault)), FAULTS[fault](target, n, stream("fault of", fault))
+    modes, limit = nearest(x, target.modes), z_limit(2 * len(FAULTS))
+    centres, last = target.modes[modes], len(target.modes) - 1
+    same = (faulty == x).all(-1)
+    if fault in ("wrong_weights", "lost_mode"):
+        assert same[modes != last].all()
+        gone = faulty[modes == last] - x[modes == last]
+        moved = ~same[modes == last]
+        torch.testing.assert_close(gone[moved], (target.modes[0] - target.modes[last]).expand(int(moved.sum()), 2), rtol=1e-4, atol=1e-4)
+        share = 0.4 if fault == "wrong_weights" else 1.0
+        assert abs(float(moved.double().mean()) - share) <= limit * (share * (1 - share) / len(moved)) ** 0.5
+    elif fault == "shifted":
+        torch.testing.assert_close(faulty, x + torch.tensor([0.0, 0.5]))
+    elif fault in ("wide_modes", "narrow_modes"):
+        torch.testing.assert_close(faulty, centres + {"wide_modes": 1.5, "narrow_modes": 0.7}[fault] * (x - centres))
+    elif fault == "strays":
+        torch.testing.assert_close(faulty[~same], 4 * x[~same])
+        assert abs(float((~same).double().mean()) - 0.02) <= limit * (0.02 * 0.98 / n) ** 0.5
+    elif fault == "heavy_tails":
+        std = 0.5 if text == "gaussian_mixture" else 0.2
+        of_first = ((faulty - centres)[modes == 0] / std)[:, 0].double().cpu().numpy()
+        assert stats.kstest(of_first, stats.t(3, scale=3**-0.5).cdf).pvalue > 1e-4 / len(FAULTS) / 2
+        assert abs(np.mean(np.abs(of_first)) / stats.t(3, scale=3**-0.5).expect(abs) - 1) < 0.05
+    else:
+        assert torch.equal(faulty, target.sample(n // 4, stream("fault of", fault)).repeat_interleave(4, 0))
 
 
 # KSD, C2ST, the mean, and the Fisher divergence where the chains are.

@@ -36,6 +36,7 @@ VALUES = {
     "Scale": st.floats(1e-18, 1e18),
     "Barrier": st.floats(1e-6, 1e6),
     "Blur": st.floats(0.01, 1e6),
+    "Grain": st.floats(1e-6, 1e6),
     "Falling": st.lists(POSITIVE, min_size=2, max_size=4, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
     "None": st.none(),
 }

@@ -410,3 +410,10 @@ def test_odd_names_are_names(tmp_path: Path) -> None:
     shown = frame[["loss"]]
     assert [line.strip("| ") for line in render.markdown(shown).splitlines()[2:]] == list(ODD)
     assert all(f"\n{name} " in render.latex(shown) for name in ODD if name)
+
+
+def test_a_seed_without_a_value_does_not_hide_the_others() -> None:
+    """A dash where no seed has one; else the mean, and of how many seeds it is not."""
+    assert str(render.Cell(others={"not_applicable": 3})) == "-"
+    some = render.Cell(0.25, 0.2, 0.3, seeds=2, others={"not_applicable": 1})
+    assert str(some) == "0.25 [0.2, 0.3]; not_applicable 1/3"

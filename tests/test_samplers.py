@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import cached, over
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.linalg import solve_discrete_lyapunov
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
@@ -247,14 +250,16 @@ def test_splitting_by_hand(splitting, friction, temperature):
         np.testing.assert_allclose(state.v[0, 0].cpu().numpy().T, v, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("step_size", "temperature"), [(1 / 16, 0.5), (1 / 4, 0.5), (1 / 32, 1.0), (1 / 8, 1.0), (1 / 16, 2.0), (1 / 4, 2.0)]
-)
-def test_mala_detailed_balance(step_size, temperature):
-    """p(x)^(1/T) q(y|x) a(x, y) = p(y)^(1/T) q(x|y) a(y, x) for every proposal, on a mixture.
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(halvings=st.integers(2, 16), doublings=st.integers(-4, 4))
+def test_mala_detailed_balance(halvings, doublings):
+    """p(x)^(1/T) q(y|x) a(x, y) = p(y)^(1/T) q(x|y) a(y, x) for every proposal, on a mixture, from small steps to steps that are hardly accepted.
 
     Exact in float64: step sizes are such that sqrt(2 c T) is exact in the float32 of the grid.
     """
+    step_size, temperature = 2.0**-halvings, 2.0**doublings
+    if (halvings + doublings) % 2 == 0:
+        temperature *= 2
     density, sampler = exact_density(target(UNEQUAL)), build(parse("sampler", "mala"), (step_size,), (temperature,))
     x = target(UNEQUAL).sample(500, stream("balance")).double()[None, None]
     eps = torch.randn(1, 500, 2, generator=stream("eps"), dtype=torch.float64)
@@ -389,6 +394,77 @@ def test_ula_bias_is_of_first_order(variance, temperature):
     biases = [stationary(c) - temperature * variance for c in (2**-5, 2**-6, 2**-7)]
     ratios = [a / b for a, b in zip(biases, biases[1:], strict=False)]
     assert all(1.98 < r < 2.1 for r in ratios) and abs(ratios[1] - 2) < 0.6 * abs(ratios[0] - 2)
+
+
+SPLITTINGS = ("BAOAB", "ABOBA", "OBABO", "OABAO")
+
+
+def linear(spec, c: float, t: float, variance: float) -> tuple[np.ndarray, np.ndarray]:
+    """A step on N(0, variance) as z' = A z + B eps, z the position and what else is carried."""
+    density = Density(lambda x: -x / variance)
+    sampler = build(spec, (c,), (t,))
+    carried = {"underdamped": "v", "leimkuhler_matthews": "noise"}.get(spec.name)
+    draws = sampler.draws(density, (1, 1), stream("shape")).shape[-1]
+    size = 1 + (carried is not None)
+
+    def step(z: np.ndarray) -> list[float]:
+        x, more, eps = (torch.tensor(part, dtype=torch.float64).view(1, 1, 1, -1) for part in (z[:1], z[1:size], z[size:]))
+        state = sampler.init(x, density)
+        if carried:
+            state = state._replace(**{carried: more})
+        after, _ = sampler.step(state, density, eps[0])
+        return [float(after.x), *([float(getattr(after, carried))] if carried else [])]
+
+    columns = np.array([step(unit) for unit in np.eye(size + draws)]).T
+    return columns[:, :size], columns[:, size:]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(["ula", "leimkuhler_matthews", *SPLITTINGS]),
+    variance=st.floats(-3, 3).map(lambda e: 10**e),
+    temperature=st.floats(-3, 3).map(lambda e: 10**e),
+    share=st.floats(0.01, 0.95),
+    damping=st.floats(-1, 1).map(lambda e: 10**e),
+)
+def test_the_law_on_a_gaussian(name, variance, temperature, share, damping):
+    """Stable for c < 2 v and not beyond; the stationary variance is T v for BAOAB, ABOBA and Leimkuhler and Matthews, T v/(1 - c/(2 v)) for ULA, off by
+    order c = h^2/2 for the others: exact, from the step's own coefficients.
+    """
+    text = f"underdamped:splitting={name},friction={damping / variance**0.5!r}" if name in SPLITTINGS else name
+    spec = parse("sampler", text)
+
+    def bias(share: float) -> float:
+        a, b = linear(spec, 2 * variance * share, temperature, variance)
+        assert np.abs(np.linalg.eigvals(a)).max() < 1
+        return solve_discrete_lyapunov(a, b @ b.T)[0, 0] / (temperature * variance) - 1
+
+    if name == "ula":
+        assert bias(share) == pytest.approx(1 / (1 - share) - 1, rel=1e-4)
+        assert theory(2 * variance * share, temperature, variance) == pytest.approx(temperature * variance / (1 - share))
+    elif name in ("OBABO", "OABAO"):
+        assert bias(0.02) / bias(0.01) == pytest.approx(2, rel=0.05) and 1e-4 < abs(bias(0.02)) < 0.1
+        bias(share)
+    else:
+        assert abs(bias(share)) < 1e-4
+    beyond, _ = linear(spec, 2 * variance * 1.05, temperature, variance)
+    assert np.abs(np.linalg.eigvals(beyond)).max() > 1
+
+
+@pytest.mark.parametrize(("splitting", "limit"), [("OBABO", "ula"), ("BAOAB", "leimkuhler_matthews")])
+def test_infinite_friction(splitting, limit):
+    """OBABO is ULA with the first of its noises, BAOAB the scheme of Leimkuhler and Matthews, from the momentum that its own step would leave; exact."""
+    c, t = 0.125, 2.0
+    fast = build(parse("sampler", f"underdamped:splitting={splitting},friction=1e9"), (c,), (t,))
+    slow = build(parse("sampler", limit), (c,), (t,))
+    x = torch.randn(1, 1, 5, 2, generator=stream("x"), dtype=torch.float64)
+    here, there = fast.init(x, correlated()), slow.init(x, correlated())
+    here = here._replace(v=0.5 * (2 * c) ** 0.5 * correlated().score(x))
+    for i in range(4):
+        draws = torch.randn(1, 5, 2 * splitting.count("O"), generator=stream("eps", i), dtype=torch.float64)
+        here, _ = fast.step(here, correlated(), draws)
+        there, _ = slow.step(there, correlated(), draws[..., :2])
+        torch.testing.assert_close(here.x, there.x, rtol=1e-7, atol=1e-7)
 
 
 def test_divergence_is_data():

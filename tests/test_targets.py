@@ -25,7 +25,7 @@ from scorebench.targets.lib import mixture as mixtures
 from scorebench.targets.lib.mixture import log_maximum, mixture
 from scorebench.testing.examples import examples, stream
 from scorebench.testing.lattice import Lattice
-from scorebench.testing.statistical import assert_cdf, assert_mean
+from scorebench.testing.statistical import assert_cdf, assert_mean, z_limit
 
 pytestmark = pytest.mark.usefixtures("device")
 TEMPERATURES = (0.5, 1.0, 2.0)
@@ -107,6 +107,7 @@ def test_score_is_the_gradient_of_the_log_density(spec):
         x = (2 * build(spec).sample(60, stream("score", spec))).double().reshape(3, 4, 5, law.dim).requires_grad_()
         value = law.log_prob(x)
         assert value.shape == (3, 4, 5) and value.dtype == torch.float64
+        torch.testing.assert_close(law.log_prob(x[0, 1, 2]), value[0, 1, 2], rtol=1e-12, atol=1e-12)  # of one point, no axis at all
         (gradient,) = torch.autograd.grad(value.sum(), x)
         torch.testing.assert_close(law.score(x), gradient, rtol=1e-10, atol=1e-10)
 
@@ -384,27 +385,34 @@ def noised_well(x: float, barrier: float, sigma: float) -> tuple[float, float]:
     y = np.linspace(low, high, 400_001)
     exponent = -barrier * ((y - 1) * (y + 1)) ** 2 - 0.5 * ((x - y) / sigma) ** 2
     weights = np.exp(exponent - exponent.max())
-    slope = -(weights @ (4 * barrier * y * (y - 1) * (y + 1))) / weights.sum()
+    # Of the two forms the one whose terms do not cancel.
+    terms = -4 * barrier * y * (y - 1) * (y + 1) if 8 * barrier * sigma**2 < 1 else (y - x) / sigma**2
+    slope = weights @ terms / weights.sum()
     log_mass = exponent.max() + math.log(weights.sum() * (high - low) / 400_000)
     return log_mass - math.log(sigma) - 0.5 * math.log(2 * math.pi), slope
 
 
-@pytest.mark.parametrize("barrier", [1e-3, 1.0, 3.0, 50.0, 1e4])
-def test_the_noised_well(barrier):
-    """The convolution to 1e-9 at any noise, where the law is and far from it; the gap between nodes of a mixture does not serve at little noise."""
-    for sigma in np.geomspace(1e-5, 1e2, 15):
-        law = parse("target", f"double_well:dim=1,barrier={barrier:g}").build()
-        noised = law.perturbed(float(sigma))
-        x = torch.cat(
-            [noised.sample(6, stream("noised", sigma)).double(), torch.tensor([[0.0], [1.0], [-1.0], [0.02], [3.0], [-30.0]]).double()]
-        )
-        log_p, s = noised.log_prob(x), noised.score(x)
-        wanted = torch.tensor([noised_well(float(v), barrier, float(sigma)) for v in x[:, 0]]).double()
-        log_z = float(law.truths["log_normalizer"].value)
-        torch.testing.assert_close(log_p, wanted[:, 0] - log_z, rtol=1e-9, atol=1e-7)
-        torch.testing.assert_close(s[:, 0], wanted[:, 1], rtol=1e-7, atol=1e-7 * min(1 / float(sigma), (8 * barrier) ** 0.5))
-        rounded = noised.score(x.float()).double()
-        torch.testing.assert_close(rounded, noised.score(x.float().double()), rtol=1e-5, atol=0)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(barrier=st.floats(-6, 6).map(lambda e: 10**e), sigma=st.floats(-18, 18).map(lambda e: 10**e))
+def test_the_noised_well(barrier, sigma):
+    """The convolution to 1e-9 at any barrier and noise, where the law is and far from it; of noise below 1e-10, which the nodes of the reference do not
+    resolve, the law itself.
+    """
+    law = parse("target", f"double_well:dim=1,barrier={barrier!r}").build()
+    noised = law.perturbed(sigma)
+    x = torch.cat(
+        [noised.sample(6, stream("noised", sigma)).double(), torch.tensor([[0.0], [1.0], [-1.0], [0.02], [3.0], [-30.0]]).double()]
+    )
+    log_z = float(law.truths["log_normalizer"].value)
+    if sigma < 1e-10:
+        log_p, s = law.log_prob(x), law.score(x)[:, 0]
+    else:
+        log_p, s = torch.tensor([noised_well(float(v), barrier, sigma) for v in x[:, 0]]).double().unbind(-1)
+        log_p = log_p - log_z
+    torch.testing.assert_close(noised.log_prob(x), log_p, rtol=1e-9, atol=1e-7)
+    torch.testing.assert_close(noised.score(x)[:, 0], s, rtol=1e-7, atol=1e-7 * min(1 / sigma, (8 * barrier) ** 0.5))
+    rounded = noised.score(x.float()).double()
+    torch.testing.assert_close(rounded, noised.score(x.float().double()), rtol=1e-5, atol=0)
 
 
 def test_little_noise_is_no_noise():
@@ -513,8 +521,10 @@ def test_an_option_that_does_nothing_is_refused(text):
 
 def test_modes_that_float32_does_not_resolve_are_refused():
     assert parse("target", "gaussian_mixture:radius=20000,std=0.05").build().dim == 2
-    with pytest.raises(InputError, match="std=0.01 is below what float32 resolves at radius=20000"):
+    with pytest.raises(InputError, match=r"std=0.01 is not what float32 resolves at radius=20000 .allowed: 0.02 to 2e\+10."):
         parse("target", "gaussian_mixture:radius=20000,std=0.01").build()
+    with pytest.raises(InputError, match=r"std=1 is not what float32 resolves at radius=1e-07 .allowed: 1e-13 to 0.1."):
+        parse("target", "gaussian_mixture:radius=1e-7,std=1").build()
 
 
 SCALES = st.floats(-18, 18).map(lambda e: 10**e)
@@ -541,7 +551,7 @@ def test_the_gaussian_over_its_range(dim, variance, condition):
 def test_the_mixture_over_its_range(components, radius, ratio, share):
     """Density and score in float32 against the sum written out in float64 at the same points, from far and narrow to near and wide modes."""
     std = min(max(radius * 10**ratio * (1 + 1e-9), 1e-18), 1e18)
-    if std < 1e-6 * radius:
+    if not 1e-6 <= std / radius <= 1e6:
         return
     given = f"components={components},radius={radius!r},std={std!r}" + (f",weight={share!r}" if components > 1 else "")
     target = parse("target", f"gaussian_mixture:{given}").build()
@@ -554,3 +564,62 @@ def test_the_mixture_over_its_range(components, radius, ratio, share):
     exact = -(joint.softmax(-1)[..., None] * u).sum(1)
     assert float(((target.score(x).double() * std - exact).norm(dim=-1) / (1 + exact.norm(dim=-1))).max()) < 1e-4
     assert target.prior.sample(10, stream("prior")).isfinite().all()
+
+
+EDGES = [
+    *(
+        "gaussian:variance=1e18,condition=1e18",
+        "gaussian:variance=1e-18,condition=1e-18",
+        "double_well:barrier=1e6",
+        "double_well:barrier=1e-6",
+    ),
+    *("gaussian_mixture:radius=1e18,std=1e18", "gaussian_mixture:radius=1e18,std=1e12", "gaussian_mixture:radius=1e-18,std=1e-18"),
+]
+
+
+@pytest.mark.parametrize("spec", [*map(str, (s for s in examples("target") if s.name != "digits")), *EDGES])
+@pytest.mark.parametrize("exponent", [-18, -12, -9, -6, -2, 2, 6, 12, 18])
+def test_draws_at_any_temperature(spec, exponent):
+    """E s(x)'(x - m) = -d under the law, in units of its own (Stein), and draws with their spread; or the law is not applicable, with its temperature."""
+    temperature = 10.0**exponent
+    try:
+        law = parse("target", spec).build().tempered(temperature)
+        x = law.sample(20_000, stream("any", spec, exponent))
+    except NotApplicable as error:
+        assert f"at temperature {temperature:g}" in str(error)
+        return
+    assert x.isfinite().all() and math.isfinite(law.radius) and len(x.unique(dim=0)) > 100
+    product = (law.score(x).double() * (x.double() - law.mean)).sum(-1) / law.dim
+    assert_mean(product, -1.0, 9 * (ALL + len(EDGES)), exact=2e-3)  # far and narrow modes: the rounding of x in their widths
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    count=st.integers(2, 6),
+    dim=st.integers(1, 3),
+    temperature=st.sampled_from([0.1, 0.3, 0.7, 1.5, 4.0, 30.0]),
+    seed=st.integers(0, 1_000),
+)
+def test_rejection_accepts_what_it_says(count, dim, temperature, seed):
+    """K^(1/T - 1) or more for T > 1; for T < 1, T^(d/2) times the share of the highest peak over e, by the curvature at the maximum; alpha 1e-4."""
+    g = stream("accepts", count, dim, seed)
+    weights, means = torch.rand(count, generator=g) + 0.05, 3 * torch.randn(count, dim, generator=g)
+    variances = 10 ** (torch.rand(count, dim, generator=g) - 0.5)
+    target, weights = mixture(weights, means, variances), weights / weights.sum()
+    make = mixtures._wider if temperature > 1 else mixtures._narrower
+    proposal, log_accept = make(target, weights, means, variances, temperature)
+    accepted = log_accept(proposal(20_000, g)).exp().double()
+    assert float(accepted.max()) <= 1 + 1e-4
+    least = count ** (1 / temperature - 1)
+    if temperature < 1:
+        x = means.double()
+        for size in np.geomspace(0.1, 1e-4, 300):
+            s = target.score(x)
+            x = x + float(size) * s / s.norm(dim=-1, keepdim=True).clamp(min=1)
+        best = x[target.log_prob(x).argmax()]
+        u = (best - means.double()).square() / variances
+        share = (weights.double().log() - 0.5 * (variances.log().double() + u).sum(-1)).softmax(-1)
+        curvature = (share[:, None] / variances).sum(0)
+        peak = float(target.log_prob(best).exp() * (2 * math.pi / curvature).sqrt().prod())
+        least = temperature ** (dim / 2) * peak / math.e
+    assert float(accepted.mean() + z_limit(30) * accepted.std() / len(accepted) ** 0.5) >= 0.999 * least

@@ -116,6 +116,8 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
             lines.append(f"sampler {str(spec)!r}: the temperature is the same for all: --temperature")
         if spec.entry.facts.get("GRADIENTS") and "step_size" not in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05")
+        if spec.entry.facts.get("GRADIENTS") == 0 and "step_size" in dict(spec.given):
+            lines.append(f"sampler {str(spec)!r}: independent draws have no step size (allowed: {spec.without('step_size')})")
         if 0 < steps < (least := a_round(spec)):
             lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")
     for name, value, least in (("temperature", temperature, 0), ("steps", steps, 1), ("chains", chains, 16), ("seeds", seeds, 2)):

@@ -9,7 +9,21 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["WORDS", "Barrier", "Blur", "Count", "Falling", "Literal", "NonNegative", "Positive", "Real", "Scale", "Share", "number"]
+__all__ = [
+    "WORDS",
+    "Barrier",
+    "Blur",
+    "Count",
+    "Falling",
+    "Grain",
+    "Literal",
+    "NonNegative",
+    "Positive",
+    "Real",
+    "Scale",
+    "Share",
+    "number",
+]
 
 WORDS = {
     "bool": "true or false",
@@ -19,6 +33,7 @@ WORDS = {
     "Scale": "a number from 1e-18 to 1e18",
     "Barrier": "a number from 1e-6 to 1e6",
     "Blur": "a number from 0.01 to 1e6",
+    "Grain": "a number from 1e-6 to 1e6",
     "Share": "a number between 0 and 1",
     "Count": "a whole number, 1 or more",
     "Falling": "two or more numbers above 0 that fall, as 4|2|1|0.5",
@@ -62,6 +77,8 @@ Barrier = Annotated[float, Field(ge=1e-6, le=1e6)]
 """The height of a barrier in units of T: float32 resolves the wells."""
 Blur = Annotated[float, Field(ge=0.01, le=1e6)]
 """The width of what is spread over a shape of size 1: a few hundred nodes resolve it."""
+Grain = Annotated[float, Field(ge=1e-6, le=1e6)]
+"""The width of noise on points of size 1, both of which float32 resolves."""
 
 
 def _falls(ladder: tuple[float, ...]) -> tuple[float, ...]:

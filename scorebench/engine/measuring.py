@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from scorebench.core import registry, rng
+from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.shapes import expect
 from scorebench.engine.attempt import attempt
@@ -81,6 +82,9 @@ class Bench:
             x, y = (law.sample(FLOOR_BATCH * n, generator).unflatten(0, (FLOOR_BATCH, n)) for _ in range(2))
             values.append(self.metric.evaluate(Run(samples=x[:, None]), law, y).value.flatten())
         value = torch.cat(values).double()
+        value = value[~value.isnan()]  # where exact draws leave it undefined there is nothing to compare with
+        if not len(value):
+            raise NotApplicable(self.metric.facts.get("UNDEFINED", "it is undefined on exact draws"))
         return {"floor_mean": float(value.mean()), "floor_sd": float(value.std()), "floor_q95": float(value.quantile(0.95))}
 
     def source_rows(self, source: Source) -> pd.DataFrame:
@@ -163,12 +167,16 @@ class Bench:
         return self._frame(key, cells, estimate, ended, diverged)
 
     def _frame(self, key: Key, cells: int, estimate: Estimate | None, ended: Ended, diverged: np.ndarray | None = None) -> pd.DataFrame:
-        """Rows (seed, cell); a value that is not finite where nothing diverged is the metric's failure."""
+        """Rows (seed, cell); a value that is not finite where nothing diverged is the metric's failure, or UNDEFINED there."""
         key = key | {"metric": str(self.metric.spec)}
         frame = pd.DataFrame({"seed": np.repeat(np.arange(self.seeds), cells), "status": str(ended.status), "reason": ended.reason})
         if estimate:
             frame["value"], frame["standard_error"] = _flat(estimate.value), _flat(estimate.standard_error)
             infinite = ~np.isfinite(frame["value"]) if diverged is None else ~np.isfinite(frame["value"]) & ~diverged
+            if takes := self.metric.facts.get("UNDEFINED"):
+                undefined = infinite & frame["value"].isna()
+                frame.loc[undefined, ["status", "reason"]] = str(Status.NOT_APPLICABLE), takes
+                infinite &= ~undefined
             size = f", of {key['chains']} chains after {key['steps']} steps" if "chains" in key else ""
             reason = f"{key['metric']} is not finite{size}"
             frame.loc[infinite, ["status", "reason"]] = str(Status.FAILED), reason

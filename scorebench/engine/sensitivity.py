@@ -23,7 +23,7 @@ NO_FAULT, FLOOR = "no_fault", 3
 def sensitivity(target: Target, metric: Metric, chains: int, repeats: int, master: int) -> list[dict[str, Any]]:
     """A row a fault, of a metric that has a floor: alarms of repeats, their share with its exact 95 % interval (Clopper and Pearson 1934).
 
-    Raises NotApplicable for a target without modes, which the faults are about.
+    Raises NotApplicable for a target without modes, which the faults are about, and for a metric that exact draws of that size leave undefined.
     """
     if not has(target, "modes"):
         raise NotApplicable("the target has no modes")
@@ -33,7 +33,10 @@ def sensitivity(target: Target, metric: Metric, chains: int, repeats: int, maste
 
     exact, more = sets(target.sample, "exact", repeats), sets(target.sample, "more", FLOOR * repeats)
     floor = sets(target.sample, "floor", FLOOR * repeats)
-    limit = np.quantile(_values(metric, floor, more, target), 0.95)
+    values = _values(metric, floor, more, target)
+    if np.isnan(values).any():
+        raise NotApplicable(f"{metric.spec} {metric.facts.get('UNDEFINED', 'is undefined')}, which {chains} exact draws may lack")
+    limit = np.quantile(values, 0.95)
     rows = []
     for fault, make in ({NO_FAULT: target.sample} | {name: partial(put, target) for name, put in FAULTS.items()}).items():
         alarms = int((_values(metric, sets(make, fault, repeats), exact, target) > limit).sum())

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from scorebench.metrics.base import Estimate, Run
+from scorebench.metrics.base import Estimate, Run, takes
 from scorebench.targets.base import Target
 
 LABEL = "acceptance"
@@ -16,4 +16,5 @@ LOG = False
 
 def acceptance(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell); the chains are the independent units."""
+    takes(2, "chains", run.chains)
     return Estimate(run.acceptance, run.acceptance_sd / run.chains**0.5)

@@ -9,6 +9,7 @@ A metric is a function (`Metric`), which raises NotApplicable where it cannot be
     LOG         whether it is a divergence, summarised across seeds on a log scale
     MOMENTS     the highest order of the law's moments that it takes, where it takes any: of a law without it is not applicable
     SEES        with a floor: the faults that 256 chains show it nearly always, by their names in `metrics.lib.faults`
+    UNDEFINED   where a single cell can be without a value, which is NaN there: what it takes, the reason of its row
 
 Leading axes of a run are (seed, cell). For a sampler `reference` holds as many exact draws as the run has chains, for each seed,
 (seed, n, d); for a source it gives, for any density, 5,000 exact draws a seed.
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from scorebench.core.errors import NotApplicable
 from scorebench.targets.base import NOTHING, Absent, Target
 
 
@@ -54,8 +56,15 @@ class Metric(Protocol):
         """`reference`: exact draws (seed, n, d) for a sampler, `Points` for a source."""
 
 
+def takes(least: int, what: str, given: int) -> None:
+    """Raises NotApplicable where a metric takes more than is given."""
+    if given < least:
+        raise NotApplicable(f"takes at least {least} {what}; here {given}")
+
+
 def mean_over_points(values: Tensor) -> Estimate:
     """The mean over the last axis with its standard error, in float64."""
+    takes(2, "points", values.shape[-1])
     values = values.double()
     return Estimate(values.mean(-1), values.std(-1) / values.shape[-1] ** 0.5)
 
@@ -66,6 +75,7 @@ def jackknife(statistic: Callable[[Tensor], Tensor], items: Tensor, axis: int, b
     Block b holds every `blocks`-th item from b on; for n items in g blocks, the variance is (g - 1)/g times the sum of squared
     deviations of the leave-one-block-out values from their mean.
     """
+    takes(blocks, "chains", items.shape[axis])
     index = torch.arange(items.shape[axis], device=items.device)
     left_out = torch.stack([statistic(items.index_select(axis, index[index % blocks != b])) for b in range(blocks)]).double()
     variance = (left_out - left_out.mean(0)).square().sum(0) * (blocks - 1) / blocks

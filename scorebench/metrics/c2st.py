@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.metrics.base import Estimate, Run
+from scorebench.metrics.base import Estimate, Run, takes
 from scorebench.targets.base import Target
 
 LABEL = "C2ST accuracy"
@@ -37,6 +37,7 @@ def c2st(run: Run, target: Target, reference: Tensor) -> Estimate:
     """
     x = run.samples[..., :MOST, :]
     n = x.shape[-2]
+    takes(NEIGHBOURS // 2 + 1, "chains", n)
     both = torch.cat([x, reference[:, None, :n].expand_as(x)], -2)
     # Not by a matrix product, which far from the origin puts other points nearer than the point itself.
     distance = torch.cdist(both, both, compute_mode="donot_use_mm_for_euclid_dist")  # (seed, cell, 2n, 2n)

@@ -1,6 +1,6 @@
 r"""Split R-hat of the trace, rank-normalised, at its worst over the coordinates (Vehtari et al. 2021, section 4).
 
-It can only reject: all chains in one wrong mode give 1.
+It can only reject: all chains in one wrong mode give 1. It takes 4 draws a chain, a variance in each half.
 """
 
 import numpy as np
@@ -17,10 +17,13 @@ NEEDS = {"run.trace"}
 DIRECTION = "lower"
 FLOOR = False
 LOG = False
+UNDEFINED = "takes chains that move"
+
+FEWEST = 4
 
 
 def rhat(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell)."""
     from arviz_stats.base import array_stats
 
-    return worst_case(lambda t: array_stats.rhat(t, chain_axis=-2, draw_axis=-1), run.trace, np.max)
+    return worst_case(lambda t: array_stats.rhat(t, chain_axis=-2, draw_axis=-1), run.trace, np.max, FEWEST)

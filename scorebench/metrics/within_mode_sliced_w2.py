@@ -3,7 +3,8 @@ r"""Sliced Wasserstein distance within the modes: the shape of each mode, whatev
 SW^2 = sum_k w_k mean_v W_2(v'x | x in mode k; v'y | y in mode k)^2, the square root of it                (Bonneel et al. 2015, eq. 8)
 
 Over 32 fixed directions; W_2 in one dimension through quantiles at 32 midpoints. A mode with fewer than 4 chains, or 4 exact draws,
-says nothing of its shape and is left out, the weights renormalised: `mode_weight_error` is the metric that sees lost modes.
+says nothing of its shape and is left out, the weights renormalised: `mode_weight_error` is the metric that sees lost modes. Where all
+are left out there is no value.
 Unstratified, the distance between the modes' weights drowns the shape: floors are ten times larger.
 """
 
@@ -22,6 +23,7 @@ MOMENTS = 2
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
+UNDEFINED = "takes a mode with at least 4 chains and 4 exact draws"
 SEES = {"shifted", "wide_modes", "narrow_modes"}
 
 DIRECTIONS, LEVELS, FEWEST = 32, 32, 4
@@ -35,11 +37,13 @@ def within_mode_sliced_w2(run: Run, target: Target, reference: Tensor) -> Estima
     directions = torch.randn(target.dim, DIRECTIONS, generator=generator, device=generator.device)
     directions /= directions.norm(dim=0)
     exact, available = _quantiles(reference[:, None], centres, directions)
+    held = torch.nn.functional.one_hot(nearest(run.samples, centres), len(centres)).sum(-2)
+    kept = weights.to(exact) * ((held >= FEWEST) & (available >= FEWEST))  # (seed, cell, k)
 
     def distance(x: Tensor) -> Tensor:
         mine, counts = _quantiles(x, centres, directions)
         squared = (mine - exact).square().mean((-2, -1))  # (seed, cell, k)
-        w = weights.to(squared) * ((counts >= FEWEST) & (available >= FEWEST))
+        w = kept * (counts > 0)
         return ((w * squared.where(w > 0, 0.0)).sum(-1) / w.sum(-1)).sqrt()
 
     return jackknife(distance, run.samples, axis=-2)

@@ -30,16 +30,20 @@ class Cell:
     best: bool = False
 
     @property
+    def _never(self) -> bool:
+        return not self.seeds and Status.NOT_APPLICABLE in self.others
+
+    @property
     def value(self) -> str:
-        """The mean; a dash where there can be none."""
-        if self.others.get(Status.NOT_APPLICABLE):
+        """The mean; a dash where there can be none on any seed."""
+        if self._never:
             return "-"
         return "" if math.isnan(self.mean) else f"{self.mean:.3g}"
 
     @property
     def rest(self) -> list[str]:
         """The interval with the floor in parentheses, then what went wrong."""
-        if self.others.get(Status.NOT_APPLICABLE):
+        if self._never:
             return []
         interval = "" if math.isnan(self.low) else f"[{self.low:.3g}, {self.high:.3g}]"
         floor = f"({self.floor:.3g})" if self.value and not math.isnan(self.floor) else ""

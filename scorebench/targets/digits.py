@@ -8,7 +8,7 @@ images, exact draws and metrics from the 599 held out. The population's density 
 import torch
 from torch import Tensor
 
-from scorebench.core.options import Scale
+from scorebench.core.options import Grain
 from scorebench.targets.base import Target, untempered
 from scorebench.targets.lib.mixture import normal
 
@@ -16,7 +16,7 @@ LABEL = "digits"
 REFERENCE = "Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI; as shipped by scikit-learn"
 
 
-def digits(*, noise: Scale = 0.1) -> Target:
+def digits(*, noise: Grain = 0.1) -> Target:
     """The digits as a target in 64 dimensions; the modes are the ten classes' mean images."""
     from sklearn.datasets import load_digits
 

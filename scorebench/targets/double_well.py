@@ -3,7 +3,8 @@ r"""A double well along the first coordinate, a standard normal along the others
 p = exp(-V)/Z; b is the height of the barrier in units of T = 1. Z, the moments and the distribution function of x_1 are integrals in one
 dimension, by the trapezoid rule on 10,001 nodes a side in float64, from where the density is exp(-50) of its peak to where it is again: Z is exact to
 rounding for a smooth density that vanishes at both ends. Draws invert the distribution function, interpolated linearly between nodes, of which there
-are 350 or more to a well's width: exact to 1e-7 in probability and the rounding of x to float32. Tempered: barrier b/T, variances T.
+are 350 or more to a well's width: exact to 1e-7 in probability and the rounding of x to float32. Tempered: barrier b/T, variances T, where the wells are
+no narrower than 1e-6, which float32 resolves.
 
 Perturbed: p * N(0, sigma^2 I), with 1/T = 1 and y = m + u, m >= 0 the minimum of phi(y) = V(y) + (y - x)^2 / (2 sigma^2) for x >= 0,
 
@@ -19,6 +20,7 @@ import math
 import torch
 from torch import Tensor
 
+from scorebench.core.errors import NotApplicable
 from scorebench.core.options import Barrier, Count
 from scorebench.targets.base import Target, Truth, untempered
 from scorebench.targets.lib.mixture import normal
@@ -28,7 +30,7 @@ LABEL = "double well, d = {dim}"
 REFERENCE = "Kramers (1940); quadrature"
 EXAMPLES = ("double_well", "double_well:dim=2,barrier=3")
 
-NODES = 10_001
+NODES, NARROWEST = 10_001, 1e-6
 INTERVALS, NEWTON, DEPTH = 32, 12, 40
 """Of the noised law: intervals, steps to the minimum, and how far below the peak the integrand is left out, in nats."""
 
@@ -41,6 +43,8 @@ def double_well(*, dim: Count = 1, barrier: Barrier = 1.0) -> Target:
 def _at(dim: int, barrier: float, temperature: float, prior: Target | None) -> Target:
     """The law exp(-V/T)/Z with its exact constant."""
     height = barrier / temperature
+    if 8 * height > NARROWEST**-2:
+        raise NotApplicable(f"float32 does not resolve the wells at temperature {temperature:g}")
     reach = math.sqrt(50 / height)  # where (x^2 - 1)^2 is this squared the density is exp(-50) of its peak
     right = torch.linspace(math.sqrt(max(1 - reach, 0)), math.sqrt(1 + reach), NODES, dtype=torch.float64)
     nodes = torch.cat([-right.flip(0), right])

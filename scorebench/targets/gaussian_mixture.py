@@ -17,17 +17,20 @@ EXAMPLES = (
     "gaussian_mixture:components=3,radius=1,weight=0.6",
 )
 IGNORED = {"weight": {"components": 1}}
-NARROWEST = 1e-6
+NARROWEST, WIDEST = 1e-6, 1e6
+"""Of a mode, in radii."""
 
 
 def gaussian_mixture(*, components: Count = 2, radius: Scale = 2.0, std: Scale = 0.5, weight: Share | None = None) -> Target:
     """sum_k w_k N(m_k, std^2 I) in the plane, m_k on a circle; `weight` is the first mode's, the others share the rest.
 
-    Every sampler starts from N(0, radius^2 I). Raises InputError where `std` is below 1e-6 radii, which float32 does not resolve.
+    Every sampler starts from N(0, radius^2 I). Raises InputError where `std` is below 1e-6 radii, or above 1e6, where float32 does not tell one mode from
+    another.
     """
-    if std < NARROWEST * radius:
+    if not NARROWEST <= std / radius <= WIDEST:
         raise InputError(
-            f"target 'gaussian_mixture': option std={std:g} is below what float32 resolves at radius={radius:g} (allowed: {NARROWEST * radius:g} or more)"
+            f"target 'gaussian_mixture': option std={std:g} is not what float32 resolves at radius={radius:g} "
+            f"(allowed: {NARROWEST * radius:g} to {WIDEST * radius:g})"
         )
     angles = 2 * math.pi * torch.arange(components) / components
     means = radius * torch.stack([angles.cos(), angles.sin()], -1)

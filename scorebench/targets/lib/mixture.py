@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from scorebench.core.errors import NotApplicable
+from scorebench.core.options import LARGEST, SMALLEST
 from scorebench.targets.base import NOTHING, Target, Truth, has
 from scorebench.targets.lib.rows import rowwise
 
@@ -148,6 +149,8 @@ def log_maximum(target: Target, weights: Tensor, means: Tensor, variances: Tenso
 
 
 def _tempered(target: Target, weights: Tensor, means: Tensor, variances: Tensor, temperature: float) -> Target:
+    if not (variances * temperature / SMALLEST >= SMALLEST).all() or not (variances * temperature / LARGEST <= LARGEST).all():
+        raise NotApplicable(f"single precision does not hold the law at temperature {temperature:g}")
     if len(weights) == 1:
         return mixture(weights, means, temperature * variances, target.prior, has(target, "modes"))
     proposal, log_accept = (_wider if temperature > 1 else _narrower)(target, weights, means, variances, temperature)

@@ -15,4 +15,4 @@ def rowwise(function: Callable[[Tensor], Tensor], x: Tensor, numbers: int) -> Te
     size = max(MOST // numbers, 1)
     parts = [function(block) for block in rows.split(size)] if len(rows) > size else [function(rows)]
     values = parts[0] if len(parts) == 1 else torch.cat(parts)
-    return values.reshape(*x.shape[:-1], *values.shape[1:])
+    return values.reshape((*x.shape[:-1], *values.shape[1:]))
