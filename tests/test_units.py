@@ -498,3 +498,15 @@ def test_sensitivity(scale, shift):
     assert len(here) == len(seen) * (1 + len(FAULTS)) and any(row["alarms"] > 30 for row in here)
     for a, b in zip(away, here, strict=True):
         assert abs(a["alarms"] - b["alarms"]) <= 1, (a, b)
+
+
+@pytest.mark.parametrize("name", ["mmd", "mmd:fraction=0.2", "ksd", "ksd:fraction=1"])
+def test_a_stray_is_no_further_than_far(name):
+    """One chain of 128 at 1e6 and 1e15 times its distance from the centre: its kernels are nought, and the others lose no digit by it."""
+    law, metric = build(parse("target", "gaussian_mixture")), Metric(parse("metric", name))
+    x, y = (law.sample(128, stream("stray", use)) for use in "xy")
+
+    def value(far: float) -> torch.Tensor:
+        return torch.stack(metric.evaluate(Run(samples=torch.cat([x[:127], far * x[127:]])[None, None], chains=128), law, y[None]))
+
+    torch.testing.assert_close(value(1e15), value(1e6), rtol=1e-5, atol=0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scorebench.core.options import Positive
 from scorebench.metrics.base import Estimate, Run
+from scorebench.metrics.lib.pairs import blockwise
 from scorebench.targets.base import Target
 
 LABEL = "MMD² (h = {fraction} rms)"
@@ -32,12 +33,18 @@ def mmd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 1.0
     # Chains are exchangeable: the first 512 stand for all, and the cost stays that of 512 squared.
     x, y = run.samples[..., :MOST, :], reference[:, None, :MOST]
     # E |y - y'|^2 = 2 tr cov(y), from the target's own large reference: one bandwidth for all cells, seeds and floors.
-    variance = 2 * fraction**2 * 2 * target.spread**2
+    length = (2 * fraction**2 * 2) ** 0.5 * target.spread
+    x, y = ((points.double() - target.mean.to(points.device)) / length for points in (x, y))
     n, m = x.shape[-2], y.shape[-2]
-    # Not by a matrix product, which far from the origin, or from each other, loses distances.
-    distances = (torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist") for a, b in ((x, x), (y, y), (x, y)))
-    kxx, kyy, kxy = (torch.exp(-distance.square() / variance) for distance in distances)
-    within = (kxx.sum(-1) - 1) / (n - 1)  # (seed, cell, n)
-    across = kxy.mean(-1)
-    value = within.mean(-1) + (kyy.sum((-2, -1)) - m) / (m * (m - 1)) - 2 * across.mean(-1)
+    within = _similar(x, x, others=True) / (n - 1)  # (seed, cell, n)
+    across = _similar(x, y.expand(*x.shape[:-2], *y.shape[-2:])) / m
+    value = within.mean(-1) + _similar(y, y, others=True).mean(-1) / (m - 1) - 2 * across.mean(-1)
     return Estimate(value, 2 * (within - across).std(-1) / n**0.5)
+
+
+def _similar(x: Tensor, y: Tensor, others: bool = False) -> Tensor:
+    """The sum over y of exp(-|x - y|^2), (*, n, d), (*, m, d) -> (*, n): squared distances by products in float64, their exponentials in float32."""
+    of_x, of_y = (points.square().sum(-1, keepdim=True) for points in (x, y))
+    left = torch.cat([x, of_x, torch.ones_like(of_x)], -1)
+    right = torch.cat([2 * y, -torch.ones_like(of_y), -of_y], -1).mT
+    return blockwise(lambda of, to: (of @ to).float().clamp_(max=0).exp_(), left, right, others).double()
