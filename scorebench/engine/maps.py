@@ -29,16 +29,17 @@ def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence
         raise NotApplicable("it is no target in the plane with a known density")
     low, high = target.reference.amin(0), target.reference.amax(0)
     margin = MARGIN * (high - low)
-    axes = torch.stack([torch.linspace(float(a), float(b), NODES) for a, b in zip(low - margin, high + margin, strict=True)])
+    ends = zip((low - margin).double(), (high + margin).double(), strict=True)
+    axes = torch.stack([torch.linspace(float(a), float(b), NODES, dtype=torch.float64) for a, b in ends])
     points = torch.cartesian_prod(*axes)
     arrays: dict[str, Any] = {"axes": axes} | _of(exact_density(target), points, 1)
     for source in sources:
         if source.ended == OK:
-            its = _of(source.density, points, seeds)
+            its = _of(source.density, points.float(), seeds)
             arrays |= {of_source(name, str(source.model), str(source.loss)): array for name, array in its.items()}
     if levels and has(target, "perturbed"):
         sigma = np.geomspace(min(levels) / REACH, max(levels) * REACH, LEVELS)
-        x = target.reference
+        x = target.reference.double()
         gaps = [target.perturbed(float(s)).score(x) - target.score(x) for s in sigma]
         arrays |= {"sigma": sigma, "blur": [float(gap.square().sum(-1).mean()) for gap in gaps]}
     return arrays
