@@ -1,6 +1,8 @@
 # scorebench as a DAG: train -> sample -> measure -> claims, tables, figures -> page.
 # `snakemake --cores N` runs the default suite; `--configfile workflows/suites/smoke.yaml` another one.
 
+import json
+import math
 import os
 import shutil
 import subprocess
@@ -11,9 +13,8 @@ from pathlib import Path
 import snakemake_logger_plugin_scorebench as progress
 from scorebench.suite.reading import load
 from scorebench.core.errors import InputError
-from scorebench.suite.again import lost, told
+from scorebench.suite.again import lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
-from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.plan import Plan
 
 if not workflow.configfiles:
@@ -31,6 +32,9 @@ except InputError as error:
 
 OUT = f"results/{PLAN.suite.name}"
 STARTED = time.time()
+# What a job may take at most, which the stage holds it to; the rest is what the process itself has.
+MEMORY, LIMIT = math.ceil(PLAN.suite.job_memory_mb) + 500, math.ceil(1.1 * PLAN.suite.job_minutes) + 1
+RETRIED = retried(PLAN, Path(OUT))
 LOST = len(lost(PLAN, Path(OUT)))
 if LOST:
     progress.NOTHING = told(LOST, Path(OUT))
@@ -52,6 +56,8 @@ onstart:
     os.makedirs(OUT, exist_ok=True)
     if not (os.path.exists(f"{OUT}/suite.yaml") and os.path.samefile(SUITE, f"{OUT}/suite.yaml")):
         shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
+    if RETRIED:
+        Path(OUT, "retried.json").write_text(json.dumps(RETRIED, indent=1))
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
     for job in jobs:
         names = job.params.get("names", [job.wildcards_dict.get("job", "")])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
@@ -93,8 +94,7 @@ def test_compare_losses_is_the_workflow(tmp_path: Path, capsys: pytest.CaptureFi
     for stage in ("train", "measure"):
         for job in plan.jobs(stage):
             stages.run(stage, plan, job, tmp_path)
-    path = tmp_path / "compare/measure/gaussian.csv.gz"
-    rows = METRICS.from_csv(artifacts.read_gzip(path), path)
+    rows = pd.concat(METRICS.from_csv(artifacts.read_gzip(path), path) for path in (tmp_path / "compare/measure").rglob("*.csv.gz"))
     for entry, job in zip(result, plan.trains, strict=True):
         for metric in entry["metrics"]:
             values = rows.loc[(rows["loss"] == entry["loss"]) & (rows["metric"] == metric["metric"]), "value"].to_numpy()

@@ -53,7 +53,7 @@ def test_a_good_suite(suite):
     found = load(suite(GOOD))
     e = found.experiments[0]
     assert e.training.learning_rate == 0.01 and e.exact[0].step_sizes == (0.05, 0.2) and e.trained == ()
-    assert [str(loss) for loss in Plan(found).measures["gaussian"].sources[0].losses] == ["denoising:sigma=0.25", "denoising:sigma=0.5"]
+    assert [str(loss) for loss in Plan(found).targets["gaussian"].sources[0].losses] == ["denoising:sigma=0.25", "denoising:sigma=0.5"]
     with pytest.raises(ValueError, match="frozen"):
         found.seed = 2
 

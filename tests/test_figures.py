@@ -2,9 +2,11 @@
 that what they draw are the numbers of a run.
 """
 
+import contextlib
 import hashlib
+import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -19,12 +21,16 @@ from matplotlib.figure import Figure
 from scorebench import stages
 from scorebench.core import registry, schema
 from scorebench.core.errors import NotApplicable
+from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
 from scorebench.engine.maps import maps as maps_of
 from scorebench.figures.base import lines, mark_lost, style
 from scorebench.report.choosing import is_ok
 from scorebench.report.statistics import t_interval
 from scorebench.stages import figure
+from scorebench.stages import map as map_stage
+from scorebench.stages import sample as sample_stage
+from scorebench.stages import train as train_stage
 from scorebench.stages.record import record
 from scorebench.store import artifacts, provenance
 from scorebench.store.results import Results
@@ -52,7 +58,7 @@ def test_a_figure_waits_for_what_it_reads() -> None:
     assert set(plan.inputs("figure", "acceptance_and_ess")) == {"metrics.csv", "manifest.json"}
     assert set(plan.inputs("figure", "claims_overview")) == {file for claim in plan.suite.claims for file in plan.outputs("claim", claim)}
     assert plan.figure_of_claim["mixing-weights"] == "mixing_weights" and plan.figure_of_claim["force-sign"] == "claims_overview"
-    outputs = [file for stage in ("train", "sample", "measure", "tables") for job in plan.jobs(stage) for file in plan.outputs(stage, job)]
+    outputs = [file for stage in ("train", "sample", "map", "tables") for job in plan.jobs(stage) for file in plan.outputs(stage, job)]
     patterns = {pattern for name in registry.names("figure") for pattern in registry.entry("figure", name).facts.get("READS", ())}
     assert all(any(fnmatchcase(file, pattern) for file in outputs) for pattern in patterns)
 
@@ -103,7 +109,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("figures")
     (folder / "tiny.yaml").write_text(SUITE)
     plan = Plan(load(folder / "tiny.yaml"))
-    for stage in ("train", "sample", "measure", "sensitivity", "tables"):
+    for stage in ("train", "sample", "measure", "map", "sensitivity", "tables"):
         for job in plan.jobs(stage):
             stages.run(stage, plan, job, folder)
     return Results(folder / "tiny", plan)
@@ -123,7 +129,7 @@ def of(figure: str) -> pytest.MarkDecorator:
 
 @pytest.mark.parametrize("name", COMPARISON)
 def test_a_figure_is_drawn_from_what_it_says(run: Results, name: str) -> None:
-    with style(), record(run.folder, "figure", name) as entry:
+    with style(), record(run.plan, run.folder, "figure", name) as entry:
         figure = registry.module("figure", name).draw(Results(run.folder, run.plan))
     assert isinstance(figure, Figure) and figure.axes and all(ax.has_data() for ax in figure.axes)
     plt.close(figure)
@@ -132,6 +138,58 @@ def test_a_figure_is_drawn_from_what_it_says(run: Results, name: str) -> None:
     for pattern in registry.entry("figure", name).facts["READS"]:
         promised = {file for file in inputs if fnmatchcase(file, pattern)}
         assert not promised or promised & opened, pattern
+
+
+LOST: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
+    "everything": lambda rows: rows["target"] != "",
+    "one target": lambda rows: rows["target"] == "gaussian_mixture",
+    "all that is sampled": lambda rows: rows["sampler"] != "",
+    "all that is trained": lambda rows: rows["model"] != "",
+    "one metric": lambda rows: rows["metric"].isin(["fisher_divergence", "mmd:fraction=0.2", "ess"]),
+    "every other row": lambda rows: rows.index % 2 == 0,
+}
+"""What of a run has failed."""
+
+
+@pytest.fixture(scope="module", params=LOST)
+def lost(request: pytest.FixtureRequest, run: Results, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("lost") / "tiny"
+    shutil.copytree(run.folder, folder)
+    for path in (folder / "measure").rglob("*.csv.gz"):
+        rows = schema.METRICS.from_csv(artifacts.read_gzip(path), path)
+        rows.loc[LOST[request.param](rows), ["value", "standard_error", "z", "status", "reason"]] = (
+            np.nan,
+            np.nan,
+            np.nan,
+            "failed",
+            "on purpose",
+        )
+        artifacts.write_gzip(path, schema.METRICS.to_csv(rows))
+    if request.param == "everything":
+        for job in run.plan.samples.values():
+            sample_stage.lost(run.plan, job.id, folder, Ended(Status.TIMEOUT))
+        for job in run.plan.targets:
+            map_stage.lost(run.plan, job, folder, Ended(Status.TIMEOUT))
+        for job in run.plan.trains:
+            train_stage.lost(run.plan, job, folder, Ended(Status.TIMEOUT))
+    stages.run("tables", run.plan, "", folder.parent)
+    return Results(folder, run.plan)
+
+
+@pytest.mark.parametrize("name", COMPARISON)
+def test_a_figure_shows_what_is_left_or_says_that_nothing_is(lost: Results, name: str) -> None:
+    with style(), contextlib.suppress(NotApplicable):
+        figure = registry.module("figure", name).draw(Results(lost.folder, lost.plan))
+        assert isinstance(figure, Figure)
+        figure.savefig(io.BytesIO())
+    plt.close("all")
+
+
+def test_a_page_is_made_of_what_is_left(lost: Results) -> None:
+    for name in lost.plan.suite.figures:
+        stages.run("figure", lost.plan, name, lost.folder.parent)
+    stages.run("page", lost.plan, "", lost.folder.parent)
+    assert (lost.folder / "index.html").stat().st_size > 10_000
 
 
 def points(ax: Axes) -> list[np.ndarray]:

@@ -8,10 +8,11 @@ import torch
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Status
+from scorebench.core.spec import parse, parse_all
 from scorebench.engine.attempt import deadline
 from scorebench.engine.loop import TRACE_CHAINS
 from scorebench.engine.measuring import FAR, Bench
-from scorebench.engine.metric import Metric, metrics_of
+from scorebench.engine.metric import Metric
 from scorebench.engine.sensitivity import sensitivity
 from scorebench.metrics.base import Estimate, Run
 from scorebench.store.samples import SourceRun
@@ -22,13 +23,14 @@ from scorebench.targets.lib.mixture import mixture, normal
 from scorebench.testing.examples import examples, stream
 
 SEEDS, CHAINS = 2, 16
-METRICS = metrics_of(("mmd", "mean_error", "second_moment_bias", "mode_weight_error"), "sampler")
+METRICS = [Metric(spec) for spec in parse_all("metric", ("mmd", "mean_error", "second_moment_bias", "mode_weight_error"))]
 
 
 def rows(target: Target, temperature: float, samples: torch.Tensor, metrics: list[Metric] = METRICS) -> pd.DataFrame:
     """Of samples (seed, chain, d) at one temperature, as a sampler would have left them."""
     block = Sampling(samplers=("exact",), step_sizes=(1.0,), temperatures=(temperature,), chains=CHAINS, budgets=(10,))
-    bench = Bench(target, 0, jobs_of(Experiment(target="gaussian", seeds=SEEDS, exact=(block,))), deadline(1))
+    on = jobs_of(Experiment(target="gaussian", seeds=SEEDS, exact=(block,)))
+    benches = [Bench(target, metric, 0, on, deadline(1)) for metric in metrics]
     x = samples[:, None]
     arrays = {
         "samples": x[None],
@@ -37,7 +39,8 @@ def rows(target: Target, temperature: float, samples: torch.Tensor, metrics: lis
         "acceptance_sd": torch.ones(SEEDS, 1),
     }
     run = SourceRun("", "", None, *OK, ((None, temperature),), CHAINS, (10,), (0,))
-    return pd.concat(bench.sampler_rows("exact", [(run, {name: array.numpy() for name, array in arrays.items()})], metrics))
+    made = [(run, {name: array.numpy() for name, array in arrays.items()})]
+    return pd.concat(frame for bench in benches for frame in bench.sampler_rows("exact", made))
 
 
 def draws(law: Target, *names: object) -> torch.Tensor:
@@ -81,7 +84,7 @@ def test_a_cell_without_a_value_says_what_it_takes(capsys):
     law = modes(8, 0.7)
     places = torch.stack([torch.arange(CHAINS) // 2, torch.arange(CHAINS) // 8])
     x = law.modes[places] + torch.randn(SEEDS, CHAINS, 8, generator=stream("shape"))
-    found = rows(law, 1.0, x, metrics_of(("within_mode_sliced_w2", "rhat"), "sampler"))
+    found = rows(law, 1.0, x, [Metric(spec) for spec in parse_all("metric", ("within_mode_sliced_w2", "rhat"))])
     taken = "takes a mode with at least 4 chains and 4 exact draws", "takes at least 4 draws a chain; here 1"
     assert found["status"].tolist() == ["not_applicable", "ok", "not_applicable", "not_applicable"]
     assert found["reason"].tolist() == [taken[0], "", taken[1], taken[1]]
@@ -96,19 +99,19 @@ def test_a_value_that_is_not_finite_failed_but_where_the_metric_says(metric, val
     """NaN of a metric that says of what it is UNDEFINED; all else is the metric's failure, in the log."""
     law, whole = two_modes(0), torch.full((SEEDS, 1), value)
     monkeypatch.setattr(Metric, "evaluate", lambda *_: Estimate(whole, whole))
-    found = rows(law, 1.0, draws(law, "whole"), metrics_of((metric,), "sampler"))
+    found = rows(law, 1.0, draws(law, "whole"), [Metric(parse("metric", metric))])
     assert set(found["status"]) == {status} and ("is not finite" in capsys.readouterr().err) == (status == "failed")
 
 
 def test_no_floor_says_what_it_takes():
     """Sixteen exact draws of forty modes never put four in one, twice: no row has an empty floor, no limit is NaN."""
     law = modes(40)
-    (within,) = metrics_of(("within_mode_sliced_w2",), "sampler")
+    within = Metric(parse("metric", "within_mode_sliced_w2"))
     x = law.modes[0] + torch.randn(SEEDS, CHAINS, 40, generator=stream("one mode"))
     found = rows(law, 1.0, x, [within])
     assert set(found["status"]) == {"not_applicable"} and set(found["reason"]) == {within.facts["UNDEFINED"]}
     with pytest.raises(NotApplicable, match="within_mode_sliced_w2 takes a mode with .*, which 16 exact draws may lack"):
-        sensitivity(law, [within], CHAINS, 20, 0)
+        sensitivity(law, within, CHAINS, 20, 0)
 
 
 def student(df: int, dim: int = 2) -> Target:

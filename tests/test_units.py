@@ -1,27 +1,41 @@
-"""A change of origin or of unit: what should not change does not, what has a unit scales with it. Over every target, metric and sampler of scores.
+"""A change of origin or of unit: what should not change does not, what has a unit scales with it. Over every target, metric, sampler, loss and model.
 
 Laws, samples and exact draws are moved by 1e3 and 1e4 and stretched by 1e-6, 1e-3, 1e3 and 1e9 (a step as the square). To 1e-3 and what the rounding of
 positions to float32 implies: moved points are multiples of 2^-9 before and after, so that a metric sees the same differences.
 """
 
 import math
+from fractions import Fraction
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import cached, over
+from torch.func import grad
 
+from scorebench.claims.lib import fokker_planck
+from scorebench.claims.lib.ais import log_mean, log_weights
 from scorebench.claims.lib.estimates import mean, variance
+from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, ou_euler_law, ou_law
+from scorebench.claims.lib.spectral import potential_of, spectrum
+from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import Status
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.attempt import deadline
 from scorebench.engine.loop import grid, run
+from scorebench.engine.maps import maps
 from scorebench.engine.metric import Metric
+from scorebench.engine.sensitivity import sensitivity
 from scorebench.metrics.base import Run
-from scorebench.samplers.base import exact_density
+from scorebench.metrics.lib.faults import FAULTS
+from scorebench.models.base import Bound, score_and_divergence, score_and_log_prob
+from scorebench.report.statistics import Measured, leaders, paired_p, t_interval
+from scorebench.samplers.base import Density, exact_density
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, stream
+from scorebench.testing.examples import examples, fits, stream
 
 MOVES = [(1.0, 1e3), (1.0, 1e4), (1e-3, 0.0), (1e3, 0.0), (1e9, 0.0), (1e-6, 0.0)]
 """Scale and shift."""
@@ -139,24 +153,145 @@ def test_mixtures(spec, scale, shift):
         torch.testing.assert_close(away + means.shape[1] * math.log(scale), here, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["ula", "mala", "leimkuhler_matthews"])
+LENGTHS = {"sigma": 1, "sigmas": 1, "friction": -1}
+"""The unit of an option as a power of a length; the others have none."""
+
+
+def options(spec: Spec, scale: float) -> dict[str, Any]:
+    """A method's options where a length is `scale` times as long."""
+    factors = {name: scale ** LENGTHS.get(name, 0) for name in spec.options}
+    return {
+        name: tuple(factors[name] * v for v in value) if isinstance(value, tuple) else factors[name] * value if name in LENGTHS else value
+        for name, value in spec.options.items()
+    }
+
+
+@over("spec", "sampler")
 @moves
-def test_samplers(name, scale, shift):
-    """The same draws make the same chains; each of 20 steps may add a rounding of the position."""
-    spec, step = parse("sampler", name), 0.05
+def test_samplers(spec, scale, shift):
+    """The same draws make the same chains, down a ladder, too; each of 20 steps may add a rounding of the position."""
     weights, means, variances = parameters(parse("target", "gaussian_mixture"))
+    step, ladder = (0.01, {"steps": 3}) if spec.name == "annealed" else (0.05, {})
 
     def chains(scale: float, shift: float):
-        law = mixture(weights, scale * means + shift, scale**2 * variances)
+        prior = mixture(torch.ones(1), torch.full((1, 2), shift), torch.full((1, 2), 4 * scale**2), modes=False)
+        law = mixture(weights, scale * means + shift, scale**2 * variances, prior)
         start = there(dyadic(2 * torch.randn(2, 64, 2, generator=stream("start")), 1), scale, shift)
-        method = spec.build(**dict(zip(("step_size", "temperature"), grid([(step * scale**2, 1.0)]), strict=True)))
-        return run(method, exact_density(law), start, (20,), [stream("units", s) for s in range(2)], 1)
+        cells = dict(zip(("step_size", "temperature"), grid([(step * scale**2, 1.0)]), strict=True))
+        method = registry.method("sampler", spec.name)(**cells, **(options(spec, scale) | ladder))
+        return run(method, exact_density(law), start, (20,), [stream("units", s) for s in range(2)], spec.entry.facts["GRADIENTS"])
 
     away, here = chains(scale, shift), chains(1.0, 0.0)
     rounding = 1e-5 if shift == 0 else 20 * 2**-23 * shift
     off = ((away.samples.double() - shift) / scale - here.samples).abs().amax(-1) > rounding
-    assert int(off.sum()) <= (2 if name == "mala" else 0)  # an acceptance that a rounding turns
+    assert int(off.sum()) <= (2 if spec.name.startswith("mala") else 0)  # an acceptance that a rounding turns
     torch.testing.assert_close(away.acceptance, here.acceptance, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [1e-4, 1e-8, 1e-14, 1e10])
+def test_friction_over_a_short_and_a_long_time(step):
+    """Noise of variance 1 - a^2, a = exp(-gamma h), whatever gamma h: 1 less a square that is nearly 1 would keep 3 digits at c = 1e-8, none at 1e-14."""
+    method = registry.method("sampler", "underdamped")(*grid([(step, 1.0)]))
+    rest = method.init(torch.zeros(1, 1, 1, 1), exact_density(parse("target", "gaussian:dim=1").build()))
+    moved, _ = method.step(rest, Density(score=torch.zeros_like), torch.ones(1, 1, 1))
+    assert float(moved.v) ** 2 == pytest.approx(-math.expm1(-2 * math.sqrt(2 * step)), rel=1e-5)
+
+
+def moved_module(module: torch.nn.Module, energy: bool, scale: float, shift: float) -> torch.nn.Module:
+    """Of scale x + shift, from the float32 points that float32 has of it: what a model that has learnt there is."""
+
+    class Moved(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.here = module
+
+        def forward(self, x, *sigma):
+            value = self.here((x.double() - shift) / scale, *(s.double() / scale for s in sigma))
+            return value if energy else value / scale
+
+    return Moved()
+
+
+LOSSES = {"explicit": -2, "implicit": -2, "sliced": -2, "sliced_vr": -2}
+"""The unit of a loss; those that are scaled by sigma^2 have none."""
+
+
+MODELS = [parse("model", name) for name in ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8")]
+
+
+@pytest.mark.parametrize(("spec", "model"), [(s, m) for s in examples("loss") for m in MODELS if fits(m, s)], ids=str)
+@moves
+def test_losses(spec, model, scale, shift):
+    """Values and their gradients in the parameters, the model, the data and the noise levels moved together."""
+    energy, law = "log_prob" in model.entry.facts["GIVES"], build(parse("target", "gaussian_mixture"))
+    module = model.build(2, stream("loss")).double()
+    function, facts = registry.method("loss", spec.name), registry.module("loss", spec.name)
+    x = dyadic(law.sample(200, stream("loss", "x")), shift)
+
+    def valued(scale: float, shift: float):
+        its, here = options(spec, scale), there(x, scale, shift)
+        drawn = {k: v for k, v in its.items() if k != spec.entry.facts.get("LEVELS")}
+        draws = facts.draws(here, moved(law, scale, shift, 1), stream("loss", "draws"), **drawn)
+        at = moved_module(module, energy, scale, shift)
+        own = {name: p.detach() for name, p in at.named_parameters()}
+
+        def mean(parameters):
+            values = function(Bound(at, parameters, energy), here, draws, **its)
+            return values.double().mean(), values
+
+        gradients, values = grad(mean, has_aux=True)(own)
+        unit = scale ** LOSSES.get(spec.name, 0)
+        return values.double() / unit, {name: g / unit for name, g in gradients.items()}
+
+    (away, steep), (here, slope) = valued(scale, shift), valued(1.0, 0.0)
+    assert here.isfinite().all()
+    rounding = 10 * 2**-23 * shift
+    close = lambda a, b: torch.testing.assert_close(a, b, rtol=1e-3, atol=(1e-3 + rounding) * float(b.abs().max()))  # noqa: E731
+    close(away, here)
+    for name in slope:
+        close(steep[name], slope[name])
+
+
+def relearnt(spec: Spec, scale: float, shift: float) -> Bound:
+    """A model whose parameters have learnt the data of `test_models` at another place and in another unit."""
+    its = spec.build(2, stream("model", spec))
+    with torch.no_grad():
+        if spec.name == "quadratic":
+            its.mean.mul_(scale).add_(shift)
+            its.matrix.div_(scale**2)
+        else:
+            first, out = its.hidden[0], its.out
+            first.bias.sub_(first.weight.sum(-1) * shift / scale)
+            first.weight.div_(scale)
+            if spec.name == "mlp_score":
+                out.weight.div_(scale)
+            if spec.name == "autoencoder":
+                out.weight.mul_(scale)
+                out.bias.mul_(scale).add_(shift)
+                its.sigma *= scale
+    return Bound(its, {k: v.detach() for k, v in its.named_parameters()}, "log_prob" in spec.entry.facts["GIVES"])
+
+
+@over("spec", "model", lambda spec: "noise_levels" not in spec.entry.facts["GIVES"])
+@moves
+def test_models(spec, scale, shift):
+    """Score, divergence and log density in float32: what is learnt can be learnt anywhere.
+
+    `noise_conditional_energy` cannot: its tails, those of N(0, 1 + sigma^2), have an origin and a unit of their own. Training is no part of this,
+    since the step of Adam has no unit and a layer is drawn for data of size 1.
+    """
+    x = dyadic(2 * torch.randn(500, 2, generator=stream("models")), 1)
+
+    def valued(scale: float, shift: float) -> list[torch.Tensor]:
+        its, points = relearnt(spec, scale, shift), there(x, scale, shift)
+        score, divergence = score_and_divergence(its, points)
+        log_p = [score_and_log_prob(its, points)[1]] if its.gives_energy else []
+        return [score.double() * scale, divergence.double() * scale**2, *log_p]
+
+    # Weights times positions are added up in float32; a reconstruction less its input over sigma^2.
+    rounding = 4 * 2**-23 * shift / (0.25 if spec.name == "autoencoder" else 1)
+    for away, here in zip(valued(scale, shift), valued(1.0, 0.0), strict=True):
+        torch.testing.assert_close(away, here, rtol=1e-3, atol=(1e-3 + rounding) * float(here.abs().max()), check_dtype=False)
 
 
 @pytest.mark.parametrize(("radius", "std"), [(2.0, 5e-4), (20_000.0, 0.5), (2e9, 5e8), (2e-3, 5e-4)])
@@ -209,3 +344,169 @@ def test_moments_of_claims(place):
     away, here = variance(x + place), variance(x)
     assert away.measured == pytest.approx(here.measured, rel=1e-9) and away.standard_error == pytest.approx(here.standard_error, rel=1e-9)
     assert mean(x + place).standard_error == pytest.approx(mean(x).standard_error, rel=1e-9)
+
+
+POSITIONS = [(1.0, 1e6), (1e-9, 0.0), (1e9, 0.0)]
+
+
+@pytest.mark.parametrize(("scale", "offset"), POSITIONS)
+def test_statistics(scale, offset):
+    """Intervals move with the values, p values do not; on a log scale a unit is a factor of the interval."""
+    a, b = dyadic(torch.randn(2, 6, generator=stream("statistics"), dtype=torch.float64), 1).numpy()
+    away, here = t_interval(scale * a + offset), t_interval(a)
+    assert away.mean == pytest.approx(scale * here.mean + offset, rel=1e-12)
+    assert away.high - away.low == pytest.approx(scale * (here.high - here.low), rel=1e-8)
+    assert t_interval(scale * np.exp(a), log=True) == pytest.approx([scale * end for end in t_interval(np.exp(a), log=True)], rel=1e-9)
+    assert paired_p(scale * a + offset, scale * b + offset) == pytest.approx(paired_p(a, b), rel=1e-8)
+    assert paired_p(scale * np.exp(a), scale * np.exp(b), log=True) == pytest.approx(paired_p(a, b), rel=1e-8)
+    three = [
+        {"m": Measured({name: s * v + o for name, v in (("a", a), ("b", b), ("c", a * a + 3))})} for s, o in ((scale, offset), (1.0, 0.0))
+    ]
+    (first, p), (same, expected) = (leaders(values)["m"] for values in three)
+    assert first == same and p == pytest.approx(expected, rel=1e-8)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])
+def test_differences_without_spread_wherever_they_are(offset, log):
+    """Values .1 (or a factor 3) apart on every seed: what is left is rounding, of which a t statistic would make certainty."""
+    a = np.array([0.0, 0.3, 0.7, 1.9, 3.1]) + (offset or 1e-9)
+    assert paired_p(a, 3 * a if log else a + 0.1, log) == 1.0
+
+
+def test_moments_of_importance_weights():
+    """Log weights far from zero: the highest is taken out."""
+    logs = torch.randn(2_000, generator=stream("weights"), dtype=torch.float64)
+    away, here = log_mean(logs + 1e6), log_mean(logs)
+    assert away.measured == pytest.approx(1e6 + here.measured, rel=1e-12)
+    assert away.standard_error == pytest.approx(here.standard_error, rel=1e-8)
+
+
+@moves
+def test_annealed_importance_sampling(scale, shift):
+    """Log weights of 200 chains through 20 levels gain d log(scale), up to the rounding of the first draws."""
+
+    def weights(scale: float, shift: float) -> torch.Tensor:
+        start = moved(build(parse("target", "gaussian")), scale, shift, 1)
+        mixed = moved(build(parse("target", "gaussian_mixture")), scale, shift, 1)
+        return log_weights(lambda x: -mixed.log_prob(x), start, 200, 20, 0.05 * scale**2, stream("ais"))
+
+    away, here = weights(scale, shift), weights(1.0, 0.0)
+    assert here.std() > 0.5
+    torch.testing.assert_close(away, here, rtol=1e-5, atol=1e-5 + 20 * 2**-23 * shift)
+
+
+@moves
+@pytest.mark.parametrize("dim", [1, 2])
+def test_fokker_planck(dim, scale, shift):
+    """Masses do not change, rates are per a time, which is the square of a length; in float64 throughout."""
+    law = build(parse("target", "gaussian_mixture"))
+
+    def solved(scale: float, shift: float) -> dict[str, Any]:
+        def drift(x: torch.Tensor) -> torch.Tensor:
+            here = torch.cat([(x - shift) / scale, x.new_zeros(len(x), 2 - dim)], -1)
+            return law.score(here)[:, :dim] / scale
+
+        axes = [(shift - 4 * scale, shift + 4 * scale, 60 if dim == 1 else 20)] * dim
+        rates = fokker_planck.generator(drift, 1.0, *axes)
+        start = np.exp(-(((fokker_planck.centres(*axes).numpy() - shift) / scale - 0.5) ** 2).sum(-1))
+        start /= start.sum()
+        later = fokker_planck.evolve(rates, start, [0.1 * scale**2, scale**2])
+        found = {"start": start, "later": later, "steady": fokker_planck.steady_state(rates)}
+        found["gap"] = scale**2 * fokker_planck.spectral_gap(rates, 0.01 / scale**2)
+        return found | ({"current": scale**2 * fokker_planck.current(rates, later[0])} if dim == 1 else {})
+
+    away, here = solved(scale, shift), solved(1.0, 0.0)
+    for name, value in here.items():
+        assert away[name] == pytest.approx(value, rel=1e-7, abs=1e-9), name
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e-3, 1e3, 1e9])
+def test_spectrum(scale):
+    """Of V(x/scale): rates per a time, densities per a length. The nodes are about 0, so that it cannot be moved."""
+    potential, slope, curvature = potential_of((0.4, -1.0, 0.3), (0.6, 1.5, 0.5))
+    here = spectrum(potential, slope, curvature, 1.0, 8.0, 161)
+    away = spectrum(
+        lambda x: potential(x / scale), lambda x: slope(x / scale) / scale, lambda x: curvature(x / scale) / scale**2, 1.0, 8 * scale, 161
+    )
+    assert away.rates[:5] * scale**2 == pytest.approx(here.rates[:5], rel=1e-7, abs=1e-9)
+    start = gaussian_density(here.nodes, 0.3, 0.2)
+    late, expected = away.laws(start / scale, [0.1 * scale**2, scale**2]), here.laws(start, [0.1, 1.0])
+    assert late * scale == pytest.approx(expected, rel=1e-7, abs=1e-9)
+    assert away.above(late) == pytest.approx(here.above(expected), rel=1e-7)
+
+
+@moves
+def test_potential_of_a_mixture(scale, shift):
+    parts = np.array([(0.4, -1.0, 0.3), (0.6, 1.5, 0.5)])
+    away = potential_of(*map(tuple, parts * (1, scale, scale**2) + (0, shift, 0)))
+    x = np.linspace(-30, 30, 61)
+    for power, (a, b) in enumerate(zip(away, potential_of(*map(tuple, parts)), strict=True)):
+        gain = math.log(scale) if power == 0 else 0.0
+        assert a(scale * x + shift) * scale**power - gain == pytest.approx(b(x), rel=1e-6, abs=1e-6)
+
+
+@moves
+def test_euler_kernel(scale, shift):
+    nodes = np.linspace(-5, 5, 101)
+    kernels = [euler_kernel(lambda x, s=s, m=m: -(x - m) / s**2, 0.1 * s**2, s * nodes + m, 1.0) for s, m in ((scale, shift), (1.0, 0.0))]
+    assert kernels[0] == pytest.approx(kernels[1], rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("time", [1e-4, 1e-9, 1e-14])
+def test_laws_after_a_short_time(time):
+    """The variance from a point is 2 T t to first order: 1 - exp(-2t) would lose what t lacks."""
+    assert ou_law(time, 3.0, 0.0, 2.0)[1] == pytest.approx(4 * time * (1 - time), rel=1e-7)
+    h = Fraction(time)
+    for steps in (1, 100):
+        exact = (1 - (1 - h) ** (2 * steps)) * 4 / (2 - h)
+        assert ou_euler_law(time, steps, 3.0, 0.0, 2.0)[1] == pytest.approx(float(exact), rel=1e-12)
+
+
+@moves
+def test_maps(scale, shift):
+    """The law at the nodes as they are kept, and what a perfect denoiser has: both from squares of small differences."""
+    law = build(parse("target", "gaussian_mixture"))
+    its, levels = moved(law, scale, shift, 1), [1e-3, 0.3]
+    away, here = maps(its, [], 1, [scale * level for level in levels]), maps(moved(law, 1.0, 0.0, 1), [], 1, levels)
+    nodes = (torch.as_tensor(away["axes"]).double() - shift) / scale
+    torch.testing.assert_close(nodes, torch.as_tensor(here["axes"]).double(), rtol=1e-6, atol=1e-6 + 2**-23 * shift)
+    torch.testing.assert_close(nodes.diff(), here["axes"].double().diff(), rtol=1e-3, atol=0)
+    points = torch.cartesian_prod(*nodes)
+    exact = law.log_prob(points) - 2 * math.log(scale), law.score(points)
+    torch.testing.assert_close(away["log_prob"].flatten().double(), exact[0], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(away["score"].flatten(0, 1).double() * scale, exact[1], rtol=1e-3, atol=1e-3)
+    assert np.array(away["sigma"]) == pytest.approx(scale * here["sigma"], rel=1e-12)
+    assert np.array(away["blur"]) * scale**2 == pytest.approx(here["blur"], rel=1e-3)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@moves
+def test_faults(fault, scale, shift):
+    """The same mistake wherever the law is and in whatever unit."""
+    law = build(parse("target", "gaussian_mixture"))
+    away, here = (FAULTS[fault](moved(law, *move, 1), 500, stream("faults", fault)) for move in ((scale, shift), (1.0, 0.0)))
+    torch.testing.assert_close((away.double() - shift) / scale, here.double(), rtol=1e-3, atol=1e-3 + 8 * 2**-23 * shift)
+
+
+@moves
+def test_sensitivity(scale, shift):
+    """Counts of alarms, but for one of forty that a rounding turns."""
+    law = build(parse("target", "gaussian_mixture:weight=0.8"))
+    seen = [Metric(spec) for spec in examples("metric") if spec.entry.facts.get("FLOOR")]
+    away, here = (sensitivity(moved(law, *move, shift), seen, 32, 40, 1) for move in ((scale, shift), (1.0, 0.0)))
+    assert len(here) == len(seen) * (1 + len(FAULTS)) and any(row["alarms"] > 30 for row in here)
+    for a, b in zip(away, here, strict=True):
+        assert abs(a["alarms"] - b["alarms"]) <= 1, (a, b)
+
+
+@pytest.mark.parametrize("name", ["mmd", "mmd:fraction=0.2", "ksd", "ksd:fraction=1"])
+def test_a_stray_is_no_further_than_far(name):
+    """One chain of 128 at 1e6 and 1e15 times its distance from the centre: its kernels are nought, and the others lose no digit by it."""
+    law, metric = build(parse("target", "gaussian_mixture")), Metric(parse("metric", name))
+    x, y = (law.sample(128, stream("stray", use)) for use in "xy")
+
+    def value(far: float) -> torch.Tensor:
+        return torch.stack(metric.evaluate(Run(samples=torch.cat([x[:127], far * x[127:]])[None, None], chains=128), law, y[None]))
+
+    torch.testing.assert_close(value(1e15), value(1e6), rtol=1e-5, atol=0)

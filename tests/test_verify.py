@@ -18,7 +18,7 @@ from scorebench.core.schema import METRICS, ClaimResult, Quantity, Verdict
 from scorebench.engine import sampling, training
 from scorebench.engine.attempt import deadline
 from scorebench.engine.measuring import Bench
-from scorebench.engine.metric import metrics_of
+from scorebench.engine.metric import Metric
 from scorebench.engine.sources import trained
 from scorebench.report import agreement, verify
 from scorebench.suite.plan import Plan
@@ -44,9 +44,10 @@ def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool =
     """The cells of a run, whose code is broken in one place while its labels say that it is not."""
     suite = as_suite(SUITE | {"seed": master})
     plan = Plan(suite)
-    job = plan.measures["gaussian"]
+    job = plan.targets["gaussian"]
     target, seeds = job.target.build(), range(10)
-    bench = Bench(target, master, job, deadline(5))
+    benches = [Bench(target, Metric(metric), master, job, deadline(5)) for metric in plan.metrics]
+    of_sources, of_samplers = ([b for b in benches if b.metric.facts["ABOUT"] == about] for about in ("source", "sampler"))
     frames = []
     for train in job.sources:
         taught = job.sources[1].losses if swapped else train.losses
@@ -54,13 +55,13 @@ def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool =
         fitted = training.fit(target, train.model, taught, rates, train.experiment.training, (200,), master, seeds, str(train.target))
         for loss, parameters in zip(train.losses, _levels(fitted.parameters[-1]), strict=True):
             source = trained(train.model, loss, 200, parameters, target)
-            frames += bench.source_rows(source, metrics_of(suite.metrics, "source"))
+            frames += [bench.source_rows(source) for bench in of_sources]
     with pytest.MonkeyPatch.context() as patch:
         grid = sampling.grid
         patch.setattr(sampling, "grid", lambda cells: tuple(f * x for f, x in zip((step, temperature), grid(cells), strict=True)))
         for s in job.samples:
             runs, _ = sampling.sample(s, master, deadline(5), {})
-            frames += bench.sampler_rows(str(s.sampler), runs, metrics_of(suite.metrics, "sampler"))
+            frames += [frame for bench in of_samplers for frame in bench.sampler_rows(str(s.sampler), runs)]
     rows = METRICS.frame(pd.concat(frames)).assign(target="gaussian")
     assert (rows["status"] == "ok").all()
     return agreement.cells(rows)

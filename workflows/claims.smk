@@ -15,12 +15,12 @@ for claims in PLAN.batches("claim"):
             "environment.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=10,
+            mem_mb=MEMORY,
+            runtime=LIMIT * len(claims),
         params:
             stage="claim",
             names=list(claims),
             jobs=" ".join(f"--job {claim}" for claim in claims),
-            rests_on=[fingerprint(PLAN, "claim", claim) for claim in claims],
+            rests_on=rests_on(PLAN, RETRIED, "claim", *claims),
         shell:
             "python -m scorebench stage claim {params.jobs} > {log} 2>&1"

@@ -12,10 +12,10 @@ rule tables:
         "environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=MEMORY,
+        runtime=LIMIT,
     params:
-        rests_on=fingerprint(PLAN, "tables"),
+        rests_on=rests_on(PLAN, RETRIED, "tables"),
     shell:
         "python -m scorebench stage tables > {log} 2>&1"
 
@@ -27,7 +27,7 @@ for figures in PLAN.batches("figure"):
         name:
             f"figure_{figures[0]}"
         input:
-            sorted({path for figure in figures for path in PLAN.paths(PLAN.inputs("figure", figure))}),
+            PLAN.paths(PLAN.needed("figure", figures)),
         output:
             [path for figure in figures for path in PLAN.paths(PLAN.outputs("figure", figure))],
             timing=[f"{OUT}/timings/figure/{figure}.json" for figure in figures],
@@ -39,13 +39,13 @@ for figures in PLAN.batches("figure"):
             "environment.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=10 * len(figures),
+            mem_mb=MEMORY,
+            runtime=LIMIT * len(figures),
         params:
             stage="figure",
             names=list(figures),
             jobs=" ".join(f"--job {figure}" for figure in figures),
-            rests_on=[fingerprint(PLAN, "figure", figure) for figure in figures],
+            rests_on=rests_on(PLAN, RETRIED, "figure", *figures),
         shell:
             "python -m scorebench stage figure {params.jobs} > {log} 2>&1"
 
@@ -64,9 +64,9 @@ rule page:
         "environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=MEMORY,
+        runtime=LIMIT,
     params:
-        rests_on=fingerprint(PLAN, "page"),
+        rests_on=rests_on(PLAN, RETRIED, "page"),
     shell:
         "python -m scorebench stage page > {log} 2>&1"

@@ -1,10 +1,10 @@
+# A job a target and metric; those of one target share a start of Python, which takes as long as a job.
 rule measure:
     input:
-        lambda wildcards: PLAN.paths(PLAN.inputs("measure", wildcards.job)),
+        lambda wildcards: PLAN.paths(PLAN.needed("measure", PLAN.of_target(wildcards.job))),
     output:
-        f"{OUT}/measure/{{job}}.csv.gz",
-        f"{OUT}/measure/{{job}}.npz",
-        timing=f"{OUT}/timings/measure/{{job}}.json",
+        [f"{OUT}/measure/{{job}}/{metric.slug}.csv.gz" for metric in PLAN.metrics],
+        timing=[f"{OUT}/timings/measure/{{job}}/{metric.slug}.json" for metric in PLAN.metrics],
     log:
         f"{OUT}/logs/measure/{{job}}.log",
     benchmark:
@@ -14,29 +14,59 @@ rule measure:
         "environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 5 + int(3 * minutes(PLAN, "measure", wildcards.job)),
+        mem_mb=MEMORY,
+        runtime=LIMIT * len(PLAN.metrics),
     params:
-        rests_on=lambda wildcards: fingerprint(PLAN, "measure", wildcards.job),
+        stage="measure",
+        names=lambda wildcards: PLAN.of_target(wildcards.job),
+        jobs=lambda wildcards: " ".join(f"--job {job}" for job in PLAN.of_target(wildcards.job)),
+        rests_on=lambda wildcards: rests_on(PLAN, RETRIED, "measure", *PLAN.of_target(wildcards.job)),
     shell:
-        "python -m scorebench stage measure --job {wildcards.job} > {log} 2>&1"
+        "python -m scorebench stage measure {params.jobs} > {log} 2>&1"
 
 
-rule sensitivity:
+rule map:
+    input:
+        lambda wildcards: PLAN.paths(PLAN.inputs("map", wildcards.job)),
     output:
-        f"{OUT}/sensitivity/{{job}}.csv.gz",
-        timing=f"{OUT}/timings/sensitivity/{{job}}.json",
+        f"{OUT}/map/{{job}}.npz",
+        timing=f"{OUT}/timings/map/{{job}}.json",
     log:
-        f"{OUT}/logs/sensitivity/{{job}}.log",
+        f"{OUT}/logs/map/{{job}}.log",
     benchmark:
-        f"{OUT}/benchmarks/sensitivity/{{job}}.tsv"
+        f"{OUT}/benchmarks/map/{{job}}.tsv"
     conda:
         "environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=MEMORY,
+        runtime=LIMIT,
     params:
-        rests_on=lambda wildcards: fingerprint(PLAN, "sensitivity", wildcards.job),
+        rests_on=lambda wildcards: rests_on(PLAN, RETRIED, "map", wildcards.job),
     shell:
-        "python -m scorebench stage sensitivity --job {wildcards.job} > {log} 2>&1"
+        "python -m scorebench stage map --job {wildcards.job} > {log} 2>&1"
+
+
+if PLAN.sensitivities:
+
+    rule sensitivity:
+        output:
+            PLAN.paths(path for job in PLAN.sensitivities for path in PLAN.outputs("sensitivity", job)),
+            timing=[f"{OUT}/timings/sensitivity/{job}.json" for job in PLAN.sensitivities],
+        log:
+            f"{OUT}/logs/sensitivity.log",
+        benchmark:
+            f"{OUT}/benchmarks/sensitivity.tsv"
+        conda:
+            "environment.yaml"
+        threads: 1
+        resources:
+            mem_mb=MEMORY,
+            runtime=LIMIT * len(PLAN.sensitivities),
+        params:
+            stage="sensitivity",
+            names=list(PLAN.sensitivities),
+            jobs=" ".join(f"--job {job}" for job in PLAN.sensitivities),
+            rests_on=rests_on(PLAN, RETRIED, "sensitivity", *PLAN.sensitivities),
+        shell:
+            "python -m scorebench stage sensitivity {params.jobs} > {log} 2>&1"

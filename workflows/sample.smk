@@ -13,9 +13,9 @@ rule sample:
         "environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 5 + int(3 * minutes(PLAN, "sample", wildcards.job)),
+        mem_mb=MEMORY,
+        runtime=LIMIT,
     params:
-        rests_on=lambda wildcards: fingerprint(PLAN, "sample", wildcards.job),
+        rests_on=lambda wildcards: rests_on(PLAN, RETRIED, "sample", wildcards.job),
     shell:
         "python -m scorebench stage sample --job {wildcards.job} > {log} 2>&1"

@@ -12,9 +12,9 @@ rule train:
         "environment.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 5 + int(3 * minutes(PLAN, "train", wildcards.job)),
+        mem_mb=MEMORY,
+        runtime=LIMIT,
     params:
-        rests_on=lambda wildcards: fingerprint(PLAN, "train", wildcards.job),
+        rests_on=lambda wildcards: rests_on(PLAN, RETRIED, "train", wildcards.job),
     shell:
         "python -m scorebench stage train --job {wildcards.job} > {log} 2>&1"

@@ -1,25 +1,26 @@
-"""`scorebench compare`: a few methods side by side at the command line, by the workflow's own loop, training and metrics."""
+"""`scorebench compare`: a few methods side by side at the command line, by the workflow's own jobs."""
 
+import json
+import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from scorebench import stages
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended
 from scorebench.core.spec import Spec, parse, parse_all
-from scorebench.engine.attempt import attempt, deadline, preload
-from scorebench.engine.measuring import Bench
-from scorebench.engine.metric import metrics_of
-from scorebench.engine.sampling import sample
-from scorebench.engine.sources import sources
-from scorebench.engine.sweep import train
 from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
+from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
-from scorebench.suite.config import Experiment, Sampling
-from scorebench.suite.jobs import a_round, jobs_of
+from scorebench.suite.jobs import a_round, timing
+from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
 
 METRICS_OF_SAMPLERS = (
@@ -39,24 +40,63 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
     Raises InputError with one line a mistake.
     """
     where, specs = _checked(target, texts, temperature, steps, chains, seeds)
-    preload(where, *specs)
-    limit = deadline(MINUTES)
-    bench: Bench | None = None
-    metrics = metrics_of(METRICS_OF_SAMPLERS, "sampler")
+    names = {spec: str(spec.without("step_size")) for spec in specs}
+    step = {spec: dict(spec.given).get("step_size") for spec in specs}
+    blocks = tuple(  # independent draws have no step
+        {
+            "samplers": (names[spec],),
+            "step_sizes": (step[spec] or 1.0,),
+            "temperatures": (temperature,),
+            "chains": chains,
+            "budgets": (steps,),
+        }
+        for spec in specs
+    )
+    experiment = {"target": str(where), "seeds": seeds, "exact": blocks}
+    run = _run(_plan(METRICS_OF_SAMPLERS, experiment, "compare samplers"))
     entries, frames = [], []
     for spec in specs:
-        sampler = spec.without("step_size")
-        step = dict(spec.given).get("step_size", 1.0)  # independent draws have none
-        block = Sampling(samplers=(str(sampler),), step_sizes=(step,), temperatures=(temperature,), chains=chains, budgets=(steps,))
-        measure = jobs_of(Experiment(target=str(where), seeds=seeds, exact=(block,)))
-        (job,) = measure.samples
-        runs, costs = sample(job, MASTER, limit, {})
-        bench = bench or Bench(where.build(), MASTER, measure, limit)
-        rows = METRICS.frame(pd.concat(bench.sampler_rows(str(spec), runs, metrics))).assign(target=str(where))
-        cost = costs[0].seconds_per_gradient if costs and job.gradients else None
+        job = next(job for job in run.plan.samples.values() if str(job.sampler) == names[spec])
+        here = run.rows["step_size"].isna() if step[spec] is None else run.rows["step_size"] == step[spec]
+        rows = run.rows[(run.rows["sampler"] == names[spec]) & here].assign(sampler=str(spec))
+        costs = [source["seconds_per_gradient"] for source in run.record("sample", job.id).get("sources", ())]
+        cost = fmean(costs) if costs and job.gradients else None
         entries.append({"sampler": str(spec), "seconds_per_gradient": cost, "metrics": _summary(rows)})
         frames.append(rows)
     return _with_leaders(entries, pd.concat(frames), "sampler")
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What the stages left of a suite."""
+
+    plan: Plan
+    rows: pd.DataFrame
+    records: dict[str, dict[str, Any]]
+    trainings: dict[str, Training]
+
+    def record(self, stage: str, job: str) -> dict[str, Any]:
+        """What a job cost."""
+        return self.records[timing(stage, job)]
+
+
+def _plan(metrics: Sequence[str], experiment: dict[str, Any], where: str) -> Plan:
+    suite = {"name": "compare", "seed": MASTER, "job_minutes": MINUTES, "metrics": tuple(metrics), "experiments": (experiment,)}
+    return Plan(checked(suite, where))
+
+
+def _run(plan: Plan) -> _Ran:
+    """The workflow's own jobs, one after the other, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory() as root:
+        folder = Path(root, plan.suite.name)
+        for stage in ("train", "sample", "measure"):
+            for job in plan.jobs(stage):
+                stages.run(stage, plan, job, Path(root))
+        paths = [folder / f"measure/{job}.csv.gz" for job in plan.measures]
+        rows = pd.concat([METRICS.from_csv(artifacts.read_gzip(path), path) for path in paths])
+        names = [timing(stage, job) for stage in ("train", "sample") for job in plan.jobs(stage)]
+        records = {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in names}
+        return _Ran(plan, rows, records, {job: trained.read(folder / f"train/{job}.npz")[0] for job in plan.trains})
 
 
 def _checked(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> tuple[Spec, list[Spec]]:
@@ -114,23 +154,15 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
     else:
         training["learning_rate"] = rates[0]
     experiment = {"target": target, "seeds": seeds, "training": training, "sources": {model: tuple(texts)}}
-    suite = checked({"name": "compare", "seed": MASTER, "metrics": METRICS_OF_LOSSES, "experiments": (experiment,)}, "compare losses")
-    measure = jobs_of(suite.experiments[0])
-    limit = deadline(MINUTES)
-    built = measure.target.build()
-    bench = Bench(built, MASTER, measure, limit)
-    metrics = metrics_of(METRICS_OF_LOSSES, "source")
-    entries, frames = [], []
-    for job in measure.sources:
-        done, ended = attempt(lambda job=job: train(job, MASTER), limit)  # type: ignore[misc]
-        outcome = Training(tuple(map(str, job.losses)), (steps,), *ended)
-        chosen = done[1] if done else (None,) * len(job.losses)
-        cost = done[0].seconds_per_step / (seeds * len(job.losses)) if done else None
-        for rate, source in zip(chosen, sources(outcome, done[0].parameters if done else [], job, built), strict=True):
-            rows = METRICS.frame(pd.concat(bench.source_rows(source, metrics))).assign(target=target)
-            entries.append({"loss": str(source.loss), "learning_rate": rate, "seconds_per_gradient": cost, "metrics": _summary(rows)})
-            frames.append(rows)
-    return _with_leaders(entries, pd.concat(frames), "loss")
+    run = _run(_plan(METRICS_OF_LOSSES, experiment, "compare losses"))
+    entries = []
+    for id, job in run.plan.trains.items():
+        chosen = run.trainings[id].rates or (None,) * len(job.losses)
+        costs = [source["seconds_per_gradient"] for source in run.record("train", id).get("sources", ())] or [None] * len(job.losses)
+        for loss, rate, cost in zip(map(str, job.losses), chosen, costs, strict=True):
+            rows = run.rows[run.rows["loss"] == loss]
+            entries.append({"loss": loss, "learning_rate": rate, "seconds_per_gradient": cost, "metrics": _summary(rows)})
+    return _with_leaders(entries, run.rows, "loss")
 
 
 def _with_leaders(entries: list[Entry], rows: pd.DataFrame, kind: str) -> list[Entry]:

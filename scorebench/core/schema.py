@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
-from scorebench.core.errors import InputError
+from scorebench.core.errors import InputError, NotApplicable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +49,19 @@ class Ended(NamedTuple):
 
 
 OK = Ended(Status.OK)
+REASON = 160
+"""Of what was raised, so many characters stand in the rows; all of it stands in the job's log."""
+
+
+def raised(error: BaseException) -> Ended:
+    """How a row ends whose method raised this: with its message, on one line."""
+    try:
+        message = " ".join(str(error).split())[:REASON]
+    except Exception:  # it cannot even say what it is
+        message = ""
+    if isinstance(error, NotApplicable):
+        return Ended(Status.NOT_APPLICABLE, message)
+    return Ended(Status.FAILED, f"{type(error).__name__}: {message}" if message else type(error).__name__)
 
 
 class Verdict(StrEnum):

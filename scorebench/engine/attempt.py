@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
-from scorebench.core.schema import OK, Ended, Status
+from scorebench.core.schema import OK, Ended, Status, raised
 from scorebench.core.spec import Spec
 
 Result = TypeVar("Result")
@@ -26,6 +26,8 @@ def attempt(function: Callable[[], Result], deadline: float) -> tuple[Result | N
     A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log. The alarm rings once: up to `ringing = False`, wherever
     it rings, it is caught below; from there on it does nothing.
     """
+    if time.monotonic() >= deadline:
+        return None, Ended(Status.TIMEOUT)
     ringing = True
 
     def out_of_time(*_: object) -> None:
@@ -37,13 +39,14 @@ def attempt(function: Callable[[], Result], deadline: float) -> tuple[Result | N
     ended = OK
     try:
         try:
-            signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-3))
+            signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-6))
             result = function()
-        except NotApplicable as error:
-            ended = Ended(Status.NOT_APPLICABLE, str(error))
-        except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            ended = Ended(Status.FAILED, f"{type(error).__name__}: {' '.join(str(error).split())[:160]}")
+        except (OutOfTime, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit, too
+            if not isinstance(error, NotApplicable):
+                traceback.print_exc(file=sys.stderr)
+            ended = raised(error)
         ringing = False
     except OutOfTime:
         result, ended = None, Ended(Status.TIMEOUT)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from scorebench.core.shapes import expect
 from scorebench.samplers.base import Density, Sampler, Shows
 
 
@@ -82,10 +83,13 @@ def run(
         for step in range(1, last + 1):
             draws = torch.stack([sampler.draws(density, (chains, dim), g) for g in generators])
             state, info = sampler.step(state, visible, draws)
-            accepted += info.acceptance
+            accepted += info.acceptance if isinstance(info.acceptance, float) else expect("the acceptance", info.acceptance, accepted.shape)
+            if step == 1:
+                expect("the sampler's state", state.x, x.shape)
             if step in snapshots:
                 so_far = counted.gradients
-                kept.append(sampler.output(state, visible) if isinstance(sampler, Shows) else state.x)
+                shown = sampler.output(state, visible) if isinstance(sampler, Shows) else state.x
+                kept.append(expect("what the sampler shows", shown, x.shape))
                 gradients.append(counted.gradients)
                 counted.gradients = so_far  # what it took to show an earlier snapshot is no part of a later one
             if step >= traced[0] and (step - traced[0]) % thin == 0:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK
 from scorebench.engine.sources import Source
 from scorebench.samplers.base import Density, exact_density
@@ -20,24 +21,25 @@ LEVELS, REACH = 25, 1.3
 def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence[float]) -> dict[str, Any]:
     """Log density (node, node) and score (node, node, 2) over `axes` (2, node); of each source after its last step, as far as it has them.
 
-    The nodes span 10,000 exact draws and a quarter more on each side. A source (`store.maps.of_source`) stands for its first seed. Empty
-    but for a target in the plane with a known density. About the noise `levels` that it is trained at, `sigma` (level,) and `blur` (level,),
-    E_p |grad log p_sigma - grad log p|^2 over 10,000 exact draws: what a perfect denoiser has.
+    The nodes span 10,000 exact draws and a quarter more on each side. A source (`store.maps.of_source`) stands for its first seed. About the
+    noise `levels` that it is trained at, `sigma` (level,) and `blur` (level,), E_p |grad log p_sigma - grad log p|^2 over 10,000 exact draws:
+    what a perfect denoiser has. Raises NotApplicable but for a target in the plane with a known density.
     """
     if target.dim != 2 or not has(target, "log_prob"):
-        return {}
+        raise NotApplicable("it is no target in the plane with a known density")
     low, high = target.reference.amin(0), target.reference.amax(0)
     margin = MARGIN * (high - low)
-    axes = torch.stack([torch.linspace(float(a), float(b), NODES) for a, b in zip(low - margin, high + margin, strict=True)])
+    ends = zip((low - margin).double(), (high + margin).double(), strict=True)
+    axes = torch.stack([torch.linspace(float(a), float(b), NODES, dtype=torch.float64) for a, b in ends])
     points = torch.cartesian_prod(*axes)
     arrays: dict[str, Any] = {"axes": axes} | _of(exact_density(target), points, 1)
     for source in sources:
         if source.ended == OK:
-            its = _of(source.density, points, seeds)
+            its = _of(source.density, points.float(), seeds)
             arrays |= {of_source(name, str(source.model), str(source.loss)): array for name, array in its.items()}
     if levels and has(target, "perturbed"):
         sigma = np.geomspace(min(levels) / REACH, max(levels) * REACH, LEVELS)
-        x = target.reference
+        x = target.reference.double()
         gaps = [target.perturbed(float(s)).score(x) - target.score(x) for s in sigma]
         arrays |= {"sigma": sigma, "blur": [float(gap.square().sum(-1).mean()) for gap in gaps]}
     return arrays

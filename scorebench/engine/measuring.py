@@ -1,4 +1,4 @@
-"""Everything about one target as tidy rows: its trained sources, and all that was sampled from its sources."""
+"""One metric on one target as tidy rows: of its trained sources, or of all that was sampled from its sources."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,14 +13,14 @@ from torch import Tensor
 from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Ended, Status
-from scorebench.core.spec import parse, parse_all
+from scorebench.core.shapes import expect
 from scorebench.engine.attempt import attempt
 from scorebench.engine.metric import Metric
 from scorebench.engine.sources import Source
 from scorebench.losses.base import LossFile
 from scorebench.metrics.base import Estimate, Run
 from scorebench.store.samples import Arrays, SourceRun
-from scorebench.suite.jobs import OF_SNAPSHOTS, Measure
+from scorebench.suite.jobs import OF_SNAPSHOTS, OnTarget
 from scorebench.targets.base import Absent, Target
 
 POINTS, FLOOR_REPEATS, FLOOR_BATCH = 5_000, 200, 25
@@ -32,23 +32,33 @@ Key = dict[str, Any]
 
 
 class Bench:
-    """A target with what its rows are measured against: exact draws for each seed and the metrics' floors, each made once."""
+    """A metric on a target, with what it is measured against: exact draws for each seed and the metric's floor, each made once.
+
+    Where there is no target, no source and no run that ended well may be shown to it.
+    """
 
     def __init__(
         self,
-        target: Target,
+        target: Target | None,
+        metric: Metric,
         master: int,
-        job: Measure,
+        on: OnTarget,
         limit: float,
         trained: Iterable[Source] = (),
-        snapshots: tuple[str, ...] | None = None,
+        at_every_snapshot: bool = True,
     ) -> None:
-        self.target, self.master, self.limit = target, master, limit
-        self.name, self.seeds = str(job.target), job.experiment.seeds
-        self.levels = {str(loss): level for train in job.sources for loss, level in zip(train.losses, train.levels, strict=True)}
+        self.on, self.metric, self.master, self.limit = target, metric, master, limit
+        self.name, self.seeds = str(on.target), on.experiment.seeds
+        self.levels = {str(loss): level for train in on.sources for loss, level in zip(train.losses, train.levels, strict=True)}
         self.scores = {(str(s.model), str(s.loss)): s.density.score for s in trained}  # after the last step, which comes last
-        self.snapshots = None if snapshots is None else parse_all("metric", snapshots)
+        self.at_every_snapshot = at_every_snapshot and OF_SNAPSHOTS.issuperset(metric.spec.needs)
         self.law, self.floor, self.exact = cache(self._law), cache(self._floor), cache(self._exact)
+
+    @property
+    def target(self) -> Target:
+        """The target, where it could be built."""
+        assert self.on is not None
+        return self.on
 
     def _law(self, temperature: float) -> tuple[Target | None, Ended]:
         """What a chain at this temperature is measured against, and its radius, or why there is none."""
@@ -64,37 +74,43 @@ class Bench:
         draws = [law.sample(n, rng.generator(self.master, use, self.name, seed)) for seed in range(self.seeds)]
         return torch.stack(draws)  # (seed, n, d)
 
-    def _floor(self, metric: Metric, law: Target, n: int) -> Key:
+    def _floor(self, law: Target, n: int) -> Key:
         """Mean, standard deviation and 95 % quantile of the metric between two exact draws of size n."""
         generator = rng.generator(self.master, "floor", self.name, n)
         values = []
         for _ in range(0, FLOOR_REPEATS, FLOOR_BATCH):
             x, y = (law.sample(FLOOR_BATCH * n, generator).unflatten(0, (FLOOR_BATCH, n)) for _ in range(2))
-            values.append(metric.evaluate(Run(samples=x[:, None]), law, y).value.flatten())
+            values.append(self.metric.evaluate(Run(samples=x[:, None]), law, y).value.flatten())
         value = torch.cat(values).double()
         value = value[~value.isnan()]  # where exact draws leave it undefined there is nothing to compare with
         if not len(value):
-            raise NotApplicable(metric.facts.get("UNDEFINED", "it is undefined on exact draws"))
+            raise NotApplicable(self.metric.facts.get("UNDEFINED", "it is undefined on exact draws"))
         return {"floor_mean": float(value.mean()), "floor_sd": float(value.std()), "floor_q95": float(value.quantile(0.95))}
 
-    def source_rows(self, source: Source, metrics: list[Metric]) -> Iterator[pd.DataFrame]:
-        """One row a seed and metric about a trained source."""
+    def source_rows(self, source: Source) -> pd.DataFrame:
+        """One row a seed about a trained source."""
         key = {"model": str(source.model), "loss": str(source.loss), "sigma": self.levels[str(source.loss)], "train_steps": source.steps}
-        run = Run(score=source.density.score, divergence=source.divergence, learnt=cache(lambda: self._learnt(source)))
-        for metric in metrics:
-            estimate, ended = None, source.ended
-            if ended == OK:
-                estimate, ended = metric(run, self.target, lambda law: self.exact(law, POINTS, "points"), self.limit)
-            lost = _flat(~estimate.value.isfinite()) if estimate else np.zeros(self.seeds, bool)
-            yield self._frame(key | {"metric": str(metric.spec)}, 1, estimate, ended, lost)
+        estimate, ended = None, source.ended
+        if ended == OK:
+            run = Run(score=source.density.score, divergence=source.divergence, learnt=cache(lambda: self._learnt(source)))
+            estimate, ended = self._shaped(1, *self.metric(run, self.target, lambda law: self.exact(law, POINTS, "points"), self.limit))
+        lost = _flat(~estimate.value.isfinite()) if estimate else np.zeros(self.seeds, bool)
+        return self._frame(key, 1, estimate, ended, lost)
+
+    def _shaped(self, cells: int, estimate: Estimate | None, ended: Ended) -> tuple[Estimate | None, Ended]:
+        """The estimate, if it has a value and a standard error for every seed and cell."""
+        if ended != OK:
+            return None, ended
+        shape = (self.seeds, cells)
+        return attempt(lambda: Estimate(*(expect("what the metric returns", part, shape) for part in estimate or ())), self.limit)
 
     def _learnt(self, source: Source) -> Target:
         assert source.loss is not None
         loss: LossFile = registry.module("loss", source.loss.name)
         return loss.fixed_point(self.target, **source.loss.options)
 
-    def sampler_rows(self, sampler: str, runs: Iterable[tuple[SourceRun, Arrays]], metrics: list[Metric]) -> Iterator[pd.DataFrame]:
-        """One row a seed, cell, snapshot and metric about everything that a sampler made from this target's sources."""
+    def sampler_rows(self, sampler: str, runs: Iterable[tuple[SourceRun, Arrays]]) -> Iterator[pd.DataFrame]:
+        """One row a seed, cell and snapshot about everything that a sampler made from this target's sources."""
         for run, arrays in runs:
             key: Key = {"model": run.model, "loss": run.loss, "train_steps": run.train_steps, "chains": run.chains, "sampler": sampler}
             key["sigma"] = self.levels.get(run.loss)
@@ -103,19 +119,18 @@ class Bench:
                 cells = [number for number, (_, t) in enumerate(run.cells) if t == temperature]
                 key |= {"temperature": temperature, "step_size": np.tile(np.array([run.cells[c][0] for c in cells], float), self.seeds)}
                 if run.ended == OK:
-                    yield from self._cells(key, run, tensors, cells, temperature, metrics)
+                    yield from self._cells(key, run, tensors, cells, temperature)
                 else:
-                    for metric in metrics:
-                        yield self._frame(key | {"metric": str(metric.spec)}, len(cells), None, run.ended)
+                    yield self._frame(key, len(cells), None, run.ended)
 
-    def _cells(
-        self, key: Key, run: SourceRun, arrays: dict[str, Tensor], cells: list[int], temperature: float, metrics: list[Metric]
-    ) -> Iterator[pd.DataFrame]:
+    def _cells(self, key: Key, run: SourceRun, arrays: dict[str, Tensor], cells: list[int], temperature: float) -> Iterator[pd.DataFrame]:
         """The cells of one temperature, at each snapshot."""
         (law, known), score = self.law(temperature), self._score(run, temperature)
         where = law or self.target.prior or self.target  # of a law that is not known the rows say so, whatever has diverged
         for number, (steps, gradients) in enumerate(zip(run.steps, run.gradients, strict=True)):
             last = number == len(run.steps) - 1
+            if not (last or self.at_every_snapshot):
+                continue
             x = arrays["samples"][number][:, cells]  # (seed, cell, n, d)
             finite = x.isfinite().flatten(2).all(-1)
             far = (where.distance(x) > FAR * where.radius).double().mean(-1) >= SHARE_FAR
@@ -127,38 +142,38 @@ class Bench:
                     acceptance=arrays["acceptance"][:, cells],
                     acceptance_sd=arrays["acceptance_sd"][:, cells],
                 )
-            for metric in metrics:
-                if last or (OF_SNAPSHOTS.issuperset(metric.spec.needs) and (self.snapshots is None or metric.spec in self.snapshots)):
-                    here = key | {"steps": steps, "gradient_evaluations": gradients, "metric": str(metric.spec)}
-                    yield self._measured(here, metric, seen, law, known, temperature, finite, _flat(~finite | far))
+            here = key | {"steps": steps, "gradient_evaluations": gradients}
+            yield self._measured(here, seen, law, known, temperature, finite, _flat(~finite | far))
 
     def _score(self, run: SourceRun, temperature: float) -> Callable[[Tensor], Tensor]:
         source = self.scores.get((run.model, run.loss))
         return (lambda x: source(x) / temperature) if source else Absent("score")
 
     def _measured(
-        self, key: Key, metric: Metric, run: Run, law: Target | None, known: Ended, temperature: float, finite: Tensor, diverged: np.ndarray
+        self, key: Key, run: Run, law: Target | None, known: Ended, temperature: float, finite: Tensor, diverged: np.ndarray
     ) -> pd.DataFrame:
         cells = finite.shape[1]
         if law is None:
             return self._frame(key, cells, None, known)
-        estimate, ended = metric(run, law, lambda: self.exact(law, run.chains, f"reference {temperature:g}"), self.limit)
+        reference = f"reference {temperature:g}"
+        estimate, ended = self._shaped(cells, *self.metric(run, law, lambda: self.exact(law, run.chains, reference), self.limit))
         if estimate is None:
             return self._frame(key, cells, None, ended, diverged)
-        if metric.facts["FLOOR"]:
-            floor, floored = attempt(lambda: self.floor(metric, law, run.chains), self.limit)
+        if self.metric.facts["FLOOR"]:
+            floor, floored = attempt(lambda: self.floor(law, run.chains), self.limit)
             key = key | (floor or {})
             ended = ended if floor else floored
         estimate = Estimate(*(e.double().where(finite, torch.nan) for e in estimate))
         return self._frame(key, cells, estimate, ended, diverged)
 
     def _frame(self, key: Key, cells: int, estimate: Estimate | None, ended: Ended, diverged: np.ndarray | None = None) -> pd.DataFrame:
-        """Rows (seed, cell) of one metric; a value that is not finite where nothing diverged is the metric's failure, or UNDEFINED there."""
+        """Rows (seed, cell); a value that is not finite where nothing diverged is the metric's failure, or UNDEFINED there."""
+        key = key | {"metric": str(self.metric.spec)}
         frame = pd.DataFrame({"seed": np.repeat(np.arange(self.seeds), cells), "status": str(ended.status), "reason": ended.reason})
         if estimate:
             frame["value"], frame["standard_error"] = _flat(estimate.value), _flat(estimate.standard_error)
             infinite = ~np.isfinite(frame["value"]) if diverged is None else ~np.isfinite(frame["value"]) & ~diverged
-            if takes := parse("metric", key["metric"]).entry.facts.get("UNDEFINED"):
+            if takes := self.metric.facts.get("UNDEFINED"):
                 undefined = infinite & frame["value"].isna()
                 frame.loc[undefined, ["status", "reason"]] = str(Status.NOT_APPLICABLE), takes
                 infinite &= ~undefined

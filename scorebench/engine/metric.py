@@ -1,6 +1,6 @@
 """A configured metric, ready to be called under the net."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,8 @@ from torch import Tensor
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import Ended
-from scorebench.core.spec import Spec, parse_all
-from scorebench.engine.attempt import attempt, preload
+from scorebench.core.spec import Spec
+from scorebench.engine.attempt import attempt
 from scorebench.metrics import base
 from scorebench.metrics.base import Estimate, Points, Run
 from scorebench.targets.base import Target, has
@@ -43,10 +43,3 @@ class Metric:
         if (order := self.facts.get("MOMENTS", 0)) > target.moments:
             raise NotApplicable(f"the target has no moment of order {order}")
         return self.evaluate(run, target, reference if self.facts.get("ABOUT") == "source" else reference())
-
-
-def metrics_of(specs: Iterable[str], about: str) -> list[Metric]:
-    """The metrics about a "source" or a "sampler", imported."""
-    metrics = [Metric(spec) for spec in parse_all("metric", specs) if spec.entry.facts.get("ABOUT", "sampler") == about]
-    preload(*(metric.spec for metric in metrics))
-    return metrics

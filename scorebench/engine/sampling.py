@@ -12,9 +12,11 @@ from torch import Tensor
 
 from scorebench.core import rng
 from scorebench.core.schema import OK, Ended, Status
+from scorebench.core.shapes import expect
 from scorebench.engine.attempt import attempt
 from scorebench.engine.loop import Outcome, grid, run
 from scorebench.engine.sources import Source, sources
+from scorebench.engine.target import built
 from scorebench.samplers.base import Density, exact_density
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.store.trained import Checkpoint, Training
@@ -43,10 +45,12 @@ Trainings = Mapping[str, tuple[Training, list[Checkpoint]]]
 
 def sample(job: Sample, master: int, limit: float, trainings: Trainings) -> tuple[list[tuple[SourceRun, Arrays]], list[Cost]]:
     """Every source in turn: how its run went with its arrays, and what it cost."""
-    target, built = attempt(job.target.build, limit)
+    target, ended = attempt(lambda: built(job.target), limit)
+    if target is None:
+        return [(lost, {}) for lost in without_samples(job, ended)], []
     runs: list[tuple[SourceRun, Arrays]] = []
     costs: list[Cost] = []
-    for block, source in _sources(job, target, built, trainings):
+    for block, source in _sources(job, target, trainings):
         clock = time.perf_counter()
         cells = _cells(job, block)
         outcome, ended = _run(job, source.density, block, cells, target, master, limit) if source.ended == OK else (None, source.ended)
@@ -63,11 +67,22 @@ def sample(job: Sample, master: int, limit: float, trainings: Trainings) -> tupl
     return runs, costs
 
 
-def _sources(job: Sample, target: Target | None, built: Ended, trainings: Trainings) -> Iterator[tuple[Sampling, Source]]:
+def without_samples(job: Sample, ended: Ended) -> Iterator[SourceRun]:
+    """Every source of a job that did not come to its end."""
+    for block, train, losses in job.runs:
+        cells = _cells(job, block)
+        if train is None:
+            yield SourceRun("", "", None, *ended, cells, block.chains)
+        else:
+            for loss in losses:
+                yield SourceRun(str(train.model), str(loss), train.experiment.training.steps[-1], *ended, cells, block.chains)
+
+
+def _sources(job: Sample, target: Target, trainings: Trainings) -> Iterator[tuple[Sampling, Source]]:
     for block, train, losses in job.runs:
         if train is None:
-            yield block, Source(None, None, None, built, exact_density(target) if target else Density())
-        elif target is not None:
+            yield block, Source(None, None, None, OK, exact_density(target))
+        else:
             for source in sources(*trainings[train.id], train, target):
                 if source.loss in losses and source.steps == train.experiment.training.steps[-1]:
                     yield block, source
@@ -84,7 +99,7 @@ def _run(
     density: Density,
     block: Sampling,
     cells: tuple[tuple[float | None, float], ...],
-    target: Target | None,
+    target: Target,
     master: int,
     limit: float,
 ) -> tuple[Outcome | None, Ended]:
@@ -97,12 +112,12 @@ def _run(
         return None, Ended(Status.NOT_APPLICABLE, f"the source has no {' and no '.join(missing)}")
 
     def go() -> Outcome:
-        assert target is not None and target.prior is not None
+        assert target.prior is not None
         step_size, temperature = grid((block.step_sizes[0] if step is None else step, t) for step, t in cells)
         sampler = job.sampler.build(step_size=step_size, temperature=temperature)
         starts, streams = ([rng.generator(master, use, job.target, s) for s in range(job.experiment.seeds)] for use in ("start", "sample"))
         law = target if facts.get("START") == "target" else target.prior
-        start = torch.stack([law.sample(block.chains, stream) for stream in starts])
+        start = torch.stack([expect("the start", law.sample(block.chains, stream), (block.chains, target.dim)) for stream in starts])
         return run(sampler, density, start, block.budgets, streams, job.gradients)
 
     return attempt(go, limit)

@@ -1,6 +1,6 @@
-"""Which metric sees which fault: exact draws of a target with a fault put in, and how often each metric is beyond what 95 % of exact draws give."""
+"""Which fault a metric sees: exact draws of a target with a fault put in, and how often the metric is beyond what 95 % of exact draws give."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,8 @@ NO_FAULT, FLOOR = "no_fault", 3
 """Exact draws as they are, which should raise the alarm in 5 of 100; the limit is found from so many times the repeats."""
 
 
-def sensitivity(target: Target, metrics: Sequence[Metric], chains: int, repeats: int, master: int) -> list[dict[str, Any]]:
-    """A row a metric (of those that have a floor) and fault: alarms of repeats, their share with its exact 95 % interval (Clopper and Pearson 1934).
+def sensitivity(target: Target, metric: Metric, chains: int, repeats: int, master: int) -> list[dict[str, Any]]:
+    """A row a fault, of a metric that has a floor: alarms of repeats, their share with its exact 95 % interval (Clopper and Pearson 1934).
 
     Raises NotApplicable for a target without modes, which the faults are about, and for a metric that exact draws of that size leave undefined.
     """
@@ -33,19 +33,16 @@ def sensitivity(target: Target, metrics: Sequence[Metric], chains: int, repeats:
 
     exact, more = sets(target.sample, "exact", repeats), sets(target.sample, "more", FLOOR * repeats)
     floor = sets(target.sample, "floor", FLOOR * repeats)
-    floors = [_values(metric, floor, more, target) for metric in metrics]
-    for metric, values in zip(metrics, floors, strict=True):
-        if np.isnan(values).any():
-            raise NotApplicable(f"{metric.spec} {metric.facts.get('UNDEFINED', 'is undefined')}, which {chains} exact draws may lack")
-    limits = [np.quantile(values, 0.95) for values in floors]
+    values = _values(metric, floor, more, target)
+    if np.isnan(values).any():
+        raise NotApplicable(f"{metric.spec} {metric.facts.get('UNDEFINED', 'is undefined')}, which {chains} exact draws may lack")
+    limit = np.quantile(values, 0.95)
     rows = []
     for fault, make in ({NO_FAULT: target.sample} | {name: partial(put, target) for name, put in FAULTS.items()}).items():
-        faulty = sets(make, fault, repeats)
-        for metric, limit in zip(metrics, limits, strict=True):
-            alarms = int((_values(metric, faulty, exact, target) > limit).sum())
-            interval = binomtest(alarms, repeats).proportion_ci()
-            counts = {"chains": chains, "repeats": repeats, "alarms": alarms, "share": alarms / repeats}
-            rows.append({"metric": str(metric.spec), "fault": fault, **counts, "low": interval.low, "high": interval.high})
+        alarms = int((_values(metric, sets(make, fault, repeats), exact, target) > limit).sum())
+        interval = binomtest(alarms, repeats).proportion_ci()
+        counts = {"chains": chains, "repeats": repeats, "alarms": alarms, "share": alarms / repeats}
+        rows.append({"metric": str(metric.spec), "fault": fault, **counts, "low": interval.low, "high": interval.high})
     return rows
 
 

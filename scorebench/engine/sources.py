@@ -30,11 +30,12 @@ class Source:
     divergence: Callable[[Tensor], Tensor] = Absent("divergence")
 
 
-def sources(training: Training, checkpoints: Sequence[Checkpoint], train: Train, target: Target) -> Iterator[Source]:
-    """Every loss and checkpoint of a training job; the last checkpoint is the one that is sampled."""
+def sources(training: Training, checkpoints: Sequence[Checkpoint], train: Train, target: Target | None) -> Iterator[Source]:
+    """Every loss and checkpoint of a training job; the last checkpoint is the one that is sampled. Of one that ended well there is a target."""
     for number, steps in enumerate(training.steps):
         for level, loss in enumerate(train.losses):
             if training.ended == OK:
+                assert target is not None
                 parameters = {name: torch.as_tensor(array[level]) for name, array in checkpoints[number].items()}
                 yield trained(train.model, loss, steps, parameters, target)
             else:

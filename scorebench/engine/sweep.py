@@ -12,6 +12,7 @@ from torch.func import vmap
 
 from scorebench.core import registry, rng
 from scorebench.core.spec import Spec
+from scorebench.engine.target import built
 from scorebench.engine.training import Fitted, fit, levels_of, objective, shared_options
 from scorebench.losses.base import LossFile
 from scorebench.suite.jobs import Train
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 def train(job: Train, master: int) -> tuple[Fitted, tuple[float, ...], tuple[dict[float, list[float]], ...]]:
     """The fit of a job's losses for every seed, the learning rate of each loss, and the values that chose it (none where one rate was given)."""
-    training, name, target = job.experiment.training, str(job.target), job.target.build()
+    training, name, target = job.experiment.training, str(job.target), built(job.target)
     values = sweep(target, job.model, job.losses, training, master, name) if training.sweep else []
     rates = tuple(map(lowest, values)) or (training.learning_rate,) * len(job.losses)
     fitted = fit(target, job.model, job.losses, rates, training, training.steps, master, range(job.experiment.seeds), name)

@@ -14,6 +14,7 @@ from torch.func import grad_and_value, vmap
 
 from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
+from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec
 from scorebench.engine.tracing import WORTH_IT, operations
 from scorebench.losses.base import Loss, LossFile
@@ -71,7 +72,8 @@ def fit(
     leaves = [{k: v[i * each : (i + 1) * each].requires_grad_() for k, v in parameters.items()} for i in range(members)]
     levels = levels_of(losses).repeat_interleave(each)
     step_gradients: Callable[..., Any] = vmap(grad_and_value(objective(losses, model, module)))
-    data = torch.stack([(target.training_sample or target.sample)(training.size, stream("data", s)) for s in seeds])
+    draw = target.training_sample or target.sample
+    data = torch.stack([expect("the training sample", draw(training.size, stream("data", s)), (training.size, target.dim)) for s in seeds])
     batches, noise = [stream("batches", s) for s in seeds], [stream("noise", s) for s in seeds]
     groups = [{"params": list(leaf.values()), "lr": rate} for leaf, rate in zip(leaves, rates, strict=True)]
     optimiser = torch.optim.Adam(groups, foreach=True)
@@ -121,6 +123,6 @@ def objective(losses: Sequence[Spec], model: Spec, module: nn.Module) -> Callabl
 
     def mean_loss(parameters: Parameters, x: Tensor, draws: Tensor, value: Tensor) -> Tensor:
         at = {axis: value} if axis else {}
-        return function(Bound(module, parameters, energy), x, draws, **options, **at).mean()
+        return expect("the loss", function(Bound(module, parameters, energy), x, draws, **options, **at), x.shape[:1]).mean()
 
     return mean_loss

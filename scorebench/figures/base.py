@@ -84,6 +84,9 @@ def interval(values: pd.Series) -> tuple[float, float]:
 
 def lines(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[str], **options: Any) -> None:
     """Means of `value` across the seeds that are ok against x with their intervals: a colour, marker and line style for each of `order`."""
+    rows = rows[is_ok(rows)]
+    if rows.empty:
+        return
     look: dict[str, Any] = {
         "palette": [COLOURS[i % 10] for i in range(len(order))],
         "markers": [MARKERS[i % 8] for i in range(len(order))],
@@ -92,9 +95,7 @@ def lines(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[str], 
         "lw": 1.2,
     }
     bars = {"err_style": "bars", "errorbar": interval, "err_kws": {"capsize": 2, "elinewidth": 1.2}}
-    sns.lineplot(
-        rows[is_ok(rows)], x=x, y="value", hue=hue, hue_order=order, style=hue, style_order=order, ax=ax, **(bars | look | options)
-    )
+    sns.lineplot(rows, x=x, y="value", hue=hue, hue_order=order, style=hue, style_order=order, ax=ax, **(bars | look | options))
 
 
 def legend_below(figure: Figure, axes: Sequence[Axes], columns: int, name: Callable[[str], str] = str) -> None:
@@ -154,7 +155,7 @@ def seconds_a_gradient(results: Results) -> dict[tuple[str, str, str], float]:
 
 def source_label(model: str, loss: str) -> str:
     """A trained source's name: its loss, and whether it is a field without an energy."""
-    has_energy = "log_prob" in parse("model", model).entry.facts["GIVES"]
+    has_energy = "log_prob" in parse("model", model).entry.facts.get("GIVES", ())
     return parse("loss", loss).label + ("" if has_energy else " (field)")
 
 

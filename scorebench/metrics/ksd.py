@@ -18,6 +18,7 @@ from torch import Tensor
 
 from scorebench.core.options import Positive
 from scorebench.metrics.base import Estimate, Run, takes
+from scorebench.metrics.lib.pairs import blockwise
 from scorebench.targets.base import Target
 
 LABEL = "KSD² (h = {fraction} rms)"
@@ -41,18 +42,28 @@ def ksd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 0.2
     """
     x = run.samples[..., :MOST, :].double()
     takes(2, "chains", x.shape[-2])
-    s, centred = target.score(x), x - x.mean(-2, keepdim=True)
-    h2 = 2 * (fraction * target.spread) ** 2
-    within = torch.stack([_within(*pair, h2) for pair in zip(centred.flatten(0, 1), s.flatten(0, 1), strict=True)]).view(x.shape[:-1])
-    return Estimate(within.mean(-1), 2 * within.std(-1) / x.shape[-2] ** 0.5)
+    n, s = x.shape[-2], target.score(x)
+    u = _sums(x - target.mean.to(x), s, 2 * (fraction * target.spread) ** 2)
+    return Estimate(u.mean(-1) / (n - 1), 2 * u.std(-1) / (n - 1) / n**0.5)
 
 
-def _within(x: Tensor, s: Tensor, h2: float) -> Tensor:
-    """Mean of u(x_i, x_j) over j other than i, (n,), of points (n, d) and their scores. A cell at a time, in float64: its products cancel."""
-    n, d = x.shape
-    norms, along = x.square().sum(-1), (s * x).sum(-1)
-    r2 = (norms[:, None] + norms - 2 * x @ x.T).clamp(min=0)
-    q = h2 + r2
-    slopes = along[:, None] + along - s @ x.T - x @ s.T  # (s(x) - s(y))'(x - y)
-    u = (s @ s.T + (slopes + d) / q - 3 * r2 / q.square()) / q.sqrt()
-    return u.fill_diagonal_(0).sum(-1) / (n - 1)  # at a small h the diagonal, d/h^3, would leave no digit of the rest
+def _sums(x: Tensor, s: Tensor, h2: float) -> Tensor:
+    """The sum of u(x_i, x_j) over j other than i, (*, n), of points and their scores (*, n, d). By products in float64, some of which cancel.
+
+    With |x - y|^2 = q - h^2, u = q^(-1/2) (s(x)'s(y) + ((s(x) - s(y))'(x - y) + d - 3 + 3 h^2/q) / q).
+    """
+    d = x.shape[-1]
+    squares, along = x.square().sum(-1, keepdim=True), (s * x).sum(-1, keepdim=True)
+    one = torch.ones_like(along)
+    # Of the columns of `left`: q takes x, |x|^2 and 1; the slopes x, s'x, 1 and s; the product of scores s.
+    left = torch.cat([squares, x, one, along, s], -1)
+    q, slopes = torch.cat([one, -2 * x, squares + h2], -1), torch.cat([-s, along + (d - 3), one, -x], -1)
+    right = torch.cat([q, slopes, s], -1).mT
+
+    def of(left: Tensor, right: Tensor) -> Tensor:
+        to_q, to_slopes, scores = right.split((d + 2, 2 * d + 2, d), -2)
+        inverse = (left[..., : d + 2] @ to_q).clamp_(min=h2).reciprocal_()
+        u = (left[..., 1:] @ to_slopes).add_(inverse, alpha=3 * h2).mul_(inverse)
+        return u.baddbmm_(left[..., -d:], scores).mul_(inverse.sqrt_())
+
+    return blockwise(of, left, right, others=True)

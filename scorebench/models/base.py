@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, grad_and_value, jvp, stack_module_state, vmap
 
+from scorebench.core.shapes import expect
+
 Parameters = dict[str, Tensor]
 
 
@@ -35,7 +37,8 @@ class Bound:
 
     def __call__(self, x: Tensor) -> Tensor:
         """The energy (*) or the field (*, d) at x (*, d)."""
-        return functional_call(self.module, self.parameters, (x,) if self.sigma is None else (x, self.sigma))
+        value = functional_call(self.module, self.parameters, (x,) if self.sigma is None else (x, self.sigma))
+        return expect("the model's output", value, x.shape[:-1] if self.gives_energy else x.shape)
 
     def at(self, sigma: Tensor) -> "Bound":
         """The model at a noise level, or at one a row, (*)."""

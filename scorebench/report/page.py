@@ -81,6 +81,14 @@ def mathml(latex: str) -> str:
     return converted
 
 
+def _equation(latex: str) -> str:
+    """An equation as MathML; its source where that does not convert, since one method's slip must not cost the page."""
+    try:
+        return mathml(latex) if latex else ""
+    except Exception:  # the converter has many
+        return f"<code>{html.escape(latex)}</code>"
+
+
 def _claim(claim: ClaimResult, figures: dict[str, str]) -> dict[str, Any]:
     numbers = counts(claim)
     telling = telling_number(claim)
@@ -89,8 +97,8 @@ def _claim(claim: ClaimResult, figures: dict[str, str]) -> dict[str, Any]:
         "as_written": f"{numbers['stated_agree']} of {numbers['stated']}" if numbers["stated"] else "",
         "corrected": f"{numbers['corrected_agree']} of {numbers['corrected']}" if numbers["corrected"] else "",
         "telling": telling,
-        "statement_mathml": mathml(claim.statement),
-        "correction_mathml": mathml(claim.correction) if claim.correction else "",
+        "statement_mathml": _equation(claim.statement),
+        "correction_mathml": _equation(claim.correction),
         "derivation": entry.doc,
         "file": entry.file,
         "figure": figures.get(claim.id, ""),
@@ -108,7 +116,12 @@ def _methods(plan: Plan) -> list[dict[str, Any]]:
         {
             "title": title,
             "methods": [
-                {"name": name, "label": name.replace("_", " "), "mathml": mathml(facts["EQUATION"]), "reference": facts["REFERENCE"]}
+                {
+                    "name": name,
+                    "label": name.replace("_", " "),
+                    "mathml": _equation(facts["EQUATION"]),
+                    "reference": facts.get("REFERENCE", ""),
+                }
                 for name, facts in ((name, spec.entry.facts) for name, spec in specs.items())
                 if "EQUATION" in facts
             ],

@@ -34,7 +34,7 @@ def recommendations(results: Results) -> list[Recommendation]:
     exact = samplers["model"] == ""
     questions = (("loss", losses), ("sampler, on the exact score", samplers[exact]), ("loss with its sampler", samplers[~exact]))
     answers = [_answer(what, table, row) for what, table in questions for _, row in table[table["leads"]].iterrows()]
-    order = [str(measure.target) for measure in results.plan.measures.values()]
+    order = [str(on.target) for on in results.plan.targets.values()]
     return sorted(answers, key=lambda answer: order.index(answer.spec))
 
 

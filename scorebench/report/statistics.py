@@ -11,6 +11,8 @@ import numpy as np
 from scipy.special import stdtrit
 
 LEVEL = 0.95
+ROUNDINGS = 8
+"""Of a value and of its logarithm, in both values of each of the two differences that are furthest apart."""
 
 
 class Interval(NamedTuple):
@@ -40,14 +42,18 @@ def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: f
 
 
 def paired_p(better: np.ndarray, worse: np.ndarray, log: bool = False) -> float:
-    """Two-sided p value of the paired t test across seeds; 1 where the differences have no spread, or are fewer than two (`leaders` makes no such test)."""
-    from scipy.stats import ttest_rel
+    """Two-sided p value of the paired t test across seeds; 1 where the differences are fewer than two (`leaders` makes no such test), or have no spread
+    beyond the rounding of the values, which a t statistic would take for certainty.
+    """
+    from scipy.stats import ttest_1samp
 
     a, b = (np.log(v) if log else v for v in (np.asarray(better, float), np.asarray(worse, float)))
     pairs = np.isfinite(a - b)
-    if pairs.sum() < 2 or np.ptp((a - b)[pairs]) == 0:
+    if pairs.sum() < 2:
         return 1.0
-    return float(ttest_rel(a[pairs], b[pairs]).pvalue)
+    a, b = a[pairs], b[pairs]
+    rounding = np.finfo(float).eps * max(np.abs(a).max(), np.abs(b).max(), float(log))  # a relative one is absolute in a logarithm
+    return 1.0 if np.ptp(a - b) <= ROUNDINGS * rounding else float(ttest_1samp(a - b, 0.0).pvalue)
 
 
 class Measured(NamedTuple):

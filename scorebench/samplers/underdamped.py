@@ -63,6 +63,6 @@ class Underdamped:
                 score = density.score(x) if score is None else score
                 v = v + t * score
             else:
-                left = (-self.friction * t).exp()
-                v = left * v + (self.temperature[..., None] * (1 - left.square())).sqrt() * next(noise)
+                gone = -(-2 * self.friction * t).expm1()  # 1 - a^2, which would cancel where gamma t is small
+                v = (-self.friction * t).exp() * v + (self.temperature[..., None] * gone).sqrt() * next(noise)
         return State(x, v, score), Info()

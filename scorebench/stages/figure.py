@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from scorebench.core import registry
-from scorebench.core.schema import Ended
+from scorebench.core.schema import METRICS, Ended
 from scorebench.engine.attempt import attempt, deadline
 from scorebench.figures.base import style
 from scorebench.stages.record import record
@@ -24,21 +24,43 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 matplotlib.use("agg")
 DPI = 200
 
+METRICS.frame([])  # loads the checks of tables once, before the jobs of a process fork
+
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write figures/<job>.png and .pdf. A figure whose code fails is a picture that says so: the page and the other figures go on."""
-    with record(folder, "figure", job) as entry, style():
-        figure, ended = attempt(lambda: registry.module("figure", job).draw(Results(folder, plan)), deadline(plan.suite.job_minutes))
-        figure = figure or _failed(job, ended)
-        for ending, facts in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-            content = io.BytesIO()
-            figure.savefig(content, dpi=DPI, format=ending, metadata=facts)
-            artifacts.write_bytes(folder / "figures" / f"{job}.{ending}", content.getvalue())
-        plt.close(figure)
+    limit = deadline(plan.suite.job_minutes)
+    with record(plan, folder, "figure", job) as entry, style():
+        files, ended = attempt(lambda: _files(registry.module("figure", job).draw(Results(folder, plan))), limit)
+        if files is None:
+            lost(plan, job, folder, ended)
+        else:
+            _write(job, folder, files)
         entry |= ended._asdict()
 
 
-def _failed(job: str, ended: Ended) -> Figure:
-    figure = plt.figure(figsize=(6, 1.2))
-    figure.text(0.5, 0.5, f"{job}: {ended}", ha="center", va="center", wrap=True)
-    return figure
+def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:
+    """Write a picture that says how it ended."""
+    plt.close("all")
+    with style():
+        figure = plt.figure(figsize=(6, 1.2))
+        figure.text(0.5, 0.5, f"{job}: {ended}", ha="center", va="center", wrap=True, parse_math=False)
+        _write(job, folder, _files(figure))
+
+
+def _files(figure: object) -> dict[str, bytes]:
+    """The figure's files by their endings; the same figure gives the same bytes. Raises TypeError for what is no figure."""
+    if not isinstance(figure, Figure):
+        raise TypeError(f"draw returned {type(figure).__name__}, not a figure")
+    files = {}
+    for ending, facts in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        content = io.BytesIO()
+        figure.savefig(content, dpi=DPI, format=ending, metadata=facts)
+        files[ending] = content.getvalue()
+    plt.close(figure)
+    return files
+
+
+def _write(job: str, folder: Path, files: dict[str, bytes]) -> None:
+    for ending, content in files.items():
+        artifacts.write_bytes(folder / "figures" / f"{job}.{ending}", content)

@@ -1,47 +1,73 @@
-"""Measure one target: its sources, and all that was sampled from them; and draw the maps of a target in the plane."""
+"""Measure one metric on one target: of its sources, or of all that was sampled from them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scorebench.core.schema import METRICS, Status
-from scorebench.engine.attempt import attempt, deadline
+from scorebench.core.schema import METRICS, OK, Ended, Status
+from scorebench.core.spec import parse_all
+from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
-from scorebench.engine.maps import maps
 from scorebench.engine.measuring import Bench
-from scorebench.engine.metric import metrics_of
-from scorebench.engine.sources import sources
+from scorebench.engine.metric import Metric
+from scorebench.engine.sources import Source, sources
+from scorebench.engine.target import built
 from scorebench.stages.record import record
 from scorebench.store import artifacts, samples, trained
+from scorebench.suite.jobs import Measure
+from scorebench.targets.base import Target
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
 
+METRICS.frame([])  # loads the checks of tables once, before the jobs of a process fork
+
 
 def run(plan: Plan, job: str, folder: Path) -> None:
-    """Write every row about this target, and its maps."""
+    """Write every row of this metric on this target."""
+    limit = deadline(plan.suite.job_minutes)
     prepare(plan.suite.device)
-    suite, its = plan.suite, plan.measures[job]
-    about_source, about_sampler = metrics_of(suite.metrics, "source"), metrics_of(suite.metrics, "sampler")
-    with record(folder, "measure", job) as entry:
-        target, built = attempt(its.target.build, deadline(suite.job_minutes))
-        frames, drawn = [pd.DataFrame({"status": [str(built.status)], "reason": [built.reason]})], {}
-        if target is not None:
-            from_training = [(train, *trained.read(folder / f"train/{train.id}.npz")) for train in its.sources]
-            every = [source for train, outcome, points in from_training for source in sources(outcome, points, train, target)]
-            bench = Bench(target, suite.seed, its, deadline(suite.job_minutes), every, suite.snapshots)
-            frames = [frame for source in every for frame in bench.source_rows(source, about_source)]
-            for sample in its.samples:
-                frames += bench.sampler_rows(str(sample.sampler), samples.read(folder / f"sample/{sample.id}.npz"), about_sampler)
-            levels = sorted({level for train in its.sources for level in train.levels if level is not None})
-            drawn = attempt(lambda: maps(target, every, its.experiment.seeds, levels), deadline(suite.job_minutes))[0] or {}
-        rows = METRICS.frame(pd.concat(frames) if frames else pd.DataFrame())
-        rows = rows.assign(suite=suite.name, target=str(its.target))
-        rows["train_size"] = rows["train_size"].mask(rows["model"] != "", its.experiment.training.size)
-        artifacts.write_gzip(folder / f"measure/{job}.csv.gz", METRICS.to_csv(rows))
-        artifacts.write_arrays(folder / f"measure/{job}.npz", drawn, {"target": str(its.target)})
+    its = plan.measures[job]
+    preload(its.metric)
+    with record(plan, folder, "measure", job) as entry:
+        target, ended = attempt(lambda: built(its.on.target), limit)
+        rows = _rows(plan, its, folder, target, ended, limit)
+        _write(plan, job, folder, rows)
         wrong = rows[rows["status"].isin([Status.FAILED, Status.TIMEOUT])]
-        entry["status"], entry["reason"] = built if wrong.empty else wrong[["status", "reason"]].iloc[0]
+        entry["status"], entry["reason"] = OK if wrong.empty else wrong[["status", "reason"]].iloc[0]
+
+
+def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:
+    """Write the rows of a job that did not come to its end: each says why, but for what had gone wrong before it."""
+    _write(plan, job, folder, _rows(plan, plan.measures[job], folder, None, ended, 0.0))
+
+
+def _rows(plan: Plan, job: Measure, folder: Path, target: Target | None, ended: Ended, limit: float) -> pd.DataFrame:
+    on, metric = job.on, Metric(job.metric)
+    of_source = metric.facts.get("ABOUT") == "source"
+    every: list[Source] = []
+    if of_source or any(owner == "source" for owner, _ in job.metric.needs):
+        for train in on.sources:
+            training, checkpoints = trained.read(folder / f"train/{train.id}.npz")
+            every += sources(training if training.ended != OK else replace(training, **ended._asdict()), checkpoints, train, target)
+    snapshots = plan.suite.snapshots
+    bench = Bench(target, metric, plan.suite.seed, on, limit, every, snapshots is None or job.metric in parse_all("metric", snapshots))
+    if of_source:
+        frames = [bench.source_rows(source) for source in every]
+    else:
+        frames = []
+        for sample in on.samples:
+            runs = samples.read(folder / f"sample/{sample.id}.npz")
+            shown = ((run if run.ended != OK else replace(run, **ended._asdict()), arrays) for run, arrays in runs)
+            frames += bench.sampler_rows(str(sample.sampler), shown)
+    rows = METRICS.frame(pd.concat(frames) if frames else []).assign(suite=plan.suite.name, target=str(on.target))
+    rows["train_size"] = rows["train_size"].mask(rows["model"] != "", on.experiment.training.size)
+    return rows
+
+
+def _write(plan: Plan, job: str, folder: Path, rows: pd.DataFrame) -> None:
+    artifacts.write_gzip(folder / f"measure/{job}.csv.gz", METRICS.to_csv(rows))

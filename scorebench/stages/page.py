@@ -15,5 +15,5 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write index.html."""
-    with record(folder, "page", job):
+    with record(plan, folder, "page", job):
         artifacts.write_bytes(folder / "index.html", page(plan, folder).encode())

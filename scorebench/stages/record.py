@@ -4,6 +4,8 @@ Which files of the package the process had imported at the end of the job, and w
 job's fingerprint and its rule's inputs must name (`suite.fingerprint`, `suite.plan`).
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import platform
@@ -12,12 +14,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scorebench.core import registry
 from scorebench.core.schema import OK
 from scorebench.store import artifacts
-from scorebench.suite.jobs import timing
+from scorebench.suite.jobs import limits, timing
+
+if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
+    from scorebench.suite.plan import Plan
 
 _opened: set[str] | None = None
 
@@ -31,10 +36,10 @@ sys.addaudithook(_watch)
 
 
 @contextlib.contextmanager
-def record(folder: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
-    """Time a job's compute and write it, with the peak memory and what was read, as JSON; the body may add to the record."""
+def record(plan: Plan, folder: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
+    """Time a job's compute and write it, with the peak memory, its limits and what was read, as JSON; the body may add to the record."""
     global _opened
-    entry: dict[str, Any] = {"stage": stage, "job": job, **OK._asdict()}
+    entry: dict[str, Any] = {"stage": stage, "job": job, **OK._asdict(), "limits": limits(plan.suite)}
     started, clock = time.time(), time.perf_counter()
     registry.entry.cache_clear()  # what is read of a method from here on is read for the job
     _opened = set()
@@ -44,11 +49,9 @@ def record(folder: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
         entry["code"] = sorted({*_imported(), *_under(registry.ROOT)})
     finally:
         _opened = None
-    entry["seconds"] = time.perf_counter() - clock
-    entry["started"], entry["ended"] = started, time.time()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    entry["peak_memory_mb"] = peak / (1024 if platform.system() == "Linux" else 1024**2)
-    artifacts.write_json(folder / timing(stage, job), entry)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if platform.system() == "Linux" else 1024**2)
+    cost = {"seconds": time.perf_counter() - clock, "peak_memory_mb": peak, "started": started, "ended": time.time()}
+    artifacts.write_json(folder / timing(stage, job), cost | entry)
 
 
 def _under(folder: Path) -> Iterator[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scorebench.core.schema import OK, Status
+from scorebench.core.schema import OK, Ended, Status
 from scorebench.engine.attempt import deadline, preload
 from scorebench.engine.device import prepare
-from scorebench.engine.sampling import sample
+from scorebench.engine.sampling import sample, without_samples
 from scorebench.stages.record import record
 from scorebench.store import samples, trained
 
@@ -18,13 +18,24 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write samples, trace and acceptance of every source."""
+    limit = deadline(plan.suite.job_minutes)
     prepare(plan.suite.device)
     its = plan.samples[job]
     preload(its.target, its.sampler)
-    with record(folder, "sample", job) as entry:
+    with record(plan, folder, "sample", job) as entry:
         trainings = {train.id: trained.read(folder / f"train/{train.id}.npz") for train in its.sources}
-        runs, costs = sample(its, plan.suite.seed, deadline(plan.suite.job_minutes), trainings)
-        samples.write(folder / f"sample/{job}.npz", str(its.target), str(its.sampler), runs)
+        runs, costs = sample(its, plan.suite.seed, limit, trainings)
+        _write(plan, job, folder, runs)
         entry["sources"] = [cost._asdict() for cost in costs]
         failures = [run.ended for run, _ in runs if run.status in (Status.FAILED, Status.TIMEOUT)]
         entry |= (failures or [OK])[0]._asdict()
+
+
+def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:
+    """Write how it ended for every source, and no samples."""
+    _write(plan, job, folder, [(run, {}) for run in without_samples(plan.samples[job], ended)])
+
+
+def _write(plan: Plan, job: str, folder: Path, runs: list[tuple[samples.SourceRun, samples.Arrays]]) -> None:
+    its = plan.samples[job]
+    samples.write(folder / f"sample/{job}.npz", str(its.target), str(its.sampler), runs)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write metrics.csv, timings.csv, tables/ and manifest.json."""
-    with record(folder, "tables", job):
+    with record(plan, folder, "tables", job):
         rows = _collected(plan, folder, "measure", schema.METRICS)
         tested = {f"claims/{claim}.json": (folder / f"claims/{claim}.json").read_bytes() for claim in plan.suite.claims}
         claims = [schema.claim_result(json.loads(content), path) for path, content in tested.items()]

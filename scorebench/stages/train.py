@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scorebench.core.schema import Ended
 from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
 from scorebench.engine.sweep import train
 from scorebench.stages.record import record
 from scorebench.store import trained
+from scorebench.suite.jobs import Train
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
@@ -19,19 +21,31 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 def run(plan: Plan, job: str, folder: Path) -> None:
     """Write the parameters of every checkpoint, each (level, seed, ...), and the sweep of the learning rate."""
+    limit = deadline(plan.suite.job_minutes)
     prepare(plan.suite.device)
     its = plan.trains[job]
-    training = its.experiment.training
     preload(its.target, its.model, its.loss)
-    with record(folder, "train", job) as entry:
-        done, ended = attempt(lambda: train(its, plan.suite.seed), deadline(plan.suite.job_minutes))
+    with record(plan, folder, "train", job) as entry:
+        done, ended = attempt(lambda: train(its, plan.suite.seed), limit)
         entry |= ended._asdict()
-        losses = tuple(map(str, its.losses))
-        outcome = trained.Training(losses, training.steps, *ended)
-        parameters: Sequence[Mapping[str, Any]] = []
-        if done is not None:
+        if done is None:
+            lost(plan, job, folder, ended)
+        else:
             fitted, rates, values = done
-            each = fitted.seconds_per_step / (its.experiment.seeds * len(losses))
-            entry["sources"] = [{"model": str(its.model), "loss": loss, "seconds_per_gradient": each} for loss in losses]
-            outcome, parameters = replace(outcome, rates=rates, sweep=values), fitted.parameters
-        trained.write(folder / f"train/{job}.npz", str(its.target), str(its.model), outcome, parameters)
+            each = fitted.seconds_per_step / (its.experiment.seeds * len(its.losses))
+            entry["sources"] = [{"model": str(its.model), "loss": str(loss), "seconds_per_gradient": each} for loss in its.losses]
+            _write(plan, job, folder, replace(_outcome(its, ended), rates=rates, sweep=values), fitted.parameters)
+
+
+def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:
+    """Write how it ended, and no parameters."""
+    _write(plan, job, folder, _outcome(plan.trains[job], ended), [])
+
+
+def _outcome(job: Train, ended: Ended) -> trained.Training:
+    return trained.Training(tuple(map(str, job.losses)), job.experiment.training.steps, *ended)
+
+
+def _write(plan: Plan, job: str, folder: Path, outcome: trained.Training, parameters: Sequence[Mapping[str, Any]]) -> None:
+    its = plan.trains[job]
+    trained.write(folder / f"train/{job}.npz", str(its.target), str(its.model), outcome, parameters)

@@ -1,4 +1,4 @@
-"""A target in the plane and its sources on a grid: the names of the arrays in measure/<target>.npz (`engine.maps` makes them)."""
+"""A target in the plane and its sources on a grid: the names of the arrays in map/<target>.npz (`engine.maps` makes them)."""
 
 
 def of_source(name: str, model: str = "", loss: str = "") -> str:

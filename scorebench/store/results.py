@@ -92,9 +92,9 @@ class Results:
 
     def maps(self, target: Spec) -> dict[str, np.ndarray]:
         """A target and its sources on a grid (`engine.maps`). Raises NotApplicable where there is none."""
-        arrays, _ = artifacts.read_arrays(self._there(f"measure/{target.slug}.npz"))
+        arrays, meta = artifacts.read_arrays(self._there(f"map/{target.slug}.npz"))
         if not arrays:
-            raise NotApplicable(f"{target} is no target in the plane with a known density")
+            raise NotApplicable(f"{target} has no maps: {meta['status']}")
         return arrays
 
     def samples(self, target: Spec, sampler: Spec) -> list[tuple[SourceRun, Arrays]]:

@@ -1,21 +1,43 @@
-"""What went wrong in a run and is not tried again by itself: a job that failed has its rows, and is up to date."""
+"""What went wrong in a run, and when it is tried again: a job that failed has its rows, and is up to date until what it rests on or its limits change."""
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from scorebench.suite.jobs import STAGES, timing
+from scorebench.suite.fingerprint import fingerprint
+from scorebench.suite.jobs import STAGES, limits, timing
 from scorebench.suite.plan import Plan
 
 WRONG = ("failed", "timeout")
+RETRIED = "retried.json"
+"""In a suite's folder: the limits with which jobs that had failed with others are tried again. It stays, or they would seem to rest on something else."""
 
 
 def lost(plan: Plan, folder: Path) -> list[tuple[str, str]]:
     """The jobs of a suite that failed or ran out of time, by stage and id."""
-    return [(stage, job) for stage in STAGES for job in plan.jobs(stage) if _status(folder / timing(stage, job)) in WRONG]
+    return [(stage, job) for stage, job, _ in _records(plan, folder)]
 
 
-def _status(record: Path) -> str:
-    return json.loads(record.read_text(encoding="utf-8"))["status"] if record.exists() else ""
+def retried(plan: Plan, folder: Path) -> dict[str, Any]:
+    """The limits with which jobs are tried again, by the paths of their records: as before, and those that were lost with limits other than today's."""
+    path, today = folder / RETRIED, limits(plan.suite)
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return before | {timing(stage, job): today for stage, job, record in _records(plan, folder) if record.get("limits") != today}
+
+
+def rests_on(plan: Plan, retries: Mapping[str, Any], stage: str, *jobs: str) -> list[str]:
+    """The fingerprints of jobs that share a process, and the limits with which they are tried again."""
+    return [fingerprint(plan, stage, job) + str(retries.get(timing(stage, job), "")) for job in jobs or ("",)]
+
+
+def _records(plan: Plan, folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for stage in STAGES:
+        for job in plan.jobs(stage):
+            path = folder / timing(stage, job)
+            record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            if record.get("status") in WRONG:
+                yield stage, job, record
 
 
 def told(count: int, folder: Path) -> str:

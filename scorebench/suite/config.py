@@ -109,6 +109,8 @@ class Suite(_Strict):
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps)(:\d+)?$")] = "cpu"
     job_minutes: Minutes = 30.0
     """A job that takes longer is stopped; its rows say `timeout`."""
+    job_memory_mb: Annotated[float, Field(ge=500, le=1e8)] = 4000.0
+    """A job that uses more is stopped; its rows say so."""
     experiments: Annotated[tuple[Experiment, ...], NotEmpty]
     metrics: Names
     sensitivity: Sensitivity | None = None

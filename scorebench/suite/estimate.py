@@ -42,8 +42,8 @@ def _seconds(plan: Plan, stage: str, job: str) -> float:
             return 1.0
         return sum(_rate(train) * max(len(losses), 1) * _chain_steps(block, sample) for block, train, losses in sample.runs)
     if stage == "measure":
-        return sum(CELL_SECONDS * _cells(sample) for sample in plan.measures[job].samples)
-    return {"claim": 5.0, "figure": 2.0, "sensitivity": 30.0}.get(stage, 1.0)
+        return sum(CELL_SECONDS * _cells(sample) for sample in plan.measures[job].on.samples) / len(plan.metrics)
+    return {"claim": 5.0, "figure": 2.0, "sensitivity": 3.0}.get(stage, 1.0)
 
 
 def _size(train: Train) -> float:

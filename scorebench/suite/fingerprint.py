@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scorebench.core import registry
-from scorebench.core.spec import Spec, parse, parse_all
-from scorebench.suite.jobs import floored
+from scorebench.core.spec import Spec, parse
+from scorebench.suite.jobs import Train
 from scorebench.suite.plan import Plan
 
 COMMAND_LINE = ("__init__.py", "__main__.py", "cli.py", "suite/config.py", "suite/mistakes.py", "suite/plan.py", "suite/reading.py")
@@ -36,7 +36,7 @@ class Basis(NamedTuple):
 def basis(plan: Plan, stage: str, job: str = "") -> Basis:
     """The settings and code of a job."""
     suite = plan.suite
-    shared: list[Any] = [suite.seed, suite.device, suite.job_minutes]
+    shared: list[Any] = [suite.seed, suite.device]
     methods: list[Spec] = []
     if stage == "train":
         train = plan.trains[job]
@@ -46,16 +46,19 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         sample = plan.samples[job]
         blocks = [block.model_copy(update={"samplers": ()}) for block, _, _ in sample.runs]  # another sampler beside it changes nothing
         settings = [*shared, sample.target, sample.sampler, blocks, sample.experiment.seeds, [losses for _, _, losses in sample.runs]]
-        methods = [sample.target, sample.sampler, *(spec for train in sample.sources for spec in (train.model, train.loss))]
+        methods = [sample.target, sample.sampler, *_trained(sample.sources)]
     elif stage == "measure":
-        measure = plan.measures[job]
-        metrics = parse_all("metric", suite.metrics)
-        settings = [*shared, suite.name, measure.experiment, metrics, suite.snapshots]
-        methods = [measure.target, *metrics, *(spec for train in measure.sources for spec in (train.model, train.loss))]
+        on, metric = plan.measures[job].on, plan.measures[job].metric
+        settings = [*shared, suite.name, on.experiment, metric, suite.snapshots]
+        methods = [on.target, metric, *_trained(on.sources)]
+    elif stage == "map":
+        on = plan.targets[job]
+        settings = [*shared, on.target, on.experiment.seeds, [(train.model, train.losses) for train in on.sources]]
+        methods = [on.target, *_trained(on.sources)]
     elif stage == "sensitivity":
-        metrics = floored(parse_all("metric", suite.metrics))
-        settings = [*shared, suite.sensitivity, metrics]
-        methods = [parse("target", suite.sensitivity.target), *metrics] if suite.sensitivity else []
+        assert suite.sensitivity is not None
+        settings = [*shared, suite.sensitivity, plan.sensitivities[job]]
+        methods = [parse("target", suite.sensitivity.target), plan.sensitivities[job]]
     elif stage == "claim":
         settings = shared
         methods = [parse("claim", job), *_used(parse("claim", job))]
@@ -69,6 +72,10 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
     if stage == "page":
         settings.append([(_ordered(spec.entry.facts), spec.entry.doc if spec.kind == "claim" else "") for spec in plan.methods])
     return Basis(settings, [f"scorebench.stages.{stage}", *(spec.entry.module for spec in methods)])
+
+
+def _trained(sources: Iterable[Train]) -> list[Spec]:
+    return [spec for train in sources for spec in (train.model, train.loss)]
 
 
 def _shown(methods: Iterable[Spec]) -> list[Any]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from scorebench.core.spec import Spec, parse, parse_all
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
-    from scorebench.suite.config import Experiment, Sampling
+    from scorebench.suite.config import Experiment, Sampling, Suite
 
 
-COMPUTING = ("train", "sample", "measure", "sensitivity", "claim")
+COMPUTING = ("train", "sample", "measure", "map", "sensitivity", "claim")
 """The stages whose results the tables collect."""
 STAGES = (*COMPUTING, "tables", "figure", "page")
 
@@ -24,6 +24,11 @@ OF_SNAPSHOTS = {("run", "samples"), ("source", "score"), ("target", "modes"), ("
 def timing(stage: str, job: str) -> str:
     """Where a job's record of what it cost lies, in the suite's folder."""
     return f"timings/{stage}/{job or stage}.json"
+
+
+def limits(suite: Suite) -> dict[str, float]:
+    """What holds for every job."""
+    return {"job_minutes": suite.job_minutes, "job_memory_mb": suite.job_memory_mb}
 
 
 def floored(metrics: Iterable[Spec]) -> list[Spec]:
@@ -107,8 +112,8 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One target: its sources and all that was sampled from them."""
+class OnTarget:
+    """All that is done on one target: its sources and what is sampled from them."""
 
     experiment: Experiment
     target: Spec
@@ -117,12 +122,25 @@ class Measure:
 
     @property
     def id(self) -> str:
-        """The job as a path."""
+        """As a path."""
         return self.target.slug
 
 
-def jobs_of(experiment: Experiment) -> Measure:
-    """The measuring job of an experiment, with all that it needs."""
+@dataclass(frozen=True)
+class Measure:
+    """One metric of all that is done on one target."""
+
+    on: OnTarget
+    metric: Spec
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return f"{self.on.id}/{self.metric.slug}"
+
+
+def jobs_of(experiment: Experiment) -> OnTarget:
+    """What an experiment does."""
     target = parse("target", experiment.target)
     sources = tuple(_trains(experiment, target))
     names = dict.fromkeys(name for block in (*experiment.exact, *experiment.trained) for name in block.samplers)
@@ -134,7 +152,7 @@ def jobs_of(experiment: Experiment) -> Measure:
         )
         needed = tuple(train for train in sources if any(_sampled(block, train) for block in trained))
         samples.append(Sample(experiment, target, sampler, exact, trained, needed))
-    return Measure(experiment, target, sources, tuple(samples))
+    return OnTarget(experiment, target, sources, tuple(samples))
 
 
 def _sampled(block: Sampling, train: Train) -> tuple[Spec, ...]:

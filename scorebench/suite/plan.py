@@ -10,7 +10,7 @@ from scorebench.core import registry
 from scorebench.core.schema import TABLES
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Suite
-from scorebench.suite.jobs import COMPUTING, Measure, Sample, Train, jobs_of, timing
+from scorebench.suite.jobs import COMPUTING, Measure, OnTarget, Sample, Train, floored, jobs_of, timing
 
 CLAIMS_A_JOB, FIGURES_A_JOB = 3, 5
 
@@ -22,40 +22,61 @@ class Plan:
     suite: Suite
 
     @cached_property
+    def targets(self) -> dict[str, OnTarget]:
+        """What is done on each target, by its id."""
+        return {on.id: on for on in map(jobs_of, self.suite.experiments)}
+
+    @cached_property
+    def metrics(self) -> list[Spec]:
+        """The suite's metrics."""
+        return parse_all("metric", self.suite.metrics)
+
+    @cached_property
     def measures(self) -> dict[str, Measure]:
-        """Measuring jobs by id, one a target."""
-        return {measure.id: measure for measure in map(jobs_of, self.suite.experiments)}
+        """Measuring jobs by id, one a target and metric."""
+        return {job.id: job for job in (Measure(on, metric) for on in self.targets.values() for metric in self.metrics)}
+
+    @cached_property
+    def sensitivities(self) -> dict[str, Spec]:
+        """The metric of each job of the sensitivity, by id."""
+        if not self.suite.sensitivity:
+            return {}
+        return {f"{parse('target', self.suite.sensitivity.target).slug}/{metric.slug}": metric for metric in floored(self.metrics)}
 
     @cached_property
     def trains(self) -> dict[str, Train]:
         """Training jobs by id."""
-        return {train.id: train for measure in self.measures.values() for train in measure.sources}
+        return {train.id: train for on in self.targets.values() for train in on.sources}
 
     @cached_property
     def samples(self) -> dict[str, Sample]:
         """Sampling jobs by id."""
-        return {sample.id: sample for measure in self.measures.values() for sample in measure.samples}
+        return {sample.id: sample for on in self.targets.values() for sample in on.samples}
 
     @cached_property
     def methods(self) -> list[Spec]:
         """Every method that the suite names."""
-        methods = [measure.target for measure in self.measures.values()] + parse_all("metric", self.suite.metrics)
+        methods = [on.target for on in self.targets.values()] + self.metrics
         methods += [spec for train in self.trains.values() for spec in (train.model, *train.losses)]
         methods += [sample.sampler for sample in self.samples.values()]
         return list(dict.fromkeys([*methods, *parse_all("claim", self.suite.claims), *parse_all("figure", self.suite.figures)]))
 
     def jobs(self, stage: str) -> list[str]:
         """The ids of a stage's jobs."""
-        sensitivity = [parse("target", self.suite.sensitivity.target).slug] if self.suite.sensitivity else []
         by_stage = {
             "train": list(self.trains),
             "sample": list(self.samples),
             "measure": list(self.measures),
-            "sensitivity": sensitivity,
+            "map": list(self.targets),
+            "sensitivity": list(self.sensitivities),
             "claim": list(self.suite.claims),
             "figure": list(self.suite.figures),
         }
         return by_stage.get(stage, [""])
+
+    def of_target(self, target: str) -> list[str]:
+        """The measuring jobs of one target: one process does them in turn."""
+        return [id for id, job in self.measures.items() if job.on.id == target]
 
     def batches(self, stage: str) -> list[tuple[str, ...]]:
         """The claims, or figures, that one process does one after the other, since it starts no faster than it does one; its log bears the name of
@@ -81,8 +102,11 @@ class Plan:
         if stage == "sample":
             return [f"train/{train.id}.npz" for train in self.samples[job].sources]
         if stage == "measure":
-            measure = self.measures[job]
-            return [f"train/{train.id}.npz" for train in measure.sources] + [f"sample/{sample.id}.npz" for sample in measure.samples]
+            on, metric = self.measures[job].on, self.measures[job].metric
+            sampled = on.samples if metric.entry.facts.get("ABOUT", "sampler") == "sampler" else ()
+            return [f"train/{train.id}.npz" for train in on.sources] + [f"sample/{sample.id}.npz" for sample in sampled]
+        if stage == "map":
+            return [f"train/{train.id}.npz" for train in self.targets[job].sources]
         if stage == "tables":
             trained = [f"train/{train}.npz" for train in self.trains]
             rows = [f"{name}/{id}.csv.gz" for name in ("measure", "sensitivity") for id in self.jobs(name)]
@@ -90,7 +114,7 @@ class Plan:
             return [*trained, *rows, *self._claims(), *clocks]
         if stage == "figure":
             patterns = _facts("figure", job).get("READS", ())
-            files = [file for name in ("train", "sample", "measure", "tables") for id in self.jobs(name) for file in self.outputs(name, id)]
+            files = [file for name in ("train", "sample", "map", "tables") for id in self.jobs(name) for file in self.outputs(name, id)]
             read = [file for file in files if any(fnmatchcase(file, pattern) for pattern in patterns)]
             claims = [file for claim in self.claims_of_figure(job) for file in self.outputs("claim", claim)]
             checked = set(read) & set(self.outputs("tables"))
@@ -100,14 +124,16 @@ class Plan:
             return ["manifest.json", "metrics.csv", *(f"tables/{name}.csv" for name in TABLES), *self._claims(), *figures]
         return []
 
+    def needed(self, stage: str, jobs: Iterable[str]) -> list[str]:
+        """The files that some jobs of a stage read."""
+        return list(dict.fromkeys(file for job in jobs for file in self.inputs(stage, job)))
+
     def outputs(self, stage: str, job: str = "") -> list[str]:
         """The files, in the suite's folder, that a job writes, but for the record of what it cost."""
-        if stage in ("train", "sample"):
+        if stage in ("train", "sample", "map"):
             return [f"{stage}/{job}.npz"]
-        if stage == "measure":
-            return [f"measure/{job}.csv.gz", f"measure/{job}.npz"]
-        if stage == "sensitivity":
-            return [f"sensitivity/{job}.csv.gz"]
+        if stage in ("measure", "sensitivity"):
+            return [f"{stage}/{job}.csv.gz"]
         if stage == "claim":
             pictured = "picture" in registry.entry("claim", job).functions
             return [f"claims/{job}.json"] + ([f"claims/{job}.npz"] if pictured else [])

@@ -72,11 +72,11 @@ def gaussian_density(nodes: np.ndarray, mean: float, variance: float) -> np.ndar
 
 def ou_law(t: float, mean: float, variance: float, temperature: float = 1.0) -> tuple[float, float]:
     """Mean and variance at time t of dx = -x dt + sqrt(2T) dW from N(mean, variance)."""
-    left = math.exp(-2 * t)
-    return mean * math.exp(-t), variance * left + temperature * (1 - left)
+    gone = -math.expm1(-2 * t)
+    return mean * math.exp(-t), variance * (1 - gone) + temperature * gone
 
 
 def ou_euler_law(h: float, steps: int, mean: float, variance: float, temperature: float = 1.0) -> tuple[float, float]:
-    """The same of its Euler scheme: a = 1 - h; mean a^k m, variance a^(2k) v + (1 - a^(2k)) 2T/(2 - h)."""
+    """The same of its Euler scheme: a = 1 - h; mean a^k m, variance a^(2k) v + 2 h T sum_(j<k) a^(2j)."""
     a = (1 - h) ** steps
-    return a * mean, a * a * variance + (1 - a * a) * 2 * temperature / (2 - h)
+    return a * mean, a * a * variance + 2 * h * temperature * math.fsum((1 - h) ** (2 * j) for j in range(steps))

@@ -32,7 +32,7 @@ CAPTION = (
 )
 USES = {"sampler": ("annealed",), "target": ("gaussian_mixture",), "metric": ("mode_weight_error",)}
 READS = (
-    "metrics.csv", "tables/samplers.csv", "measure/gaussian_mixture*.npz",
+    "metrics.csv", "tables/samplers.csv", "map/gaussian_mixture*.npz",
     "sample/gaussian_mixture*/ula.npz", "sample/gaussian_mixture*/mala.npz", "sample/gaussian_mixture*/annealed*.npz",
 )  # fmt: skip
 SAMPLERS = ("ula", "mala", "annealed")
@@ -61,9 +61,9 @@ def draw(results: Results) -> Figure:
         "markersize": 5,
         "err_kws": {"linewidth": 1.2},
     }
-    sns.pointplot(
-        shape[is_ok(shape)], x="sampler", y="value", hue="sampler", errorbar=interval, capsize=0.15, legend=False, ax=middle, **look
-    )
+    ends = shape[is_ok(shape)]
+    if len(ends):
+        sns.pointplot(ends, x="sampler", y="value", hue="sampler", errorbar=interval, capsize=0.15, legend=False, ax=middle, **look)
     for ax, measured in ((left, weights), (middle, shape)):
         floor = measured["floor_q95"].max()
         ax.axhspan(0, floor, color="0.9", lw=0, zorder=0)

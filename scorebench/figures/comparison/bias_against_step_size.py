@@ -25,7 +25,7 @@ SAMPLERS = ("ula", "mala")
 
 def draw(results: Results) -> Figure:
     """One panel, logarithmic in the step."""
-    gaussians = [m.target for m in results.plan.measures.values() if m.target.name == "gaussian" and m.target.options["condition"] == 1]
+    gaussians = [on.target for on in results.plan.targets.values() if on.target.name == "gaussian" and on.target.options["condition"] == 1]
     if not gaussians:
         raise NotApplicable("the closed form drawn is that of one variance, and the suite has no such Gaussian")
     variance = gaussians[0].options["variance"]

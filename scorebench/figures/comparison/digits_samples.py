@@ -25,7 +25,10 @@ def draw(results: Results) -> Figure:
     held_out = next((job.target for job in jobs if job.sampler.name == "exact"), None)
     if held_out is None:
         raise NotApplicable("the run has no digits that were held out")
-    strips = [("held out", results.samples(held_out, parse("sampler", "exact"))[0][1]["samples"][-1, -1, 0, :COLUMNS])]
+    ((run, arrays), *_) = results.samples(held_out, parse("sampler", "exact"))
+    if not arrays:
+        raise NotApplicable(f"there are no held-out digits: {run.ended}")
+    strips = [("held out", arrays["samples"][-1, -1, 0, :COLUMNS])]
     for job in jobs:
         if job.trained and job.sampler.name in SAMPLERS:
             strips += _strips(results, job.target, job.sampler)

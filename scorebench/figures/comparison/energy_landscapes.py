@@ -20,7 +20,7 @@ CAPTION = (
     "trained surface is made up: between far modes and outside."
 )
 USES = {"model": ("mlp_energy",), "metric": ("fisher_divergence",)}
-READS = ("tables/losses.csv", "measure/*.npz")
+READS = ("tables/losses.csv", "map/*.npz")
 HIGHEST = 12.0
 
 

@@ -35,7 +35,7 @@ def draw(results: Results) -> Figure:
         here = rows[rows["target"] == target]
         sources = here.drop_duplicates("source").set_index("source")
         ok = here[is_ok(here)]
-        means = ok.groupby(["source", "metric"])["value"].agg(gmean).unstack().reindex(sources.index)
+        means = ok.groupby(["source", "metric"])["value"].agg(gmean).unstack().reindex(sources.index, columns=list(METRICS))
         order = list(means.bfill(axis=1).iloc[:, 0].sort_values(kind="stable").index)  # by that to the target, where there is one
         rivals = means[sources["loss"].map(competes).astype(bool)]
         edge = rivals.min(axis=None) / 50
@@ -44,10 +44,11 @@ def draw(results: Results) -> Figure:
 
         ax.set_xscale("log")
         look = {"palette": COLOURS[:2], "markers": ["o", "s"], "markersize": 4, "linestyle": "none", "err_kws": {"linewidth": 1.1}}
-        sns.pointplot(
-            ok, x="value", y="source", hue="metric", order=order, hue_order=list(METRICS), orient="y", errorbar=interval,
-            dodge=0.3, capsize=0.2, ax=ax, **look,
-        )  # fmt: skip
+        if len(ok):
+            sns.pointplot(
+                ok, x="value", y="source", hue="metric", order=order, hue_order=list(METRICS), orient="y", errorbar=interval,
+                dodge=0.3, capsize=0.2, ax=ax, **look,
+            )  # fmt: skip
         for (source, metric), mean in far.items():  # the yardstick, so far off that the others would stand in one line
             i = list(METRICS).index(metric)
             at = (0.02, order.index(source) + 0.15 * (2 * i - 1))

@@ -24,7 +24,7 @@ CAPTION = (
     "falls. Dotted: variance-reduced sliced score matching, which needs no σ. Means across seeds with 95 % intervals."
 )
 USES = {"loss": ("denoising",), "metric": ("fisher_divergence",)}
-READS = ("metrics.csv", "measure/*.npz")
+READS = ("metrics.csv", "map/*.npz")
 METRICS = {"fisher_divergence": "to the target", "fisher_divergence:to=fixed_point": "to what it learns"}
 
 

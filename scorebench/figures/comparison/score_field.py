@@ -18,7 +18,7 @@ CAPTION = (
     "was no data, between and outside the modes."
 )
 USES = {"target": ("gaussian_mixture",), "model": ("mlp_energy",)}
-READS = ("tables/losses.csv", "measure/gaussian_mixture*.npz", "sample/gaussian_mixture*/ula.npz")
+READS = ("tables/losses.csv", "map/gaussian_mixture*.npz", "sample/gaussian_mixture*/ula.npz")
 EVERY = 10
 """Nodes of the map from arrow to arrow."""
 

@@ -26,7 +26,7 @@ CAPTION = (
 USES = {"sampler": ("mala",), "metric": ("second_moment_bias",)}
 READS = (
     "metrics.csv", "tables/samplers.csv",
-    "measure/double_well*.npz", "measure/gaussian_mixture*.npz", "sample/double_well*/mala.npz", "sample/gaussian_mixture*/mala.npz",
+    "map/double_well*.npz", "map/gaussian_mixture*.npz", "sample/double_well*/mala.npz", "sample/gaussian_mixture*/mala.npz",
 )  # fmt: skip
 BINS, SHOWN, SAMPLERS = 26, ("double_well", "gaussian_mixture"), ("ula", "mala")
 

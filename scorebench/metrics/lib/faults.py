@@ -8,7 +8,7 @@ from torch import Tensor
 
 from scorebench.targets.base import Target, nearest
 
-SHIFT, WIDEN, NARROW, SHARE, FAR = 0.5, 1.5, 0.7, 0.02, 4.0
+WIDEN, NARROW, SHARE, FAR = 1.5, 0.7, 0.02, 4.0
 DEGREES, COPIES = 3, 4
 
 
@@ -30,9 +30,10 @@ def lost_mode(target: Target, n: int, generator: torch.Generator) -> Tensor:
 
 
 def shifted(target: Target, n: int, generator: torch.Generator) -> Tensor:
-    """By .5 along the last coordinate."""
-    x = target.sample(n, generator)
-    x[:, -1] += SHIFT
+    """By a mode's width along the last coordinate: the root mean square of a coordinate's distance from the nearest mode."""
+    x, reference = target.sample(n, generator), target.reference
+    centres = target.modes.to(reference)[nearest(reference, target.modes)]
+    x[:, -1] += float((reference - centres).square().mean().sqrt())
     return x
 
 
@@ -47,10 +48,11 @@ def narrow_modes(target: Target, n: int, generator: torch.Generator) -> Tensor:
 
 
 def strays(target: Target, n: int, generator: torch.Generator) -> Tensor:
-    """One draw in fifty is four times as far from the origin as it should be."""
+    """One draw in fifty is four times as far from the mean as it should be."""
     x = target.sample(n, generator)
     far = torch.rand(n, generator=generator, device=x.device) < SHARE
-    return torch.where(far[:, None], FAR * x, x)
+    mean = target.mean.to(x)
+    return torch.where(far[:, None], mean + FAR * (x - mean), x)
 
 
 def heavy_tails(target: Target, n: int, generator: torch.Generator) -> Tensor:
