@@ -456,3 +456,25 @@ def test_time_is_kept(run) -> None:
         claim = json.loads((ran.folder / f"claims/{deed}-cl.json").read_text())
         assert (claim["verdict"], claim["reason"]) == ("failed", "timeout")
     assert_every_other_file(ran, 2)
+
+
+def test_the_command_line_goes_on(package: Path) -> None:
+    """What prints does not come between the JSON, either."""
+
+    def scorebench(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"PYTHONPATH": str(package)}
+        command = [sys.executable, "-m", "scorebench", *arguments]
+        return subprocess.run(command, cwd=package, env=environment, capture_output=True, text=True, timeout=300)
+
+    names = ["ula", *(f"{deed}_sa" for deed in ("leaves", "misshapen", "prints"))]
+    sizes = ["--steps", "20", "--chains", "16", "--seeds", "2"]
+    done = scorebench("compare", "samplers", "--target", "gaussian", "--json", *sizes, *(f"--sampler={name}:step_size=0.1" for name in names))
+    good, *bad, prints = (entry["metrics"] for entry in json.loads(done.stdout))
+    assert any(metric["mean"] is not None for metric in good) and prints == good
+    for deed, metrics in zip(("leaves", "misshapen"), bad, strict=True):
+        for metric in metrics:
+            (said,) = metric["status"]
+            assert_says(deed, *said.split(": ", 1))
+    done = scorebench("claims", "leaves-cl", "force-sign", "--seeds", "2")
+    assert done.returncode == 1 and "force-sign: refuted 2/2 (registered: refuted)" in done.stdout
+    assert "leaves-cl: failed 2/2" in done.stdout and "seed 2: failed; the process exited with 0" in done.stdout

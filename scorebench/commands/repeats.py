@@ -1,13 +1,20 @@
 """Claims over fresh master seeds: does a verdict hold, whatever the random numbers?"""
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import NamedTuple
 
+from scorebench import stages
+from scorebench.claims.base import CORRECTED
 from scorebench.core import registry
 from scorebench.core.schema import Verdict
+from scorebench.store.results import Results
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import checked
 
 
 class Repeat(NamedTuple):
@@ -42,14 +49,13 @@ def holds(of_claim: Sequence[Repeat]) -> bool:
 
 
 def _repeat(claim: str, seed: int) -> Repeat:
-    import torch
-
-    from scorebench.claims.base import CORRECTED, evaluate
-
-    torch.set_num_threads(1)
-    try:
-        tested = evaluate(claim, seed)
-    except Exception as error:  # one more verdict: the others go on
-        return Repeat(claim, seed, Verdict.FAILED, [f"{type(error).__name__}: {error}"])
+    """By the workflow's own job: a claim that fails, in whatever way, is one more verdict, and the others go on."""
+    suite = {"name": "repeats", "seed": seed, "metrics": ("mmd",), "experiments": ({"target": "gaussian", "seeds": 2},), "claims": (claim,)}
+    plan = Plan(checked(suite, claim))
+    with tempfile.TemporaryDirectory() as root:
+        stages.run("claim", plan, claim, Path(root))
+        tested = Results(Path(root, "repeats"), plan).claim(claim)
+    if tested.verdict == Verdict.FAILED:
+        return Repeat(claim, seed, tested.verdict, [tested.reason])
     should = {CORRECTED} | {group for group, holds in tested.conditions.items() if holds}
     return Repeat(claim, seed, tested.verdict, [q.name for q in tested.quantities if q.group in should and not q.agrees])

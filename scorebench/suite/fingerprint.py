@@ -9,7 +9,7 @@ in tables and figures) it counts with the settings.
 import ast
 import hashlib
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -107,15 +107,15 @@ def fingerprint(plan: Plan, stage: str, job: str = "") -> str:
     return hashlib.sha256(repr((settings, code, versions)).encode()).hexdigest()[:16]
 
 
-def undeclared(plan: Plan, stage: str, jobs: Sequence[str], record: Mapping[str, Any]) -> list[str]:
-    """What one of `jobs`, which shared a process, rested on by its record (`stages.record`) though neither its fingerprint nor its rule says so: files
-    of the package that are in no closure, then result files that are neither input nor output. Where methods are only shown, their files are read for
-    the facts that stand in the settings.
+def undeclared(plan: Plan, stage: str, job: str, record: Mapping[str, Any]) -> list[str]:
+    """What a job rested on by its record (`stages.record`) though neither its fingerprint nor its rule says so: files of the package that are not in its
+    closure, then result files that are neither input nor output. Where methods are only shown, their files are read for the facts that stand in the
+    settings.
     """
-    closures = {path for job in jobs for path in closure(basis(plan, stage, job).modules)}
+    closures = closure(basis(plan, stage, job).modules)
     shown = {spec.entry.path for spec in plan.methods} if stage in ("tables", "figure", "page") else set()
     code = set(record["code"]) - {path.relative_to(registry.ROOT).as_posix() for path in closures | shown} - set(COMMAND_LINE)
-    files = {*plan.inputs(stage, record["job"]), *plan.outputs(stage, record["job"]), "suite.yaml"}
+    files = {*plan.inputs(stage, job), *plan.outputs(stage, job), "suite.yaml"}
     return sorted(code) + sorted(set(record["reads"]) - files)
 
 

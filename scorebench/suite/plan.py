@@ -79,11 +79,17 @@ class Plan:
         return [id for id, job in self.measures.items() if job.on.id == target]
 
     def batches(self, stage: str) -> list[tuple[str, ...]]:
-        """The claims, or figures, that one process does one after the other, since it starts no faster than it does one; its log bears the name of
-        the first. A figure of claims alone, which may be wanted alone, is.
+        """The jobs of a stage that one start of Python does one after the other, which takes as long as a job: a few claims, or figures, the log of which
+        bears the name of the first; every metric of a target. A figure of claims alone, which may be wanted alone, is.
         """
         if stage == "claim":
             return _batches(self.suite.claims, CLAIMS_A_JOB)
+        if stage == "measure":
+            return [tuple(self.of_target(target)) for target in self.targets]
+        if stage == "sensitivity":
+            return [tuple(self.sensitivities)] if self.sensitivities else []
+        if stage != "figure":
+            return [(job,) for job in self.jobs(stage)]
         waiting = [figure for figure in self.suite.figures if "manifest.json" in self.inputs("figure", figure)]
         return [(figure,) for figure in self.suite.figures if figure not in waiting] + _batches(waiting, FIGURES_A_JOB)
 
