@@ -176,6 +176,14 @@ TABLE = [
         f"{EXACT}[0].budgets = 300: sampler 'annealed:sigmas=2|1|0.5,steps=101' takes 303 gradients (allowed: 303",
     ),
     ("[ula]", "['annealed:sigmas=2|1|0.5,steps=100']", None),
+    # what would be empty
+    ("[mmd]", "[ess]\nsensitivity: {target: gaussian_mixture}", "sensitivity: none of the metrics 'ess' has a floor (allowed: c2st, ksd, "),
+    ("[mmd]", "[ess, mmd]\nsensitivity: {target: gaussian_mixture}", None),
+    (
+        "seed: 1",
+        "seed: 1\nfigures: [learning_rate_sweep]",
+        "figures: 'learning_rate_sweep' needs a sweep of the learning rate, which the suite",
+    ),
     # lists
     ("[0.05, 0.2]", "[]", f"{EXACT}.step_sizes = (): List should have 1 or more items"),
     ("[mmd]", "[]", "metrics = (): List should have 1 or more items"),
@@ -267,6 +275,37 @@ def test_what_is_no_suite(tmp_path, content, said):
 def test_a_file_that_is_not_there(tmp_path):
     assert mistakes(tmp_path / "none.yaml") == ["No such file or directory"]
     assert mistakes(tmp_path) == ["Is a directory"]
+
+
+EXPERIMENT = "  - target: gaussian\n    seeds: 3\n"
+TRAINED, SAMPLED = "    sources: {quadratic: [sliced]}\n", "    exact: {samplers: [ula], step_sizes: [0.1]}\n"
+MADE = [
+    ("[mmd]", TRAINED, "metrics: 'mmd' is about samples, and no experiment has any (add exact or trained, or leave it out)"),
+    (
+        "[mmd, fisher_divergence]",
+        SAMPLED,
+        "metrics: 'fisher_divergence' is about trained sources, and no experiment has any (add sources, or leave it out)",
+    ),
+    ("[mmd]", "", "experiments: nothing is trained or sampled, and no claim is tested (add sources, exact, or claims)"),
+    ("[mmd]\nclaims: [fisher-formula]", "", None),  # a suite names some metric
+    ("[mmd, fisher_divergence]\nsensitivity: {target: gaussian_mixture}", TRAINED, None),  # mmd is that of the planted faults
+    ("[mmd, fisher_divergence]", TRAINED + EXPERIMENT.replace("gaussian", "two_moons") + SAMPLED, None),
+    (
+        "[mmd, mode_weight_error]\nfigures: [metric_sensitivity]",
+        SAMPLED + EXPERIMENT.replace("gaussian", "gaussian_mixture"),
+        "figures: 'metric_sensitivity' needs sensitivity, which the suite does not have",
+    ),
+    ("[fisher_divergence]\nfigures: [learning_rate_sweep]", "    training: {sweep: {learning_rates: [1e-2, 1e-1]}}\n" + TRAINED, None),
+]
+
+
+@pytest.mark.parametrize(("metrics", "made", "said"), MADE)
+def test_what_nothing_is_made_for_is_refused(suite, metrics, made, said):
+    path = suite(f"name: made\nseed: 1\nmetrics: {metrics}\nexperiments:\n{EXPERIMENT}{made}")
+    if said is None:
+        load(path)
+    else:
+        assert mistakes(path) == [said]
 
 
 def test_merged_keys(suite):

@@ -468,7 +468,9 @@ def test_the_command_line_goes_on(package: Path) -> None:
 
     names = ["ula", *(f"{deed}_sa" for deed in ("leaves", "misshapen", "prints"))]
     sizes = ["--steps", "20", "--chains", "16", "--seeds", "2"]
-    done = scorebench("compare", "samplers", "--target", "gaussian", "--json", *sizes, *(f"--sampler={name}:step_size=0.1" for name in names))
+    done = scorebench(
+        "compare", "samplers", "--target", "gaussian", "--json", *sizes, *(f"--sampler={name}:step_size=0.1" for name in names)
+    )
     good, *bad, prints = (entry["metrics"] for entry in json.loads(done.stdout))
     assert any(metric["mean"] is not None for metric in good) and prints == good
     for deed, metrics in zip(("leaves", "misshapen"), bad, strict=True):

@@ -230,3 +230,22 @@ def test_metrics_of_one_label_stay_apart(package):
     ]
     seen = render.sensitivity(SENSITIVITY.frame(alarms)).map(str)
     assert dict(zip(seen["metric"], seen["shifted"], strict=True)) == {"the same (first)": "0.1", "the same (second)": "0.9"}
+
+
+@pytest.mark.parametrize(("budgets", "fits"), [("[2, 4]", True), ("[3, 50]", True), ("[1, 50]", False), ("[2, 3]", False)])
+def test_budgets_of_a_sampler_that_takes_two_gradients_a_step(package, tmp_path, budgets, fits):
+    """Each is a step or more from the last, and the first from none: two that were one would be one state with two budgets."""
+    (package / "samplers/twice.py").write_text("GRADIENTS = 2\nclass Twice:\n    step_size: Tensor\n    temperature: Tensor\n")
+    forget()
+    path = tmp_path / "suite.yaml"
+    block = f"{{samplers: [twice], step_sizes: [0.1], budgets: {budgets}}}"
+    path.write_text(f"name: x\nseed: 1\nmetrics: [mmd]\nexperiments:\n  - {{target: gaussian, seeds: 2, exact: {block}}}\n")
+    if fits:
+        load(path)
+        return
+    with pytest.raises(InputError) as caught:
+        load(path)
+    (line,) = caught.value.lines
+    assert line.endswith(
+        f"exact[0].budgets = {budgets.strip('[]')}: sampler 'twice' takes 2 gradients a step (allowed: a step or more between them)"
+    )

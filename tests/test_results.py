@@ -25,6 +25,7 @@ from scorebench.report.recommendations import recommendations
 from scorebench.report.troubles import divergences, troubles
 from scorebench.store import artifacts
 from scorebench.store.results import Results
+from scorebench.suite.config import Sensitivity
 from scorebench.suite.reading import load as load_suite
 
 SEEDS = 10
@@ -450,3 +451,17 @@ def test_a_seed_without_a_value_does_not_hide_the_others() -> None:
     assert str(render.Cell(others={"not_applicable": 3})) == "-"
     some = render.Cell(0.25, 0.2, 0.3, seeds=2, others={"not_applicable": 1})
     assert str(some) == "0.25 [0.2, 0.3]; not_applicable 1/3"
+
+
+def test_a_sensitivity_that_cannot_be_had_is_told(tmp_path: Path) -> None:
+    """A line a reason, with the metrics that it is of: a target without modes has planted faults of none."""
+    results = invented(tmp_path, [], sensitivity=Sensitivity(target="two_moons"))
+    jobs = results.plan.jobs("sensitivity")
+    assert len(jobs) > 1
+    for job in jobs:
+        artifacts.write_json(
+            tmp_path / f"timings/sensitivity/{job}.json", {"status": "not_applicable", "reason": "the target has no modes"}
+        )
+    (line,) = troubles(results)
+    metrics = ", ".join(str(metric) for metric in results.plan.sensitivities.values())
+    assert line == f"sensitivity of {metrics}: not_applicable: the target has no modes; see {tmp_path / 'logs/sensitivity.log'}"

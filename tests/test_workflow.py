@@ -351,7 +351,12 @@ def test_what_was_lost_is_tried_again_when_its_limits_change(edited: Copy) -> No
     assert "    def init(self, x: Tensor, density: Density) -> State:\n" in slow
     slow = slow.replace("        return State(x)", "        import time\n\n        time.sleep(8)\n        return State(x)")
     (edited.folder / "scorebench/samplers/slow.py").write_text(slow)
-    for limit, would, status in (("0.1", None, "timeout"), ("0.1", set(), "timeout"), ("0.4", {"sample gaussian/slow"}, "ok"), ("0.3", set(), "ok")):
+    for limit, would, status in (
+        ("0.1", None, "timeout"),
+        ("0.1", set(), "timeout"),
+        ("0.4", {"sample gaussian/slow"}, "ok"),
+        ("0.3", set(), "ok"),
+    ):
         (edited.folder / "slow.yaml").write_text(SLOW.replace("job_minutes: 0.1", f"job_minutes: {limit}"))
         dry = edited.snakemake("--dry-run", suite="slow.yaml")
         jobs = set(re.findall(r"^would run (.+)$", dry.stderr, re.MULTILINE))

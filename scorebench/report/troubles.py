@@ -1,7 +1,7 @@
 """What diverged, and what failed or ran out of time, a line each with the log that tells why."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -18,15 +18,23 @@ def divergences(results: Results) -> list[str]:
 
 
 def troubles(results: Results) -> list[str]:
-    """What failed or ran out of time, a line a target and method or a claim or figure, with its log."""
+    """What failed or ran out of time, a line a target and method or a claim or figure, with its log; of figures and the sensitivity, what is not applicable."""
     lines = _bad(results, {Status.FAILED, Status.TIMEOUT}, lambda rows: f"; see {_log(results, rows)}")
     lines += [_line(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
-    for figure in results.plan.suite.figures:
-        path = results.folder / timing("figure", figure)
+    lines += [_line(results, "figure", figure, str(ended)) for figure, ended in _ended(results, "figure") if ended != OK]
+    reasons: dict[Ended, list[str]] = {}
+    for job, ended in _ended(results, "sensitivity"):
+        reasons.setdefault(ended, []).append(str(results.plan.sensitivities[job]))
+    log = results.folder / "logs" / "sensitivity.log"
+    return lines + [f"sensitivity of {', '.join(metrics)}: {ended}; see {log}" for ended, metrics in reasons.items() if ended != OK]
+
+
+def _ended(results: Results, stage: str) -> Iterator[tuple[str, Ended]]:
+    """How each job of a stage ended, by its record."""
+    for job in results.plan.jobs(stage):
+        path = results.folder / timing(stage, job)
         entry = json.loads(path.read_text(encoding="utf-8")) if path.exists() else OK._asdict()
-        if entry["status"] != OK.status:
-            lines.append(_line(results, "figure", figure, str(Ended(entry["status"], entry["reason"]))))
-    return lines
+        yield job, Ended(Status(entry["status"]), entry["reason"])
 
 
 def _line(results: Results, kind: str, name: str, reason: str) -> str:

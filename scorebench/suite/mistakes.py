@@ -10,7 +10,7 @@ from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
-from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, ladder
+from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, ladder
 
 
 def of_types(error: ValidationError, raw: Any) -> list[str]:
@@ -96,6 +96,7 @@ def of_combinations(suite: Suite) -> list[str]:
     for metric in parse_all("metric", suite.snapshots or ()):
         if metric in metrics and not _of_snapshots(metric):
             lines.append(f"snapshots: metric {str(metric)!r} is measured once, at the end (allowed: {', '.join(early) or 'none'})")
+    lines += [*_unmeasured(suite, metrics), *_undrawn(suite)]
     for number, e in enumerate(suite.experiments):
         where = f"experiments[{number}]"
         lines += [*_unread(where, e), *_impossible(where, e), *_short(where, e)]
@@ -105,6 +106,36 @@ def of_combinations(suite: Suite) -> list[str]:
 def _of_snapshots(metric: Spec) -> bool:
     """Whether a metric is measured before the end of a run, too."""
     return metric.entry.facts.get("ABOUT", "sampler") == "sampler" and OF_SNAPSHOTS.issuperset(metric.needs)
+
+
+def _unmeasured(suite: Suite, metrics: list[Spec]) -> Iterator[str]:
+    """Metrics of what the suite does not make; a suite of claims alone, which names some metric since it must, makes nothing."""
+    trained, sampled = any(e.sources for e in suite.experiments), any(e.exact or e.trained for e in suite.experiments)
+    seeing = floored(metrics) if suite.sensitivity else []
+    if suite.sensitivity and not seeing:
+        known = [name for name in registry.names("metric") if floored([Spec("metric", name)])]
+        yield f"sensitivity: none of the metrics {', '.join(map(repr, suite.metrics))} has a floor (allowed: {', '.join(known)})"
+    if not (trained or sampled or suite.claims or suite.sensitivity):
+        yield "experiments: nothing is trained or sampled, and no claim is tested (add sources, exact, or claims)"
+    for metric in metrics:
+        of_source = metric.entry.facts.get("ABOUT", "sampler") == "source"
+        if of_source and sampled and not trained:
+            yield f"metrics: {str(metric)!r} is about trained sources, and no experiment has any (add sources, or leave it out)"
+        if not of_source and trained and not sampled and metric not in seeing:
+            yield f"metrics: {str(metric)!r} is about samples, and no experiment has any (add exact or trained, or leave it out)"
+
+
+def _undrawn(suite: Suite) -> Iterator[str]:
+    """Figures of a table that would be empty."""
+    filled = {
+        "tables/sensitivity.csv": ("sensitivity", suite.sensitivity),
+        "tables/learning_rates.csv": ("a sweep of the learning rate", any(e.sources and e.training.sweep for e in suite.experiments)),
+    }
+    for figure in suite.figures:
+        for file in registry.entry("figure", figure).facts.get("READS", ()):
+            wanted, there = filled.get(file, ("", True))
+            if not there:
+                yield f"figures: {figure!r} needs {wanted}, which the suite does not have"
 
 
 def _unread(where: str, e: Experiment) -> Iterator[str]:
@@ -125,6 +156,10 @@ def _short(where: str, e: Experiment) -> Iterator[str]:
                 at = f"{where}.{key}[{j}]"
                 if block.budgets[-1] < (least := a_round(sampler)):
                     yield f"{at}.budgets = {block.budgets[-1]}: sampler {str(sampler)!r} takes {least} gradients (allowed: {least} or more)"
+                each = sampler.entry.facts.get("GRADIENTS", 1)
+                if each > 1 and len({b // each for b in (0, *block.budgets)}) <= len(block.budgets):
+                    shown = ", ".join(map(str, block.budgets))
+                    yield f"{at}.budgets = {shown}: sampler {str(sampler)!r} takes {each} gradients a step (allowed: a step or more between them)"
                 asked = parse_all("loss", block.losses) if block.losses else losses
                 for loss in dict.fromkeys(asked) if key == "trained" else ():
                     if ladder(loss) and (absent := [f"{level:g}" for level in ladder(sampler) if level not in ladder(loss)]):
