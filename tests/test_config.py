@@ -280,12 +280,6 @@ def test_a_file_that_is_not_there(tmp_path):
 EXPERIMENT = "  - target: gaussian\n    seeds: 3\n"
 TRAINED, SAMPLED = "    sources: {quadratic: [sliced]}\n", "    exact: {samplers: [ula], step_sizes: [0.1]}\n"
 MADE = [
-    ("[mmd]", TRAINED, "metrics: 'mmd' is about samples, and no experiment has any (add exact or trained, or leave it out)"),
-    (
-        "[mmd, fisher_divergence]",
-        SAMPLED,
-        "metrics: 'fisher_divergence' is about trained sources, and no experiment has any (add sources, or leave it out)",
-    ),
     ("[mmd]", "", "experiments: nothing is trained or sampled, and no claim is tested (add sources, exact, or claims)"),
     ("[mmd]\nclaims: [fisher-formula]", "", None),  # a suite names some metric
     ("[mmd, fisher_divergence]\nsensitivity: {target: gaussian_mixture}", TRAINED, None),  # mmd is that of the planted faults
