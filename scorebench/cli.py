@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,9 +26,12 @@ Root = Annotated[Path, typer.Option("--results", help="The folder that holds eve
 def main() -> None:
     """Run the command line; wrong input is one line a mistake and exit code 2, never a traceback.
 
-    On one thread, since sums on several have other last bits; what a terminal cannot show is a question mark.
+    On one thread, since sums on several have other last bits; a warning is told and no more, where the environment would have it an error, which
+    a method would fail by; what a terminal cannot show is a question mark.
     """
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    if os.environ.pop("PYTHONWARNINGS", ""):
+        warnings.simplefilter("default")
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:

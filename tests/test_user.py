@@ -37,12 +37,19 @@ OUT = "results/tiny"
 
 
 def machine(home: Path) -> dict[str, str]:
-    """Another user's: ASCII, another clock, a narrow terminal, a matplotlibrc, two threads."""
+    """Another user's: ASCII, another clock, a narrow terminal in colour, a matplotlibrc, two threads, no asserts, warnings as errors, hashes of its own."""
     rc = home / ".config/matplotlib/matplotlibrc"
     rc.parent.mkdir(parents=True)
     rc.write_text("text.usetex: True\nfont.size: 20\n", encoding="utf-8")
-    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Tokyo", "COLUMNS": "40"}
-    return locale | {"HOME": str(home), "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Tokyo", "COLUMNS": "20", "FORCE_COLOR": "1"}
+    python = {
+        "PYTHONOPTIMIZE": "1",
+        "PYTHONWARNINGS": "error",
+        "PYTHONHASHSEED": "7",
+        "SOURCE_DATE_EPOCH": "315532800",
+        "MPLBACKEND": "svg",
+    }
+    return locale | python | {"HOME": str(home), "MATPLOTLIBRC": str(rc), "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
 
 
 def run(copy: Copy, *arguments: str, suite: str = "tiny.yaml", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -65,7 +72,7 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Copy]:
     """The suite, run here and on another user's machine."""
     made = []
     for name in ("mine", "theirs"):
-        copy = Copy(tmp_path_factory.mktemp(name))
+        copy = Copy(tmp_path_factory.mktemp({"mine": "mine", "theirs": "their löcher und räume"}[name]))
         (copy.folder / "tiny.yaml").write_text(SUITE, encoding="utf-8")
         done = run(copy, **(machine(tmp_path_factory.mktemp("home")) if name == "theirs" else {}))
         assert done.returncode == 0, done.stderr
@@ -241,3 +248,17 @@ for stage in STAGES:
     for job in plan.jobs(stage):
         stages.run(stage, plan, job, Path("results"))
 """
+
+
+def test_a_users_own_file_is_no_module_of_the_jobs(tmp_path: Path) -> None:
+    """One beside the Snakefile that is called as a module of Python's which numpy imports."""
+    copy = Copy(tmp_path)
+    shutil.rmtree(tmp_path / "scorebench")  # installed elsewhere
+    (tmp_path / "secrets.py").write_text("raise SystemExit('not the one that numpy means')\n", encoding="utf-8")
+    (tmp_path / "tiny.yaml").write_text(SUITE, encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "snakemake", "--cores", "2", "--until", "claim_wiener_increment", "--configfile", "tiny.yaml"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, encoding="utf-8", timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert (copy.folder / OUT / "claims/wiener-increment.json").exists()
