@@ -41,9 +41,10 @@ if LOST:
 
 # Jobs run with this interpreter and suite, one thread each, on a laptop as on a cluster. In the environment, since a job does not
 # depend on how the suite's file is called: its parameters say what it rests on. They read the suite as it was when the run started.
-# What lies beside the Snakefile is no module of theirs: a user's statistics.py would stand for Python's own.
+# What lies beside the Snakefile is no module of theirs: a user's statistics.py would stand for Python's own. They have docstrings and asserts.
 os.environ.update(
     PYTHONSAFEPATH="1",
+    PYTHONOPTIMIZE="",
     SCOREBENCH_SUITE=os.path.abspath(f"{OUT}/suite.yaml"),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]),
 )

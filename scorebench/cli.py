@@ -35,6 +35,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
+        if sys.flags.optimize > 1:
+            raise InputError("Python runs without docstrings, which arviz-stats reads (allowed: no -OO and no PYTHONOPTIMIZE=2)")
         app()
     except InputError as error:
         for line in error.lines:

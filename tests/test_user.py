@@ -37,13 +37,13 @@ OUT = "results/tiny"
 
 
 def machine(home: Path) -> dict[str, str]:
-    """Another user's: ASCII, another clock, a narrow terminal in colour, a matplotlibrc, two threads, no asserts, warnings as errors, hashes of its own."""
+    """Another user's: ASCII, another clock, a narrow terminal in colour, a matplotlibrc, two threads, no docstrings, warnings as errors, hashes of its own."""
     rc = home / ".config/matplotlib/matplotlibrc"
     rc.parent.mkdir(parents=True)
     rc.write_text("text.usetex: True\nfont.size: 20\n", encoding="utf-8")
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Asia/Tokyo", "COLUMNS": "20", "FORCE_COLOR": "1"}
     python = {
-        "PYTHONOPTIMIZE": "1",
+        "PYTHONOPTIMIZE": "2",
         "PYTHONWARNINGS": "error",
         "PYTHONHASHSEED": "7",
         "SOURCE_DATE_EPOCH": "315532800",
@@ -248,6 +248,11 @@ for stage in STAGES:
     for job in plan.jobs(stage):
         stages.run(stage, plan, job, Path("results"))
 """
+
+
+def test_without_docstrings_is_told() -> None:
+    done = subprocess.run([sys.executable, "-OO", "-m", "scorebench", "list"], capture_output=True, encoding="utf-8")
+    assert done.returncode == 2 and done.stderr.startswith("scorebench: Python runs without docstrings") and done.stderr.count("\n") == 1
 
 
 def test_a_users_own_file_is_no_module_of_the_jobs(tmp_path: Path) -> None:

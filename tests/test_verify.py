@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import cached
 
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, ClaimResult, Quantity, Verdict
@@ -40,20 +41,27 @@ SUITE = {
 }
 
 
+@cached
+def fitted(master: int, number: int) -> training.Fitted:
+    """What one of the suite's training jobs learns, whatever is broken of the sampling."""
+    plan = Plan(as_suite(SUITE | {"seed": master}))
+    train = plan.measures["gaussian"].sources[number]
+    rates, settings = [1e-2] * len(train.losses), train.experiment.training
+    return training.fit(train.target.build(), train.model, train.losses, rates, settings, (200,), master, range(10), str(train.target))
+
+
 def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool = False) -> pd.DataFrame:
     """The cells of a run, whose code is broken in one place while its labels say that it is not."""
     suite = as_suite(SUITE | {"seed": master})
     plan = Plan(suite)
     job = plan.targets["gaussian"]
-    target, seeds = job.target.build(), range(10)
+    target = job.target.build()
     benches = [Bench(target, Metric(metric), master, job, deadline(5)) for metric in plan.metrics]
     of_sources, of_samplers = ([b for b in benches if b.metric.facts["ABOUT"] == about] for about in ("source", "sampler"))
     frames = []
-    for train in job.sources:
-        taught = job.sources[1].losses if swapped else train.losses
-        rates = [1e-2] * len(taught)
-        fitted = training.fit(target, train.model, taught, rates, train.experiment.training, (200,), master, seeds, str(train.target))
-        for loss, parameters in zip(train.losses, _levels(fitted.parameters[-1]), strict=True):
+    for number, train in enumerate(job.sources):
+        learnt = fitted(master, 1 if swapped else number).parameters[-1]
+        for loss, parameters in zip(train.losses, _levels(learnt), strict=True):
             source = trained(train.model, loss, 200, parameters, target)
             frames += [bench.source_rows(source) for bench in of_sources]
     with pytest.MonkeyPatch.context() as patch:

@@ -31,6 +31,8 @@ from scorebench.core.spec import parse
 
 ALPHA, CELL_LEVEL, PERMUTATIONS, MOST = 1e-3, 1e-3, 9_999, 1e4
 """False alarms of a whole comparison of cells; of one cell; relabellings; the largest t^2 that is counted (a cell without spread has no other)."""
+A_BLOCK = 100
+"""Relabellings at a time."""
 CELL = ["target", "model", "loss", "train_steps", "sampler", "step_size", "temperature", "metric"]
 
 
@@ -92,7 +94,7 @@ def compare(reference: pd.DataFrame, fresh: pd.DataFrame) -> Comparison:
         dof = np.maximum(np.isfinite(values).sum(1) - 2, 1)
         squares = _squares(values, labels[None])[:, 0]
         total += _ratio(squares, dof).sum()
-        for part in np.array_split(np.arange(PERMUTATIONS), 100):
+        for part in (slice(first, first + A_BLOCK) for first in range(0, PERMUTATIONS, A_BLOCK)):
             larger[part] += _ratio(_squares(values, relabelled[part]), dof[:, None]).sum(0)
         means = {run: _mean(values[:, side]) for run, side in (("reference", labels), ("fresh", ~labels))}
         tables.append(names.assign(**means, t=np.sqrt(squares), p=2 * stats.t.sf(np.sqrt(squares), dof)))
