@@ -14,7 +14,14 @@ from types import ModuleType
 
 PACKAGE = "scorebench_plugins"
 """What files are imported as parts of."""
-SIGNS = {"claim": {"predict", "measure"}, "figure": {"draw"}, "loss": {"draws"}, "model": {"GIVES"}, "metric": {"ABOUT"}, "sampler": {"GRADIENTS"}}
+SIGNS = {
+    "claim": {"predict", "measure"},
+    "figure": {"draw"},
+    "loss": {"draws"},
+    "model": {"GIVES"},
+    "metric": {"ABOUT"},
+    "sampler": {"GRADIENTS"},
+}
 """What a file of each kind defines and those of the kinds after it do not; a target's has none of these."""
 files: dict[str, Path] = {}
 """Those that were added, by their stems."""
@@ -29,11 +36,11 @@ def kind_of(path: Path) -> str | None:
         return None
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     for node in tree.body:
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []:
-            if isinstance(target, ast.Name):
-                names.add(target.id)
-                if target.id == "KIND" and isinstance(node.value, ast.Constant):
-                    return str(node.value.value)
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            names.add(ast.unparse(target))
+            if ast.unparse(target) == "KIND" and isinstance(node.value, ast.Constant):
+                return str(node.value.value)
     return next((kind for kind, signs in SIGNS.items() if signs <= names), "target")
 
 
@@ -44,7 +51,9 @@ def installed(kind: str) -> dict[str, tuple[str, Path]]:
     for point in metadata.entry_points(group=f"scorebench.{kind}"):
         top, *rest = point.value.partition(":")[0].split(".")
         spec = importlib.util.find_spec(top)
-        places = [Path(place).joinpath(*rest).with_suffix(".py") for place in (spec.submodule_search_locations or ())] if spec and rest else []
+        places = (
+            [Path(place).joinpath(*rest).with_suffix(".py") for place in (spec.submodule_search_locations or ())] if spec and rest else []
+        )
         for path in places or ([Path(spec.origin)] if spec and spec.origin else []):
             if path.is_file():
                 brought[point.name] = (".".join((top, *rest)), path)

@@ -130,7 +130,9 @@ def add(path: Path) -> None:
         raise InputError(unknown(f"{where}: KIND", kind, FOLDERS))
     for known in [kind] if kind else FOLDERS:
         if plugins.name_of(known, path) in names(known):
-            raise InputError(f"{where}: there is a {known} {plugins.name_of(known, path)!r} already (call the file, and what it defines, otherwise)")
+            raise InputError(
+                f"{where}: there is a {known} {plugins.name_of(known, path)!r} already (call the file, and what it defines, otherwise)"
+            )
     plugins.files[path.stem] = path
     entry.cache_clear()
 
