@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import snakemake_logger_plugin_scorebench as progress
-from scorebench.suite.reading import load
+from scorebench.core import plugins
+from scorebench.suite.reading import KEPT, load
 from scorebench.core.errors import InputError
 from scorebench.suite.again import lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
@@ -59,6 +60,11 @@ onstart:
     os.makedirs(OUT, exist_ok=True)
     if not (os.path.exists(f"{OUT}/suite.yaml") and os.path.samefile(SUITE, f"{OUT}/suite.yaml")):
         shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
+    for plugin in PLAN.suite.plugins:
+        file, kept = plugins.files[Path(plugin).stem], Path(OUT, KEPT, Path(plugin).name)
+        kept.parent.mkdir(exist_ok=True)
+        if file != kept.resolve():
+            shutil.copyfile(file, kept)
     if RETRIED:
         Path(OUT, "retried.json").write_text(json.dumps(RETRIED, indent=1))
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]

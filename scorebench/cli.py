@@ -18,6 +18,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 compare = typer.Typer(no_args_is_help=True, help="Compare methods by hand, with the workflow's own loop and metrics.")
 app.add_typer(compare, name="compare")
 
+Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A file with a method of your own; repeat it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 SuiteFile = Annotated[Path, typer.Option("--suite", envvar="SCOREBENCH_SUITE", help="A suite's YAML file.")]
 Root = Annotated[Path, typer.Option("--results", help="The folder that holds every suite's results.")]
@@ -45,8 +46,11 @@ def main() -> None:
 
 
 @app.command("list")
-def list_methods(kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")] = "", as_json: Json = False) -> None:
+def list_methods(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")] = "", plugin: Plugins = None, as_json: Json = False
+) -> None:
     """List the targets, models, losses, samplers, metrics, claims or figures, with their options."""
+    _add(plugin)
     known = {folder: k for k, folder in registry.FOLDERS.items()} | {k: k for k in registry.FOLDERS}
     if kind and kind not in known:
         raise InputError(unknown("kind", kind, registry.FOLDERS))
@@ -66,6 +70,11 @@ def list_methods(kind: Annotated[str, typer.Argument(help=f"One of {', '.join(re
         options = ", ".join(f"{k}" if o.default is registry.REQUIRED else f"{k}={o.default}" for k, o in e.options.items())
         table.add_row(e.kind, e.name, options, e.error or e.summary)
     console_for().print(table)
+
+
+def _add(plugins: list[Path] | None) -> None:
+    for path in plugins or ():
+        registry.add(path)
 
 
 def _described(e: registry.Entry) -> dict[str, object]:
@@ -91,11 +100,13 @@ def compare_samplers(
     steps: Annotated[int, typer.Option(help="Gradients a chain.")] = 500,
     chains: Annotated[int, typer.Option(help="Chains a seed, at least 16.")] = 128,
     seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Run samplers on the exact score of a target with the same starts and random numbers (controls start from the target), and print intervals."""
     from scorebench.commands import compare as comparison
 
+    _add(plugin)
     result = comparison.samplers(target, sampler, temperature, steps, chains, seeds)
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))
@@ -117,11 +128,13 @@ def compare_losses(
     batch: Annotated[int, typer.Option(help="Of them a step.")] = 128,
     rate: Annotated[list[float] | None, typer.Option(help="A learning rate to try, for every loss; repeat it.")] = None,
     seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Train a model with several losses on the same draws, each at the learning rate of its own sweep, and print intervals."""
     from scorebench.commands import compare as comparison
 
+    _add(plugin)
     rates = rate or [1e-2, 3e-2, 1e-1]
     result = comparison.losses(target, model, loss, steps, size, batch, rates, seeds)
     if as_json:

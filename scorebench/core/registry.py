@@ -1,4 +1,4 @@
-"""Names to objects: a file dropped in a kind's folder registers itself.
+"""Names to objects: a file dropped in a kind's folder registers itself, and so does what `plugins` finds elsewhere.
 
 A method is a file `<name>.py` in `scorebench/<folder>`, or in a folder of it but `lib`,
 that defines a function or a class called like the file (case and underscores aside).
@@ -19,6 +19,7 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from scorebench.core import options as option_types
+from scorebench.core import plugins
 from scorebench.core.errors import InputError, unknown
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +81,8 @@ class Entry:
     functions: frozenset[str] = frozenset()
     """What the file defines at its top: a claim's `picture`, where it has one."""
     error: str | None = None
+    elsewhere: str = ""
+    """The module, where the file is none of this package."""
 
     @property
     def summary(self) -> str:
@@ -89,12 +92,12 @@ class Entry:
     @property
     def module(self) -> str:
         """The module to import, for example `scorebench.samplers.mala`."""
-        return ".".join(("scorebench", *self.path.relative_to(ROOT).with_suffix("").parts))
+        return self.elsewhere or ".".join(("scorebench", *self.path.relative_to(ROOT).with_suffix("").parts))
 
     @property
     def file(self) -> str:
-        """Where it stands in the repository, for example `scorebench/samplers/mala.py`."""
-        return f"scorebench/{self.path.relative_to(ROOT)}"
+        """Where it stands in the repository, for example `scorebench/samplers/mala.py`; of a file from elsewhere its name."""
+        return self.path.name if self.elsewhere else f"scorebench/{self.path.relative_to(ROOT)}"
 
 
 def _plain(name: str) -> str:
@@ -104,12 +107,34 @@ def _plain(name: str) -> str:
 def _paths(kind: str) -> list[tuple[str, Path]]:
     """Each method's name and file: those of the kind's folder and the folders in it; not `base`, `lib/` and what starts with an underscore."""
     files = (p for p in (ROOT / FOLDERS[kind]).rglob("*.py") if p.stem != "base" and not p.stem.startswith("_") and p.parent.name != "lib")
-    return [(p.stem.replace("_", "-") if kind == "claim" else p.stem, p) for p in sorted(files, key=lambda p: (p.stem, p))]
+    elsewhere = ((name, path) for name, (_, path) in plugins.of_kind(kind).items())
+    return sorted([*((plugins.name_of(kind, p), p) for p in files), *elsewhere])
 
 
 def names(kind: str) -> list[str]:
-    """The methods of a kind, sorted; claims have hyphens."""
-    return list(dict(_paths(kind)))
+    """The methods of a kind, sorted; claims have hyphens. A file from elsewhere that cannot be read is of no kind."""
+    return [name for name, path in dict(_paths(kind)).items() if path not in plugins.files.values() or plugins.kind_of(path)]
+
+
+def add(path: Path) -> None:
+    """Register a method's file from elsewhere. Raises InputError if it is none, or if a method of its kind and name exists."""
+    path = path.resolve()
+    same = plugins.files.get(path.stem)
+    if same and path.is_file() and same.read_bytes() == path.read_bytes():
+        return  # again, or the copy that a run has kept
+    where = f"plugin {str(path)!r}"
+    if not (path.is_file() and path.suffix == ".py" and path.stem.isidentifier()):
+        raise InputError(f"{where}: there is no such file (allowed: a file NAME.py whose NAME is a Python identifier)")
+    kind = plugins.kind_of(path)
+    if kind and kind not in FOLDERS:
+        raise InputError(unknown(f"{where}: KIND", kind, FOLDERS))
+    for known in [kind] if kind else FOLDERS:
+        if plugins.name_of(known, path) in names(known):
+            raise InputError(
+                f"{where}: there is a {known} {plugins.name_of(known, path)!r} already (call the file, and what it defines, otherwise)"
+            )
+    plugins.files[path.stem] = path
+    entry.cache_clear()
 
 
 @cache
@@ -120,8 +145,9 @@ def entry(kind: str, name: str) -> Entry:
     if path is None:
         raise InputError(unknown(kind, name, names(kind)))
     # Where upper and lower case are one, two files of this name would be one, and so would their results.
-    if len(twins := [str(p.relative_to(ROOT)) for other, p in paths if other.lower() == name.lower()]) > 1:
+    if len(twins := [str(p.relative_to(ROOT) if ROOT in p.parents else p) for other, p in paths if other.lower() == name.lower()]) > 1:
         return Entry(kind, name, path, error=f"its name is that of {len(twins)} files: {', '.join(twins)}")
+    elsewhere = plugins.of_kind(kind).get(name, ("",))[0]
     try:
         tree = ast.parse(path.read_bytes())
         definition = _definition(tree, name)
@@ -136,9 +162,10 @@ def entry(kind: str, name: str) -> Entry:
             options=options,
             facts=facts,
             functions=frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef)),
+            elsewhere=elsewhere,
         )
     except (SyntaxError, ValueError, TypeError, NameError) as error:
-        return Entry(kind, name, path, error=f"{type(error).__name__}: {error}")
+        return Entry(kind, name, path, error=f"{type(error).__name__}: {error}", elsewhere=elsewhere)
 
 
 def _definition(tree: ast.Module, name: str) -> ast.FunctionDef | ast.ClassDef | None:
@@ -197,7 +224,8 @@ def module(kind: str, name: str) -> Any:
     """Import the method's file. Raises InputError if its options could not be read, for they could not have been checked."""
     if error := entry(kind, name).error:
         raise InputError(f"{kind} {name!r}: {error}")
-    return importlib.import_module(entry(kind, name).module)
+    its = entry(kind, name)
+    return plugins.load(its.module, its.path) if its.module.startswith(f"{plugins.PACKAGE}.") else importlib.import_module(its.module)
 
 
 def method(kind: str, name: str) -> Any:

@@ -43,7 +43,7 @@ class Results:
     @cached_property
     def plan(self) -> Plan:
         """The jobs of the suite as it was run."""
-        return self.given or Plan(as_suite(self.manifest["suite"]))
+        return self.given or Plan(as_suite(self.manifest["suite"], self.folder))
 
     @property
     def older(self) -> str:

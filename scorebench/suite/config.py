@@ -111,6 +111,8 @@ class Suite(_Strict):
     """A job that takes longer is stopped; its rows say `timeout`."""
     job_memory_mb: Annotated[float, Field(ge=500, le=1e8)] = 4000.0
     """A job that uses more is stopped; its rows say so."""
+    plugins: tuple[str, ...] = ()
+    """Files with methods of one's own, from the suite's folder."""
     experiments: Annotated[tuple[Experiment, ...], NotEmpty]
     metrics: Names
     sensitivity: Sensitivity | None = None

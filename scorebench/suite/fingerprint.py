@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scorebench.core import registry
+from scorebench.core import plugins, registry
 from scorebench.core.spec import Spec, parse
 from scorebench.suite.jobs import Train
 from scorebench.suite.plan import Plan
@@ -103,7 +103,7 @@ def fingerprint(plan: Plan, stage: str, job: str = "") -> str:
     files = sorted(closure(modules))
     libraries = sorted({library for path in files for library in _read(path).libraries})
     versions = [platform.python_version(), *(f"{library} {_version(library)}" for library in libraries)]
-    code = [(str(path.relative_to(registry.ROOT)), _read(path).digest) for path in files]
+    code = [(str(path.relative_to(registry.ROOT) if registry.ROOT in path.parents else path.name), _read(path).digest) for path in files]
     return hashlib.sha256(repr((settings, code, versions)).encode()).hexdigest()[:16]
 
 
@@ -134,6 +134,8 @@ def closure(modules: Iterable[str]) -> set[Path]:
 @cache
 def _files(module: str) -> tuple[Path, ...]:
     """A module's file and its like-named companions, and the `__init__` of every package above it but the root's, which only says what lies elsewhere."""
+    if module.partition(".")[0] != registry.ROOT.name:
+        return tuple(path for kind in registry.FOLDERS for name, path in plugins.of_kind(kind).values() if name == module)
     path = registry.ROOT.joinpath(*module.split(".")[1:])
     above = [parent / "__init__.py" for parent in (path, *path.parents) if registry.ROOT in parent.parents]
     own = [] if path == registry.ROOT else path.parent.glob(f"{path.name}.*")

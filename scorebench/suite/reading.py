@@ -1,7 +1,7 @@
 """From a suite's YAML to the suite; every mistake is reported at once, before any compute."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,14 @@ import yaml
 from pydantic import ValidationError
 from yaml.composer import ComposerError
 
+from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.options import DECIMAL, INTEGER
 from scorebench.suite import mistakes
 from scorebench.suite.config import Suite
 
+KEPT = "plugins"
+"""Where a run keeps its plugins, in its folder."""
 MOST = 100_000
 """Values of a suite, each alias counted with what it stands for."""
 
@@ -86,7 +89,17 @@ def load(path: str | Path) -> Suite:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
         raise InputError(f"{path}: a suite is a mapping of keys (known: {', '.join(Suite.model_fields)})")
-    return checked(raw, str(path), lines)
+    return checked(raw, str(path), [*lines, *_unusable(raw.get("plugins"), path)])
+
+
+def _unusable(plugins: Any, suite: Path) -> Iterator[str]:
+    """Register a suite's plugins, a run's own record having kept those of the run; a line for each that cannot be."""
+    for name in plugins if isinstance(plugins, tuple) else ():
+        kept = suite.parent / KEPT / Path(str(name)).name
+        try:
+            registry.add(kept if suite.name == "suite.yaml" and kept.is_file() else suite.parent / str(name))
+        except InputError as error:
+            yield f"plugins: {error.lines[0]}"
 
 
 def checked(raw: dict[str, Any], name: str, lines: Sequence[str] = ()) -> Suite:
@@ -105,9 +118,12 @@ def checked(raw: dict[str, Any], name: str, lines: Sequence[str] = ()) -> Suite:
     return suite
 
 
-def as_suite(plain: dict[str, Any]) -> Suite:
-    """The suite that was written to a manifest."""
-    return Suite.model_validate(_tuples(plain))
+def as_suite(plain: dict[str, Any], folder: Path | None = None) -> Suite:
+    """The suite that was written to a manifest; with the plugins that the run has kept in its folder."""
+    suite = Suite.model_validate(_tuples(plain))
+    for name in suite.plugins if folder else ():
+        registry.add(Path(str(folder), KEPT, Path(name).name))
+    return suite
 
 
 def _tuples(value: Any) -> Any:
