@@ -45,7 +45,7 @@ SUITE = {
 def fitted(master: int, number: int) -> training.Fitted:
     """What one of the suite's training jobs learns, whatever is broken of the sampling."""
     plan = Plan(as_suite(SUITE | {"seed": master}))
-    train = plan.measures["gaussian"].sources[number]
+    train = plan.targets["gaussian"].sources[number]
     rates, settings = [1e-2] * len(train.losses), train.experiment.training
     return training.fit(train.target.build(), train.model, train.losses, rates, settings, (200,), master, range(10), str(train.target))
 
