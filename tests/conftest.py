@@ -22,11 +22,17 @@ LONG = {"test_claims_dynamics", "test_claims_whole"}
 """Files whose tests share nothing: each may run wherever a core is free."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every other file stays in one process, where its fixtures and caches are made once (`--dist loadgroup`)."""
-    for item in items:
-        if item.path.stem not in LONG:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log):
+    """Every other file stays in one process, where its fixtures and caches are made once. (`--dist loadgroup` groups nothing under pytest 9.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return nodeid if file.removesuffix(".py").rpartition("/")[2] in LONG else file
+
+    return ByFile(config, log)
 
 
 def over(name: str, kind: str, keep=lambda spec: True) -> pytest.MarkDecorator:
