@@ -22,6 +22,14 @@ LONG = {"test_claims_dynamics", "test_claims_whole"}
 """Files whose tests share nothing: each may run wherever a core is free."""
 
 
+FIRST = ("test_limits", "test_workflow", "test_user")
+"""Files of minutes, in one process each: what is started last would be waited for."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: (*FIRST, item.path.stem).index(item.path.stem))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log):
     """Every other file stays in one process, where its fixtures and caches are made once. (`--dist loadgroup` groups nothing under pytest 9.)"""

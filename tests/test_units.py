@@ -499,7 +499,8 @@ WITH_FLOOR = [Metric(spec) for spec in examples("metric") if spec.entry.facts.ge
 
 @cached
 def sensed(scale: float, shift: float, on_grid: bool) -> list[dict[str, Any]]:
-    return sensitivity(moved(build(parse("target", "gaussian_mixture:weight=0.8")), scale, shift, float(on_grid)), WITH_FLOOR, 32, 40, 1)
+    law = moved(build(parse("target", "gaussian_mixture:weight=0.8")), scale, shift, float(on_grid))
+    return [row for metric in WITH_FLOOR for row in sensitivity(law, metric, 32, 40, 1)]
 
 
 @moves

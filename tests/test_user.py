@@ -129,7 +129,7 @@ def test_what_failed_is_told_and_tried_again_when_asked(copy: Copy) -> None:
     forgotten = copy.run(sys.executable, "-m", "scorebench", "retry", OUT)
     assert forgotten.stdout == "removed: sample gaussian/ula\n1 to do again\n"
     left = [path.as_posix() for path in (copy.folder / OUT).rglob("*.npz")]
-    assert left and all("/train/" in path or "/claims/" in path for path in left)
+    assert left and all("/train/" in path or "/claims/" in path or "/map/" in path for path in left)
     done = run(copy)
     assert done.returncode == 0 and json.loads(record.read_text(encoding="utf-8"))["status"] == "ok", done.stderr
     assert copy.digest(f"{OUT}/metrics.csv") == before and "tiny: 5 jobs" in done.stderr

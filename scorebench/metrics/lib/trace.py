@@ -25,7 +25,7 @@ def worst_case(statistic: Callable[[np.ndarray], np.ndarray], trace: Tensor, wor
 
     def at_worst(chains: Tensor) -> Tensor:
         with np.errstate(invalid="ignore", divide="ignore"):
-            value = torch.as_tensor(worst(statistic((chains @ directions).movedim(-1, 0).numpy()), axis=0))
+            value = torch.from_numpy(np.asarray(worst(statistic((chains @ directions).movedim(-1, 0).numpy()), axis=0)))
         return value.where(_moves(chains), torch.nan)
 
     value, error = jackknife(at_worst, trace, axis=-3, blocks=4)  # (seed, cell, chain, draw, d)
