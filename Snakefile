@@ -1,7 +1,6 @@
 # scorebench as a DAG: train -> sample -> measure -> claims, tables, figures -> page.
 # `snakemake --cores N` runs the default suite; `--configfile workflows/suites/smoke.yaml` another one.
 
-import json
 import math
 import os
 import shutil
@@ -12,11 +11,11 @@ from pathlib import Path
 
 import snakemake_logger_plugin_scorebench as progress
 from scorebench.core import plugins
-from scorebench.suite.reading import KEPT, load
 from scorebench.core.errors import InputError
-from scorebench.suite.again import lost, rests_on, retried, told
+from scorebench.suite.again import keep, lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
 from scorebench.suite.plan import Plan
+from scorebench.suite.reading import KEPT, load
 
 if not workflow.configfiles:
 
@@ -65,8 +64,7 @@ onstart:
         kept.parent.mkdir(exist_ok=True)
         if file != kept.resolve():
             shutil.copyfile(file, kept)
-    if RETRIED:
-        Path(OUT, "retried.json").write_text(json.dumps(RETRIED, indent=1))
+    keep(RETRIED, Path(OUT))
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
     for job in jobs:
         names = job.params.get("names", [job.wildcards_dict.get("job", "")])

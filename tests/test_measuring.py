@@ -13,6 +13,7 @@ from scorebench.engine.attempt import deadline
 from scorebench.engine.loop import TRACE_CHAINS
 from scorebench.engine.measuring import FAR, Bench
 from scorebench.engine.metric import Metric
+from scorebench.engine.sampling import sample
 from scorebench.engine.sensitivity import sensitivity
 from scorebench.metrics.base import Estimate, Run
 from scorebench.store.samples import SourceRun
@@ -101,6 +102,16 @@ def test_a_value_that_is_not_finite_failed_but_where_the_metric_says(metric, val
     monkeypatch.setattr(Metric, "evaluate", lambda *_: Estimate(whole, whole))
     found = rows(law, 1.0, draws(law, "whole"), [Metric(parse("metric", metric))])
     assert set(found["status"]) == {status} and ("is not finite" in capsys.readouterr().err) == (status == "failed")
+
+
+def test_a_ladder_that_the_budget_does_not_reach_the_end_of_is_not_applicable():
+    """What a chain is at a level on the way is no sample of the target."""
+    for budget, status in ((5, "not_applicable"), (6, "ok")):
+        block = Sampling(samplers=("annealed:sigmas=2|1|0.5,steps=2",), step_sizes=(0.1,), chains=CHAINS, budgets=(3, budget))
+        (job,) = jobs_of(Experiment(target="gaussian", seeds=SEEDS, exact=(block,))).samples
+        ((run, arrays),), _ = sample(job, 0, deadline(1), {})
+        assert run.status == status and bool(arrays) == (status == "ok")
+        assert run.reason == ("" if arrays else "its 3 noise levels take 6 gradients, of which the budget is 5")
 
 
 def test_no_floor_says_what_it_takes():

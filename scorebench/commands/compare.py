@@ -19,7 +19,7 @@ from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
 from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
-from scorebench.suite.jobs import a_round, timing
+from scorebench.suite.jobs import timing, to_the_end
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
 
@@ -118,7 +118,7 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
             lines.append(f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05")
         if spec.entry.facts.get("GRADIENTS") == 0 and "step_size" in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: independent draws have no step size (allowed: {spec.without('step_size')})")
-        if 0 < steps < (least := a_round(spec)):
+        if 0 < steps < (least := to_the_end(spec)):
             lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")
     for name, value, least in (("temperature", temperature, 0), ("steps", steps, 1), ("chains", chains, 16), ("seeds", seeds, 2)):
         if not (value > 0 and least <= value < float("inf")):

@@ -20,7 +20,7 @@ from scorebench.engine.target import built
 from scorebench.samplers.base import Density, exact_density
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.store.trained import Checkpoint, Training
-from scorebench.suite.jobs import Sample
+from scorebench.suite.jobs import Sample, ladder, to_the_end
 from scorebench.targets.base import Target, has
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -110,6 +110,12 @@ def _run(
     facts = job.sampler.entry.facts
     if missing := [member for _, member in job.sampler.needs if not has(density, MEMBERS.get(member, member))]:
         return None, Ended(Status.NOT_APPLICABLE, f"the source has no {' and no '.join(missing)}")
+
+    if block.budgets[-1] < (least := to_the_end(job.sampler)):
+        levels = len(ladder(job.sampler))
+        return None, Ended(
+            Status.NOT_APPLICABLE, f"its {levels} noise levels take {least} gradients, of which the budget is {block.budgets[-1]}"
+        )
 
     def go() -> Outcome:
         assert target.prior is not None

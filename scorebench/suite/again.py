@@ -26,6 +26,12 @@ def retried(plan: Plan, folder: Path) -> dict[str, Any]:
     return before | {timing(stage, job): today for stage, job, record in _records(plan, folder) if record.get("limits") != today}
 
 
+def keep(retries: Mapping[str, Any], folder: Path) -> None:
+    """Write them, where there are any."""
+    if retries:
+        (folder / RETRIED).write_text(json.dumps(retries, indent=1), encoding="utf-8")
+
+
 def rests_on(plan: Plan, retries: Mapping[str, Any], stage: str, *jobs: str) -> list[str]:
     """The fingerprints of jobs that share a process, and the limits with which they are tried again."""
     return [fingerprint(plan, stage, job) + str(retries.get(timing(stage, job), "")) for job in jobs or ("",)]

@@ -47,10 +47,13 @@ def ladder(spec: Spec) -> tuple[float, ...]:
 
 
 def a_round(sampler: Spec) -> int:
-    """The gradients of a sampler's smallest whole: a step, or its steps at every noise level."""
-    facts = sampler.entry.facts
-    levels = len(ladder(sampler)) * sampler.options[facts["STEPS_A_LEVEL"]] if "STEPS_A_LEVEL" in facts else 1
-    return int(facts.get("GRADIENTS", 1)) * levels
+    """The gradients of a sampler's smallest round: a step, at every noise level where it has some."""
+    return int(sampler.entry.facts.get("GRADIENTS", 1)) * max(len(ladder(sampler)), 1)
+
+
+def to_the_end(sampler: Spec) -> int:
+    """The gradients after which a sampler is where it goes: a step, or all its steps at every noise level."""
+    return a_round(sampler) * int(sampler.options.get(sampler.entry.facts.get("STEPS_A_LEVEL", ""), 1))
 
 
 def without_level(loss: Spec) -> Spec:
