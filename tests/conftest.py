@@ -2,10 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import strategies as st
 
 from scorebench.core import registry
 from scorebench.testing.examples import examples
@@ -97,3 +99,10 @@ def _forget() -> None:
         for function in vars(registry.module("claim", claim)).values():
             if hasattr(function, "cache_clear") and "master" in inspect.signature(function).parameters:
                 function.cache_clear()
+
+
+def values(option: registry.Option, by_type: Mapping[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[Any]:
+    """What an option's annotation allows, by strategies for its types."""
+    if option.annotation.startswith("Literal["):
+        return st.sampled_from([word.strip(" '") for word in option.annotation.removeprefix("Literal[").removesuffix("]").split(",")])
+    return st.one_of([by_type[part.strip()] for part in option.annotation.split("|")])

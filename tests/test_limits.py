@@ -3,9 +3,11 @@
 The package is copied and driven by its command line, as the workflow's rules do.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from functools import cache
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import psutil
 import pytest
 
 import scorebench
@@ -40,7 +43,8 @@ MISDEEDS = {
     "leaves": Misdeed("os._exit(0)", reason="the process exited with 0"),
     "crashes": Misdeed("os.abort()", reason="the process was killed by SIGABRT"),
     "eats": Misdeed("kept = [bytearray(10**8) for _ in range(100)]", reason=f"MB, more than the {MEGABYTES} MB that job_memory_mb allows"),
-    "misshapen": Misdeed("return WRONG", reason=""),
+    "misshapen": Misdeed("return WRONG"),
+    "empty": Misdeed("return None"),
     "prints": Misdeed("[print('x' * 1000) for _ in range(100)]", "ok"),
     "meddles": Misdeed("meddle()", "ok"),
     "spawns": Misdeed("spawn()", "ok"),
@@ -338,6 +342,12 @@ def assert_says(deed: str, status: object, reason: object) -> None:
     assert status == expected.status and expected.reason in str(reason), (deed, status, reason)
 
 
+def assert_rows_say(deed: str, rows: pd.DataFrame, count: int) -> None:
+    assert len(rows) == count
+    for status, reason in zip(rows["status"], rows["reason"], strict=True):
+        assert_says(deed, status, reason)
+
+
 def assert_every_other_file(run: Run, figures: int) -> None:
     assert (run.folder / "index.html").stat().st_size > 10_000
     for table in TABLES:
@@ -356,9 +366,7 @@ def test_losses_and_samplers(run) -> None:
         assert not rest and bool(arrays) == (of_run.status == Status.OK)
         assert_says(deed, of_run.status, of_run.reason)
         its = rows[rows["sampler"] == f"{deed}_sa"].sort_values(["metric", "seed"])
-        assert len(its) == 4
-        for status, reason in zip(its["status"], its["reason"], strict=True):
-            assert_says(deed, status, reason)
+        assert_rows_say(deed, its, 4)
         if MISDEEDS[deed].status == "ok":
             assert its["value"].tolist() == good["value"].tolist()
     fitted = rows[(rows["loss"] == "implicit") & (rows["metric"] == "fisher_divergence")].sort_values("seed")
@@ -366,9 +374,7 @@ def test_losses_and_samplers(run) -> None:
         training, _ = trained.read(ran.folder / f"train/gaussian/quadratic/{deed}_lo.npz")
         assert_says(deed, training.status, training.reason)
         its = rows[(rows["loss"] == f"{deed}_lo") & (rows["metric"] == "fisher_divergence")].sort_values("seed")
-        assert len(its) == 2
-        for status, reason in zip(its["status"], its["reason"], strict=True):
-            assert_says(deed, status, reason)
+        assert_rows_say(deed, its, 2)
         if MISDEEDS[deed].status == "ok":
             assert its["value"].tolist() == fitted["value"].tolist()
     assert "misshapen_sa" in set(rows["sampler"]) and "the sampler's state has shape" in rows["reason"].str.cat()
@@ -400,9 +406,7 @@ def test_metrics(run) -> None:
     assert len(good) == 2 and (good["status"] == Status.OK).all()
     for deed in MISDEEDS:
         its = rows[rows["metric"] == f"{deed}_me"]
-        assert len(its) == 2
-        for status, reason in zip(its["status"], its["reason"], strict=True):
-            assert_says(deed, status, reason)
+        assert_rows_say(deed, its, 2)
         if MISDEEDS[deed].status == "ok":
             assert its["value"].tolist() == good["value"].tolist()
     assert_every_other_file(ran, 0)
@@ -414,9 +418,7 @@ def test_models(run) -> None:
     assert (rows.loc[rows["model"] == "quadratic", "status"] == Status.OK).all()
     for deed in MISDEEDS:
         its = rows[rows["model"] == f"{deed}_mo"]
-        assert len(its) == 2
-        for status, reason in zip(its["status"], its["reason"], strict=True):
-            assert_says(deed, status, reason)
+        assert_rows_say(deed, its, 2)
     assert_every_other_file(ran, 0)
 
 
@@ -426,10 +428,33 @@ def test_targets(run) -> None:
     assert (rows.loc[rows["target"] == "gaussian", "status"] == Status.OK).all()
     for deed in OF_TARGETS:
         its = rows[rows["target"] == f"{deed}_ta"]
-        assert len(its) == 2
-        for status, reason in zip(its["status"], its["reason"], strict=True):
-            assert_says(deed, status, reason)
+        assert_rows_say(deed, its, 2)
     assert_every_other_file(ran, 0)
+
+
+ALONE = """
+import os, sys, time
+from scorebench.engine.process import isolated
+
+def work():
+    print(os.getpid(), file=sys.stderr, flush=True)
+    time.sleep(100)
+
+isolated(work, 100, 1e6)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_job_dies_with_the_process_that_started_it(number: signal.Signals) -> None:
+    """Else it would go on writing beside the job that is started in its place."""
+    with subprocess.Popen([sys.executable, "-c", ALONE], stderr=subprocess.PIPE, text=True) as parent:
+        assert parent.stderr is not None
+        child = int(parent.stderr.readline())
+        assert psutil.pid_exists(child)
+        parent.send_signal(number)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(child).wait(10)
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
 def test_memory_is_kept(run) -> None:

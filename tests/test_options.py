@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import cached
+from conftest import cached, values
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -35,12 +35,6 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Falling": st.lists(MODERATE, min_size=2, max_size=3, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
     "None": st.none(),
 }
-
-
-def values(option: registry.Option) -> st.SearchStrategy[Any]:
-    if option.annotation.startswith("Literal["):
-        return st.sampled_from([word.strip(" '") for word in option.annotation.removeprefix("Literal[").removesuffix("]").split(",")])
-    return st.one_of([VALUES[part.strip()] for part in option.annotation.split("|")])
 
 
 @cached
@@ -104,7 +98,7 @@ def test_an_option_does_something_or_is_refused(kind, name, key):
     options = registry.entry(kind, name).options
 
     @settings(max_examples=15, deadline=None, derandomize=True)
-    @given(st.fixed_dictionaries({k: values(o) for k, o in options.items()}), values(options[key]))
+    @given(st.fixed_dictionaries({k: values(o, VALUES) for k, o in options.items()}), values(options[key], VALUES))
     def differs(given: dict[str, Any], other: Any) -> None:
         assume(given[key] != other)
         each = [given | {key: value} for value in (given[key], other)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,20 +43,15 @@ VALUES = {
 }
 
 
-def values(option: registry.Option) -> st.SearchStrategy[Any]:
-    """What an option's annotation allows."""
-    if option.annotation.startswith("Literal["):
-        return st.sampled_from([word.strip(" '") for word in option.annotation.removeprefix("Literal[").removesuffix("]").split(",")])
-    return st.one_of([VALUES[part.strip()] for part in option.annotation.split("|")])
-
-
 @st.composite
 def specs(draw: st.DrawFn, kind: str) -> Spec:
     """A method with some of its options, those at their defaults left out, and those that do nothing."""
     name = draw(st.sampled_from(registry.names(kind)))
     entry = registry.entry(kind, name)
     options = entry.options
-    asked = {key: draw(values(option)) for key, option in options.items() if option.default is registry.REQUIRED or draw(st.booleans())}
+    asked = {
+        key: draw(values(option, VALUES)) for key, option in options.items() if option.default is registry.REQUIRED or draw(st.booleans())
+    }
     for key, at in entry.facts.get("IGNORED", {}).items():
         if all(asked.get(k) == v for k, v in at.items()):
             asked.pop(key, None)

@@ -47,7 +47,7 @@ class Bench:
         trained: Iterable[Source] = (),
         at_every_snapshot: bool = True,
     ) -> None:
-        self.on, self.metric, self.master, self.limit = target, metric, master, limit
+        self._target, self.metric, self.master, self.limit = target, metric, master, limit
         self.name, self.seeds = str(on.target), on.experiment.seeds
         self.levels = {str(loss): level for train in on.sources for loss, level in zip(train.losses, train.levels, strict=True)}
         self.scores = {(str(s.model), str(s.loss)): s.density.score for s in trained}  # after the last step, which comes last
@@ -57,8 +57,8 @@ class Bench:
     @property
     def target(self) -> Target:
         """The target, where it could be built."""
-        assert self.on is not None
-        return self.on
+        assert self._target is not None
+        return self._target
 
     def _law(self, temperature: float) -> tuple[Target | None, Ended]:
         """What a chain at this temperature is measured against, and its radius, or why there is none."""
