@@ -1,6 +1,7 @@
 """The net under a method's code: whenever the alarm rings, a job out of time is a status and nothing else."""
 
 import signal
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -34,6 +35,7 @@ def test_what_a_call_can_end_as(capfd: pytest.CaptureFixture[str]) -> None:
     assert attempt(ring, later()) == LATE
     assert attempt(lambda: time.sleep(5), time.monotonic() - 1) == LATE
     assert capfd.readouterr().err == ""
+    assert attempt(lambda: sys.exit(3), later()) == (None, Ended(Status.FAILED, "SystemExit: 3"))
     assert attempt(lambda: 1 / 0, later()) == (None, Ended(Status.FAILED, "ZeroDivisionError: division by zero"))
     assert "Traceback" in capfd.readouterr().err  # in the job's log
 
