@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import snakemake_logger_plugin_scorebench as progress
-from scorebench.core import plugins
+from scorebench.core import files, plugins
 from scorebench.core.errors import InputError
 from scorebench.suite.again import keep, lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
@@ -56,6 +56,10 @@ onstart:
         answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
         if answer.returncode:
             sys.exit(f"scorebench: {SUITE}: {answer.stderr.strip().splitlines()[-1].partition(': ')[2]}")
+    if any(files.given(spec) for spec in PLAN.methods):
+        answer = subprocess.run([sys.executable, "-m", "scorebench", "validate"], env={**os.environ, "SCOREBENCH_SUITE": os.path.abspath(SUITE)})
+        if answer.returncode:
+            sys.exit("scorebench: nothing was run")
     os.makedirs(OUT, exist_ok=True)
     if not (os.path.exists(f"{OUT}/suite.yaml") and os.path.samefile(SUITE, f"{OUT}/suite.yaml")):
         shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
@@ -64,6 +68,8 @@ onstart:
         kept.parent.mkdir(exist_ok=True)
         if file != kept.resolve():
             shutil.copyfile(file, kept)
+    for spec in PLAN.methods:
+        files.keep(spec, Path(OUT, files.FOLDER))
     keep(RETRIED, Path(OUT))
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
     for job in jobs:

@@ -11,6 +11,7 @@ import typer
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
+from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
@@ -171,6 +172,17 @@ def claims(
     print(f"{len(names) - len(unstable)} of {len(names)} claims have the registered verdict with every one of {seeds} master seeds")
     if unstable:
         sys.exit(1)
+
+
+@app.command()
+def validate(suite: SuiteFile) -> None:
+    """Say what is wrong with a suite, a line a mistake, and look into the tables and densities that it names; nothing is trained or sampled."""
+    from scorebench.commands.validate import look
+
+    plan = Plan(load(suite))
+    look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb)
+    jobs = sum(len(plan.jobs(stage)) for stage in STAGES)
+    print(f"{plan.suite.name}: {jobs} jobs")
 
 
 @app.command()

@@ -1,7 +1,10 @@
 """Every option of every method does something beside every other, or is refused there. Exact: the same random numbers, so that what differs is the option."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from conftest import cached, values
@@ -33,8 +36,22 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Share": st.integers(1, 100).map(lambda n: n / 101),
     "Count": st.integers(1, 5),
     "Falling": st.lists(MODERATE, min_size=2, max_size=3, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
+    "Columns": st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True).map(tuple),
     "None": st.none(),
 }
+
+
+@cached
+def files(name: str) -> list[str]:
+    """Two files that a target may be of."""
+    folder = Path(tempfile.mkdtemp())
+    for number in (1, 2):
+        rows = 3 + number * torch.randn(300, 3, generator=stream("rows", number)).numpy()
+        pd.DataFrame(rows, columns=list("abc")).to_csv(folder / f"table{number}.csv", index=False)
+        text = f"dim = 1\ndef score(x): return -{number} * x\ndef sample(n, generator): return start(n, generator) / {number} ** .5\n"
+        more = "import torch\ndef start(n, generator): return torch.randn(n, 1, generator=generator)\n"
+        (folder / f"density{number}.py").write_text(text + more)
+    return [str(path) for path in sorted(folder.glob(f"{name}*"))]
 
 
 @cached
@@ -96,9 +113,10 @@ def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:
 def test_an_option_does_something_or_is_refused(kind, name, key):
     """At any values of the others; what is refused as doing nothing does nothing."""
     options = registry.entry(kind, name).options
+    allowed = VALUES | {"File": st.sampled_from(files(name) or [""])}
 
     @settings(max_examples=15, deadline=None, derandomize=True)
-    @given(st.fixed_dictionaries({k: values(o, VALUES) for k, o in options.items()}), values(options[key], VALUES))
+    @given(st.fixed_dictionaries({k: values(o, allowed) for k, o in options.items()}), values(options[key], allowed))
     def differs(given: dict[str, Any], other: Any) -> None:
         assume(given[key] != other)
         each = [given | {key: value} for value in (given[key], other)]

@@ -39,6 +39,8 @@ VALUES = {
     "Blur": st.floats(0.01, 1e6),
     "Grain": st.floats(1e-6, 1e6),
     "Falling": st.lists(POSITIVE, min_size=2, max_size=4, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
+    "File": st.text("aB.|=/ :-é1", min_size=1).map(str.strip).filter(bool),
+    "Columns": st.lists(st.text("aB.= :é1", min_size=1).map(str.strip).filter(bool), min_size=1, unique=True).map(tuple),
     "None": st.none(),
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scorebench import stages
+from scorebench.commands.validate import look
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended
 from scorebench.core.spec import Spec, parse, parse_all
@@ -87,6 +88,7 @@ def _plan(metrics: Sequence[str], experiment: dict[str, Any], where: str) -> Pla
 
 def _run(plan: Plan) -> _Ran:
     """The workflow's own jobs, one after the other, in a folder that is gone afterwards."""
+    look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb)
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root, plan.suite.name)
         for stage in ("train", "sample", "measure"):

@@ -13,8 +13,10 @@ __all__ = [
     "WORDS",
     "Barrier",
     "Blur",
+    "Columns",
     "Count",
     "Falling",
+    "File",
     "Grain",
     "Literal",
     "NonNegative",
@@ -37,8 +39,12 @@ WORDS = {
     "Share": "a number between 0 and 1",
     "Count": "a whole number, 1 or more",
     "Falling": "two or more numbers above 0 that fall, as 4|2|1|0.5",
+    "File": "the path of a file, from the suite's folder or from here",
+    "Columns": "names of columns, as a|b|c",
 }
 """What a message says is allowed."""
+TEXTS = ("File", "Columns")
+"""Types whose values are text, whatever it looks like."""
 
 SMALLEST, LARGEST = 1e-18, 1e18
 """Numbers whose squares single precision, in which all is computed, holds."""
@@ -81,6 +87,12 @@ Grain = Annotated[float, Field(ge=1e-6, le=1e6)]
 """The width of noise on points of size 1, both of which float32 resolves."""
 
 
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a column is named twice")
+    return names
+
+
 def _falls(ladder: tuple[float, ...]) -> tuple[float, ...]:
     if any(low >= high for high, low in zip(ladder, ladder[1:], strict=False)):
         raise ValueError("noise levels must fall strictly, from the largest to the smallest")
@@ -89,3 +101,8 @@ def _falls(ladder: tuple[float, ...]) -> tuple[float, ...]:
 
 Falling = Annotated[tuple[Positive, ...], Field(min_length=2), AfterValidator(_falls)]
 """Noise levels, written `sigmas=4|2|1|0.5` in a spec."""
+
+File = Annotated[str, Field(min_length=1)]
+"""A file that a user names (`core.files`), whose content counts. Its path has no comma, since a spec separates options by it."""
+Columns = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_distinct)]
+"""Columns of a table by their names, written `columns=a|b` in a spec."""

@@ -53,15 +53,33 @@ class Option:
         """The values of a Literal; none of another type."""
         return get_args(_type(self.annotation)) if self.annotation.startswith("Literal") else ()
 
+    @property
+    def of_text(self) -> bool:
+        """Whether its values are text, of which no number is read."""
+        return self.annotation.partition("|")[0].strip() in option_types.TEXTS
+
+    def read(self, text: str) -> object:
+        """The plain value that a text in a spec stands for."""
+        if text in self.words or self.annotation == "File":
+            return text
+        return tuple(text.split("|")) if self.of_text else _scalar(text)
+
     def check(self, value: object) -> object:
         """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
-        if not self.annotation.startswith("Literal"):  # whose words are words
+        if not (self.words or self.of_text):
             value = _NO_NUMBERS[value] if isinstance(value, str) and value in _NO_NUMBERS else value
         return TypeAdapter(_type(self.annotation)).validate_python(value, strict=True)
 
 
 _NO_NUMBERS = {"null": None, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 """Where a number is wanted: what may be wanted instead, and what is told as such."""
+
+
+def _scalar(text: str) -> object:
+    if "|" in text:
+        return tuple(_scalar(part) for part in text.split("|"))
+    value = option_types.number(text)
+    return {"true": True, "false": False}.get(text, text) if value is None else value
 
 
 def _type(annotation: str) -> Any:

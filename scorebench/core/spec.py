@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
-from scorebench.core.options import number
 
 GRID = ("step_size", "temperature")
 """The two grid axes of a sampler: suites sweep them, so they are options only on the command line."""
@@ -92,13 +91,6 @@ def _text(value: object) -> str:
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-def _scalar(text: str) -> object:
-    if "|" in text:
-        return tuple(_scalar(part) for part in text.split("|"))
-    value = number(text)
-    return {"true": True, "false": False}.get(text, text) if value is None else value
-
-
 def parse(kind: str, text: object, grid: bool = False) -> Spec:
     """Read a spec and check its name and options; `grid` admits a sampler's step size and temperature.
 
@@ -110,7 +102,7 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
     entry = registry.entry(kind, name)
     if entry.error:  # its options are unknown, so they are kept as they are: the jobs that import it fail, every other job goes on
         pairs = (item.partition("=") for item in rest.split(",") if item)
-        return Spec(kind, name, tuple((k.strip(), _scalar(v.strip())) for k, _, v in pairs))
+        return Spec(kind, name, tuple((k.strip(), v.strip()) for k, _, v in pairs))
     known = entry.options | ({k: registry.Option("Positive", registry.REQUIRED) for k in GRID} if grid else {})
     given: dict[str, Any] = {}
     lines = []
@@ -125,7 +117,7 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
             lines.append(unknown(where, key, known))
         else:
             try:
-                given[key] = known[key].check(value if value in known[key].words else _scalar(value))
+                given[key] = known[key].check(known[key].read(value))
             except ValidationError as error:
                 given[key] = None
                 reason = error.errors()[0]["msg"].removeprefix("Value error, ")

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from scorebench.core import registry, rng
-from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.shapes import expect
+from scorebench.engine import floors
 from scorebench.engine.attempt import attempt
 from scorebench.engine.metric import Metric
 from scorebench.engine.sources import Source
@@ -21,9 +21,9 @@ from scorebench.losses.base import LossFile
 from scorebench.metrics.base import Estimate, Run
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.suite.jobs import OF_SNAPSHOTS, OnTarget
-from scorebench.targets.base import Absent, Target
+from scorebench.targets.base import NOTHING, Absent, Target, has
 
-POINTS, FLOOR_REPEATS, FLOOR_BATCH = 5_000, 200, 25
+POINTS = 5_000
 FAR, SHARE_FAR = 20, 0.01
 """Diverged: a state that is not finite, or this share of chains beyond this many radii of the law that they are measured against."""
 
@@ -71,20 +71,13 @@ class Bench:
         return attempt(known, self.limit)
 
     def _exact(self, law: Target, n: int, use: str) -> Tensor:
-        draws = [law.sample(n, rng.generator(self.master, use, self.name, seed)) for seed in range(self.seeds)]
+        size = law.at_most(n)
+        draws = [law.sample(size, rng.generator(self.master, use, self.name, seed)) for seed in range(self.seeds)]
         return torch.stack(draws)  # (seed, n, d)
 
     def _floor(self, law: Target, n: int) -> Key:
         """Mean, standard deviation and 95 % quantile of the metric between two exact draws of size n."""
-        generator = rng.generator(self.master, "floor", self.name, n)
-        values = []
-        for _ in range(0, FLOOR_REPEATS, FLOOR_BATCH):
-            x, y = (law.sample(FLOOR_BATCH * n, generator).unflatten(0, (FLOOR_BATCH, n)) for _ in range(2))
-            values.append(self.metric.evaluate(Run(samples=x[:, None]), law, y).value.flatten())
-        value = torch.cat(values).double()
-        value = value[~value.isnan()]  # where exact draws leave it undefined there is nothing to compare with
-        if not len(value):
-            raise NotApplicable(self.metric.facts.get("UNDEFINED", "it is undefined on exact draws"))
+        value = floors.values(self.metric, law, n, rng.generator(self.master, "floor", self.name, n))
         return {"floor_mean": float(value.mean()), "floor_sd": float(value.std()), "floor_q95": float(value.quantile(0.95))}
 
     def source_rows(self, source: Source) -> pd.DataFrame:
@@ -155,12 +148,17 @@ class Bench:
         cells = finite.shape[1]
         if law is None:
             return self._frame(key, cells, None, known)
-        reference = f"reference {temperature:g}"
-        estimate, ended = self._shaped(cells, *self.metric(run, law, lambda: self.exact(law, run.chains, reference), self.limit))
+        n, use = floors.compared(law, run.chains), f"reference {temperature:g}"
+        run = run._replace(samples=run.samples[:, :, :n])
+
+        def reference() -> Tensor:
+            return self.exact(law, n, use) if has(law, "sample") else NOTHING
+
+        estimate, ended = self._shaped(cells, *self.metric(run, law, reference, self.limit))
         if estimate is None:
             return self._frame(key, cells, None, ended, diverged)
-        if self.metric.facts["FLOOR"]:
-            floor, floored = attempt(lambda: self.floor(law, run.chains), self.limit)
+        if self.metric.facts["FLOOR"] and floors.floored(law):
+            floor, floored = attempt(lambda: self.floor(law, n), self.limit)
             key = key | (floor or {})
             ended = ended if floor else floored
         estimate = Estimate(*(e.double().where(finite, torch.nan) for e in estimate))

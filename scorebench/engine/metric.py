@@ -38,8 +38,9 @@ class Metric:
 
     def _called(self, run: Run, target: Target, reference: Any) -> Estimate:
         for owner, member in self.spec.needs:
-            if not has(target if owner == "target" else run, member):
-                raise NotApplicable(f"the {owner} has no {member.replace('_', ' ')}")
+            whole = target if owner == "target" else run
+            if not has(whole, member):
+                raise NotApplicable(f"the {owner} has no {getattr(getattr(whole, member), 'what', member.replace('_', ' '))}")
         if (order := self.facts.get("MOMENTS", 0)) > target.moments:
             raise NotApplicable(f"the target has no moment of order {order}")
         return self.evaluate(run, target, reference if self.facts.get("ABOUT") == "source" else reference())

@@ -122,8 +122,10 @@ def _run(
         step_size, temperature = grid((block.step_sizes[0] if step is None else step, t) for step, t in cells)
         sampler = job.sampler.build(step_size=step_size, temperature=temperature)
         starts, streams = ([rng.generator(master, use, job.target, s) for s in range(job.experiment.seeds)] for use in ("start", "sample"))
-        law = target if facts.get("START") == "target" else target.prior
-        start = torch.stack([expect("the start", law.sample(block.chains, stream), (block.chains, target.dim)) for stream in starts])
+        draw = target.prior.sample
+        if facts.get("START") == "target":  # of a finite set not those that it is compared with
+            draw = target.sample if target.rows is None or target.training_sample is None else target.training_sample
+        start = torch.stack([expect("the start", draw(block.chains, stream), (block.chains, target.dim)) for stream in starts])
         return run(sampler, density, start, block.budgets, streams, job.gradients)
 
     return attempt(go, limit)

@@ -52,7 +52,7 @@ def sweep(
     points, noise = [], []
     for seed in seeds:
         generator = rng.generator(master, "validation", name, seed)
-        points.append((target.training_sample or target.sample)(VALIDATION, generator))
+        points.append((target.validation_sample or target.training_sample or target.sample)(VALIDATION, generator))
         noise.append(loss.draws(points[-1], target, generator, **options))
     x, draws = (torch.stack(v).repeat(len(members), 1, 1) for v in (points, noise))
     with torch.no_grad():

@@ -72,8 +72,8 @@ def fit(
     leaves = [{k: v[i * each : (i + 1) * each].requires_grad_() for k, v in parameters.items()} for i in range(members)]
     levels = levels_of(losses).repeat_interleave(each)
     step_gradients: Callable[..., Any] = vmap(grad_and_value(objective(losses, model, module)))
-    draw = target.training_sample or target.sample
-    data = torch.stack([expect("the training sample", draw(training.size, stream("data", s)), (training.size, target.dim)) for s in seeds])
+    draw, size = target.training_sample or target.sample, min(training.size, target.training_rows or training.size)
+    data = torch.stack([expect("the training sample", draw(size, stream("data", s)), (size, target.dim)) for s in seeds])
     batches, noise = [stream("batches", s) for s in seeds], [stream("noise", s) for s in seeds]
     groups = [{"params": list(leaf.values()), "lr": rate} for leaf, rate in zip(leaves, rates, strict=True)]
     optimiser = torch.optim.Adam(groups, foreach=True)
@@ -81,7 +81,7 @@ def fit(
     kept = []
     clock = 0.0
     for step in range(1, steps[-1] + 1):
-        rows = [torch.randint(training.size, (training.batch,), generator=g, device=device) for g in batches]
+        rows = [torch.randint(size, (training.batch,), generator=g, device=device) for g in batches]
         x = torch.stack([d[r] for d, r in zip(data, rows, strict=True)])
         draws = torch.stack([loss.draws(b, target, g, **options) for b, g in zip(x, noise, strict=True)])
         inputs = (parameters, x.repeat(members, 1, 1), draws.repeat(members, 1, 1), levels)

@@ -20,7 +20,7 @@ from scorebench.targets.base import Target
 LABEL = "C2ST accuracy"
 REFERENCE = "Lopez-Paz and Oquab (2017), section 3"
 ABOUT = "sampler"
-NEEDS = {"run.samples"}
+NEEDS = {"run.samples", "target.sample"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False

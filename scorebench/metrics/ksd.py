@@ -43,7 +43,7 @@ def ksd(run: Run, target: Target, reference: Tensor, *, fraction: Positive = 0.2
     x = run.samples[..., :MOST, :].double()
     takes(2, "chains", x.shape[-2])
     n, s = x.shape[-2], target.score(x)
-    u = _sums(x - target.mean.to(x), s, 2 * (fraction * target.spread) ** 2)
+    u = _sums(x - target.centre.to(x), s, 2 * (fraction * target.spread) ** 2)
     return Estimate(u.mean(-1) / (n - 1), 2 * u.std(-1) / (n - 1) / n**0.5)
 
 

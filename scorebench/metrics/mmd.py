@@ -20,7 +20,7 @@ LABEL = "MMD² (h = {fraction} rms)"
 REFERENCE = "Gretton et al. (2012), eq. 3"
 EXAMPLES = ("mmd", "mmd:fraction=0.2")
 ABOUT = "sampler"
-NEEDS = {"run.samples"}
+NEEDS = {"run.samples", "target.sample"}
 MOMENTS = 2
 DIRECTION = "lower"
 FLOOR = True

@@ -18,7 +18,7 @@ from scorebench.targets.base import Target, has, nearest
 LABEL = "within-mode sliced W₂"
 REFERENCE = "Bonneel et al. (2015), eq. 8, stratified"
 ABOUT = "sampler"
-NEEDS = {"run.samples"}
+NEEDS = {"run.samples", "target.sample"}
 MOMENTS = 2
 DIRECTION = "lower"
 FLOOR = True

@@ -39,7 +39,9 @@ class Density:
 
 def exact_density(target: Target) -> Density:
     """The density of an exact target."""
-    density = Density(target.score, tempered=target.tempered)
+    density = Density(target.score)
+    if has(target, "sample") and target.rows is None:  # of a finite set a draw would be compared with itself
+        density = replace(density, tempered=target.tempered)
     if has(target, "score") and has(target, "log_prob"):
         density = replace(density, score_and_log_prob=lambda x: (target.score(x), target.log_prob(x)))
     if has(target, "perturbed"):

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scorebench.core import plugins, registry
+from scorebench.core import files, plugins, registry
 from scorebench.core.spec import Spec, parse
 from scorebench.suite.jobs import Train
 from scorebench.suite.plan import Plan
@@ -71,6 +71,7 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         settings = [suite.model_dump_json(), _shown(plan.methods)]
     if stage == "page":
         settings.append([(_ordered(spec.entry.facts), spec.entry.doc if spec.kind == "claim" else "") for spec in plan.methods])
+    settings += filter(None, map(files.digest, methods))
     return Basis(settings, [f"scorebench.stages.{stage}", *(spec.entry.module for spec in methods)])
 
 
@@ -115,8 +116,8 @@ def undeclared(plan: Plan, stage: str, job: str, record: Mapping[str, Any]) -> l
     closures = closure(basis(plan, stage, job).modules)
     shown = {spec.entry.path for spec in plan.methods} if stage in ("tables", "figure", "page") else set()
     code = set(record["code"]) - {path.relative_to(registry.ROOT).as_posix() for path in closures | shown} - set(COMMAND_LINE)
-    files = {*plan.inputs(stage, job), *plan.outputs(stage, job), "suite.yaml"}
-    return sorted(code) + sorted(set(record["reads"]) - files)
+    declared = {*plan.inputs(stage, job), *plan.outputs(stage, job), "suite.yaml"}
+    return sorted(code) + sorted(file for file in set(record["reads"]) - declared if not file.startswith(f"{files.FOLDER}/"))
 
 
 def closure(modules: Iterable[str]) -> set[Path]:

@@ -17,7 +17,7 @@ COMPUTING = ("train", "sample", "measure", "map", "sensitivity", "claim")
 STAGES = (*COMPUTING, "tables", "figure", "page")
 
 
-OF_SNAPSHOTS = {("run", "samples"), ("source", "score"), ("target", "modes"), ("target", "score")}
+OF_SNAPSHOTS = {("run", "samples"), ("source", "score"), ("target", "modes"), ("target", "sample"), ("target", "score")}
 """What metrics can need before the end of a run; the trace and the acceptance are those of the whole run."""
 
 

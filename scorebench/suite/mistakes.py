@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from scorebench.core import registry
+from scorebench.core import files, registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
@@ -77,7 +77,7 @@ def of_names(raw: dict[str, Any]) -> list[str]:
     listed = list(_specs(raw))
     for specs in listed:
         try:
-            parse_all(specs.kind, specs.texts)
+            lines += [f"{specs.where}: {line}" for spec in parse_all(specs.kind, specs.texts) for line in _absent(spec)]
         except InputError as error:
             lines += [f"{specs.where}: {line}" for line in error.lines]
     untrained = [
@@ -86,6 +86,15 @@ def of_names(raw: dict[str, Any]) -> list[str]:
         if isinstance(experiment, dict) and experiment.get("trained") and not experiment.get("sources")
     ]
     return untrained + (lines or _unmet(listed))  # a method that is misspelt is not there to be needed
+
+
+def _absent(spec: Spec) -> Iterator[str]:
+    """Files that are not there."""
+    for text in files.given(spec):
+        try:
+            files.beside(files.locate(text))
+        except InputError as error:
+            yield f"{spec.kind} {spec.name!r}: {error.lines[0]}"
 
 
 def of_combinations(suite: Suite) -> list[str]:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 from yaml.composer import ComposerError
 
-from scorebench.core import registry
+from scorebench.core import files, registry
 from scorebench.core.errors import InputError
 from scorebench.core.options import DECIMAL, INTEGER
 from scorebench.suite import mistakes
@@ -87,6 +87,8 @@ def load(path: str | Path) -> Suite:
         raise InputError(f"{path}: not a suite: nested too deeply") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    of_a_run = path.name == "suite.yaml"
+    files.look_in(path.parent, path.parent / files.FOLDER if of_a_run else None)
     if not isinstance(raw, dict):
         raise InputError(f"{path}: a suite is a mapping of keys (known: {', '.join(Suite.model_fields)})")
     return checked(raw, str(path), [*lines, *_unusable(raw.get("plugins"), path)])
@@ -121,6 +123,8 @@ def checked(raw: dict[str, Any], name: str, lines: Sequence[str] = ()) -> Suite:
 def as_suite(plain: dict[str, Any], folder: Path | None = None) -> Suite:
     """The suite that was written to a manifest; with the plugins that the run has kept in its folder."""
     suite = Suite.model_validate(_tuples(plain))
+    if folder:
+        files.look_in(folder, folder / files.FOLDER)
     for name in suite.plugins if folder else ():
         registry.add(Path(str(folder), KEPT, Path(name).name))
     return suite

@@ -1,4 +1,4 @@
-"""What a target is: something with exact draws and, where they are known, an exact log density, score and relatives.
+"""What a target is: a law of which is known what its members say, exact draws, log density, score, relatives.
 
 A target's file defines a function of keyword-only options that returns one (`TargetFactory`), and says LABEL and REFERENCE. In
 IGNORED it says which option does nothing at which value of others, as {"condition": {"dim": 1}}: given there, it is refused.
@@ -53,8 +53,8 @@ class Target:
     """
 
     dim: int
-    sample: Callable[[int, torch.Generator], Tensor]
-    """Exact independent draws, (n, d); the one function that every target has."""
+    sample: Callable[[int, torch.Generator], Tensor] = Absent("exact sample")
+    """Exact independent draws, (n, d)."""
     prior: "Target | None" = None
     """Where every sampler starts, the same for all; None only on a target that is itself a prior or a relative of one."""
     log_prob: Callable[[Tensor], Tensor] = Absent("log density")
@@ -68,17 +68,39 @@ class Target:
     """p convolved with N(0, sigma^2 I): what denoising learns."""
     training_sample: Callable[[int, torch.Generator], Tensor] | None = None
     """Draws for training where they differ from `sample` (a finite data set's own part)."""
+    validation_sample: Callable[[int, torch.Generator], Tensor] | None = None
+    """Draws that choose a learning rate, where there are some that do not train."""
+    rows: int | None = None
+    """How many different draws `sample` has, where it is from a finite set: none comes twice in a call, and it raises NotApplicable for more."""
+    training_rows: int | None = None
+    """The same of `training_sample`, which may give one again."""
     modes: Tensor = NOTHING
     """Centres, (k, d): a point belongs to the nearest."""
     truths: dict[str, Truth] = field(default_factory=dict)
     """Of what is known in closed form: `mean`, (d,); `variance`, E|x - mean|^2; `log_normalizer`."""
     moments: float = math.inf
     """The highest order m at which E|x|^m is finite: 0 for a Cauchy law, 2 for Student's t with 3 degrees of freedom."""
+    remarks: tuple[str, ...] = ()
+    """What its user should know before the compute: a line each."""
+
+    def at_most(self, n: int) -> int:
+        """n, or as many exact draws as there are."""
+        return n if self.rows is None else min(n, self.rows)
 
     @cached_property
     def reference(self) -> Tensor:
-        """10,000 exact draws from a stream of their own, (10000, d)."""
-        return self.sample(10_000, rng.generator("reference", self.dim))
+        """10,000 exact draws from a stream of their own, or all that there are, (n, d). Raises NotApplicable where there is no way to draw."""
+        return self.sample(self.at_most(10_000), rng.generator("reference", self.dim))
+
+    @cached_property
+    def visible(self) -> Tensor:
+        """What lengths are taken from: `reference`, or where there is none that of where chains start, (n, d)."""
+        return self.reference if has(self, "sample") or self.prior is None else self.prior.reference
+
+    @cached_property
+    def centre(self) -> Tensor:
+        """The mean where it is known, that of `visible` elsewhere, (d,), float64."""
+        return self.truths["mean"].value.double() if "mean" in self.truths else self.visible.double().mean(0)
 
     @cached_property
     def mean(self) -> Tensor:
@@ -88,28 +110,28 @@ class Target:
     @cached_property
     def variance(self) -> float:
         """E|x - mean|^2 where the target knows it, that of `reference` elsewhere."""
-        return float(self.truths["variance"].value) if "variance" in self.truths else self.spread**2
+        return float(self.truths["variance"].value) if "variance" in self.truths else float(self.reference.double().var(0).sum())
 
     @cached_property
     def spread(self) -> float:
-        """The root of E|x - mean|^2 as `reference` has it: a length to measure others by."""
-        return float(self.reference.double().var(0).sum().sqrt())
+        """The root of E|x - mean|^2 as `visible` has it: a length to measure others by."""
+        return float(self.visible.double().var(0).sum().sqrt())
 
     @cached_property
     def radius(self) -> float:
-        """The largest distance between `reference` and the mean: a chain beyond 20 times this has diverged."""
-        return float(self.distance(self.reference).max())
+        """The largest distance between `visible` and its centre: a chain beyond 20 times this has diverged."""
+        return float(self.distance(self.visible).max())
 
     def distance(self, x: Tensor) -> Tensor:
-        """From the mean, (*, d) -> (*)."""
-        return (x - self.mean.to(x)).norm(dim=-1)
+        """From the centre, (*, d) -> (*)."""
+        return (x - self.centre.to(x)).norm(dim=-1)
 
     @cached_property
     def mode_weights(self) -> Truth:
-        """The share of each mode's nearest-centre cell, from 100,000 exact draws, (k,). Raises NotApplicable where there are no modes."""
+        """The share of each mode's nearest-centre cell, from 100,000 exact draws or all that there are, (k,). Raises NotApplicable where there are no modes."""
         if not has(self, "modes"):
             raise NotApplicable("there are no modes")
-        n = 100_000
+        n = self.at_most(100_000)
         draws = self.sample(n, rng.generator("mode_weights", self.dim))
         share = torch.bincount(nearest(draws, self.modes), minlength=len(self.modes)).double() / n
         return Truth(share, (share * (1 - share) / n).sqrt(), f"{n} exact draws")

@@ -1,0 +1,31 @@
+"""`scorebench validate`: what a suite or a comparison would be told, before any compute."""
+
+import sys
+from collections.abc import Iterable
+
+from scorebench.core import files
+from scorebench.core.errors import InputError
+from scorebench.core.spec import Spec
+from scorebench.engine.process import isolated
+from scorebench.engine.target import built
+
+
+def look(specs: Iterable[Spec], minutes: float, megabytes: float) -> None:
+    """Build the targets that come of files, each in a process of its own, and print what their users should know.
+
+    Raises InputError with a line for each that is not what it should be; what else goes wrong is told as the status of its rows.
+    """
+    lines: list[str] = []
+    for spec in specs:
+        if spec.kind == "target" and files.given(spec):
+            try:
+                isolated(lambda spec=spec: _told(spec), 60 * minutes, megabytes)  # type: ignore[misc]
+            except InputError as error:
+                lines += [f"{spec.kind} {spec.name!r}: {line}" for line in error.lines]
+    if lines:
+        raise InputError(*lines)
+
+
+def _told(spec: Spec) -> None:
+    for remark in built(spec).remarks:
+        print(f"scorebench: {spec}: {remark}", file=sys.stderr)

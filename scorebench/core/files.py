@@ -1,0 +1,113 @@
+"""Files that specs name: where they lie, what they hold, and the copies that a run keeps of them.
+
+A path in a suite is from the suite's folder, on the command line from the current one. A run keeps each file under its own folder, so that its record
+runs again from anywhere. A Python file is kept with what it says it reads beside itself: `reference = "draws.npy"`, `FILES = ["weights.pt"]`.
+"""
+
+import ast
+import difflib
+import hashlib
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from scorebench.core.errors import InputError
+from scorebench.core.spec import Spec
+
+FOLDER = "files"
+"""Of the files of a run, in its folder."""
+BESIDE = ("reference", "FILES")
+"""What a Python file calls the files that it reads."""
+_from = Path()
+_kept: Path | None = None
+
+
+def look_in(folder: Path, kept: Path | None = None) -> None:
+    """Paths are from this folder from now on; what lies in `kept` as a run's copy comes first."""
+    global _from, _kept
+    _from, _kept = folder, kept
+
+
+def given(spec: Spec) -> list[str]:
+    """The paths among a spec's options, as they are written."""
+    options = spec.options
+    return [str(options[name]) for name, option in spec.entry.options.items() if option.annotation.startswith("File") and options.get(name)]
+
+
+def locate(text: str) -> Path:
+    """Where the file of a path lies. Raises InputError where there is none."""
+    copy = _kept / _under(text) if _kept else None
+    path = copy if copy and copy.is_file() else _from / Path(text).expanduser()
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "there is no such file"
+        near = (
+            difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*") if p.is_file()], n=1)
+            if path.parent.is_dir()
+            else []
+        )
+        raise InputError(f"{text!r}: {what}" + (f"; did you mean {near[0]!r}?" if near else "") + f" (looked for {path.absolute()})")
+    return path
+
+
+def keep(spec: Spec, folder: Path) -> None:
+    """Copy the files of a spec, with what stands beside them, where `look_in` finds them as kept in this folder."""
+    for text in given(spec):
+        path, copy = locate(text), folder / _under(text)
+        for file in (path, *beside(path)):
+            to = copy.parent / file.relative_to(path.parent)
+            if not (to.exists() and to.samefile(file)):
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, to)
+
+
+def beside(path: Path) -> list[Path]:
+    """The files that a Python file says it reads, which lie in its folder or below. Raises InputError for one that does not."""
+    files = [path.parent / name for name in _named(path)]
+    for file in files:
+        if not file.is_file() or path.parent.resolve() not in file.resolve().parents:
+            raise InputError(f"{path.name}: there is no file {str(file.relative_to(path.parent))!r} in its folder, which it says it reads")
+    return files
+
+
+def digest(spec: Spec) -> str:
+    """A hash of all that the files of a spec hold, "" where it has none; a file that is not there counts as empty."""
+    return "".join(map(content, _all(spec)))
+
+
+def content(path: Path) -> str:
+    """A hash of what a file holds now."""
+    return _digest(path, path.stat().st_mtime_ns, path.stat().st_size)
+
+
+def _all(spec: Spec) -> Iterator[Path]:
+    for text in given(spec):
+        try:
+            path = locate(text)
+            yield from (path, *beside(path))
+        except InputError:
+            continue
+
+
+@cache
+def _digest(path: Path, *state: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _under(text: str) -> Path:
+    return Path(hashlib.sha256(text.encode()).hexdigest()[:12], Path(text).name)
+
+
+def _named(path: Path) -> list[str]:
+    if path.suffix != ".py":
+        return []
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return []
+    names: list[str] = []
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in BESIDE:
+            names += [word.value for word in ast.walk(node.value) if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+    return names

@@ -1,0 +1,70 @@
+"""A table of one's own, CSV, NPY or Parquet: its rows are draws of an unknown law, of which a third is held out.
+
+Which rows: of a permutation of all, the same for every table of so many rows, the first third is held out and judges (`sample`), the next sixth
+chooses learning rates (`validation_sample`), and the rest trains (`training_sample`). With `standardise` each column has mean 0 and standard
+deviation 1 over the rows that train. Neither density nor score is known, so that samplers run on what losses have learnt and all is compared with the
+held-out rows. Every sampler starts from the Gaussian with the means and variances of the rows that train. A column of few values has no density, and
+so no score: a model of one is as good as what it smooths.
+"""
+
+from functools import partial
+
+import numpy as np
+import torch
+
+from scorebench.core.errors import InputError
+from scorebench.core.files import locate
+from scorebench.core.options import Columns, File
+from scorebench.store import tables
+from scorebench.targets.base import Target, untempered
+from scorebench.targets.lib.draws import distinct, repeated
+from scorebench.targets.lib.mixture import mixture
+
+LABEL = "table {path}"
+REFERENCE = "the user's own data"
+EXAMPLES = ()  # there is none without a file: tests/test_table.py
+FEWEST = 12
+HELD_OUT, VALIDATION = 3, 6
+"""One row in so many."""
+RESOLVED = 1e-5
+"""The least standard deviation of a column, in units of its largest value, that float32 resolves well."""
+
+
+def table(*, path: File, columns: Columns | None = None, standardise: bool = True) -> Target:
+    """The rows of the file at `path`, of all columns or those named. Raises InputError for what is no table of finite numbers."""
+    file = locate(path)
+    values = tables.read(file, columns)
+    if len(values) < FEWEST:
+        raise InputError(f"{file.name}: it has {len(values)} {'row' if len(values) == 1 else 'rows'} (allowed: {FEWEST} or more)")
+    order = np.random.Generator(np.random.PCG64(len(values))).permutation(len(values))
+    judges, chooses, trains = np.split(order, [len(values) // HELD_OUT, len(values) // HELD_OUT + len(values) // VALIDATION])
+    mean, spread = values[trains].mean(0), values[trains].std(0)
+    for column in range(values.shape[1]):
+        name = columns[column] if columns else f"number {column + 1}"
+        if not spread[column] > 1e-12 * np.abs(values[:, column]).max():
+            raise InputError(f"{file.name}, column {name!r}: it is constant over the rows that train (allowed: columns that vary)")
+        if not standardise and not spread[column] >= RESOLVED * np.abs(values[:, column]).max():
+            raise InputError(f"{file.name}, column {name!r}: float32 does not resolve its variation as it is (allowed: standardise=true)")
+    if standardise:
+        values -= mean
+        values /= spread
+        mean, spread = np.zeros_like(mean), np.ones_like(spread)
+    rows, kept, validation = (torch.tensor(values[part], dtype=torch.float32) for part in (judges, trains, chooses))
+    if not all(part.isfinite().all() for part in (rows, kept, validation)):
+        raise InputError(f"{file.name}: it holds numbers that float32 does not (allowed: standardise=true, or numbers up to 1e18)")
+
+    centre, variance = (torch.tensor(moment[None], dtype=torch.float32) for moment in (mean, spread**2))
+    prior = mixture(torch.ones(1), centre, variance, modes=False)
+    counts = f"{len(kept):,} train, {len(validation):,} choose learning rates, {len(rows):,} are held out and judge"
+    target = Target(
+        rows.shape[1],
+        partial(distinct, rows),
+        prior,
+        training_sample=partial(repeated, kept),
+        validation_sample=partial(repeated, validation),
+        rows=len(rows),
+        training_rows=len(kept),
+        remarks=(f"{len(values):,} rows of {values.shape[1]} columns: {counts}",),
+        tempered=lambda temperature: untempered(temperature, target),
+    )
+    return target
