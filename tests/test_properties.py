@@ -71,7 +71,7 @@ def test_specs_read_back(kind: str) -> None:
         name, colon, rest = str(spec).partition(":")
         items = rest.split(",") if colon else []
         random.shuffle(items)
-        assert parse(kind, name + colon + " , ".join(item.replace("=", " = ") for item in items)) == spec
+        assert parse(kind, name + colon + " , ".join(item.replace("=", " = ", 1) for item in items)) == spec
 
     reads_back()
 

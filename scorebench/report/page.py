@@ -26,7 +26,7 @@ from scorebench.report.decomposition import KEYS
 from scorebench.report.recommendations import recommendations
 from scorebench.report.render import Cell
 from scorebench.report.tables import counts, telling_number
-from scorebench.report.troubles import divergences, troubles
+from scorebench.report.troubles import divergences, troubles, unfloored
 from scorebench.store.results import Results
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -68,6 +68,7 @@ def page(plan: Plan, folder: Path) -> str:
         methods=_methods(plan),
         divergences=divergences(results),
         troubles=troubles(results),
+        unfloored=unfloored(results),
         manifest=results.manifest,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scorebench.core.schema import ClaimResult, Verdict
 from scorebench.report.recommendations import recommendations
-from scorebench.report.troubles import divergences, troubles
+from scorebench.report.troubles import divergences, troubles, unfloored
 from scorebench.store import artifacts
 from scorebench.store.results import Results
 from scorebench.suite.again import lost, told
@@ -19,7 +19,7 @@ def show(folder: Path, since: float, cores: int) -> None:
     results = Results(folder)
     lines = [f"{results.older}; this is of the run before"] if results.older else []
     lines += [f"{r.target}, {r.what}: {r.choice}; {r.evidence}; {r.standing(1)}" for r in recommendations(results)]
-    lines += _verdicts(results.claims) + troubles(results)
+    lines += unfloored(results) + _verdicts(results.claims) + troubles(results)
     if jobs := lost(results.plan, folder):
         lines.append(told(len(jobs), folder))
     if diverged := divergences(results):

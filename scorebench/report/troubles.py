@@ -17,6 +17,17 @@ def divergences(results: Results) -> list[str]:
     return _bad(results, {Status.DIVERGED}, lambda rows: "")
 
 
+def unfloored(results: Results) -> list[str]:
+    """Targets whose values cannot be told from exact draws, a line each with the metrics that are without a floor."""
+    rows = results.metrics
+    with_floor = [text for text in rows["metric"].unique() if parse("metric", text).entry.facts.get("FLOOR")]
+    bare = rows[(rows["status"] == OK.status) & rows["floor_mean"].isna() & (rows["sampler"] != "") & rows["metric"].isin(with_floor)]
+    return [
+        f"{target}: no floor for {', '.join(its['metric'].unique())}: there are no exact draws, or fewer than two sets of 16"
+        for target, its in bare.groupby("target", sort=False)
+    ]
+
+
 def troubles(results: Results) -> list[str]:
     """What failed or ran out of time, a line a target and method or a claim or figure, with its log; of figures and the sensitivity, what is not applicable."""
     lines = _bad(results, {Status.FAILED, Status.TIMEOUT}, lambda rows: f"; see {_log(results, rows)}")

@@ -65,7 +65,10 @@ def _rows(plan: Plan, job: Measure, folder: Path, target: Target | None, ended: 
             shown = ((run if run.ended != OK else replace(run, **ended._asdict()), arrays) for run, arrays in runs)
             frames += bench.sampler_rows(str(sample.sampler), shown)
     rows = METRICS.frame(pd.concat(frames) if frames else []).assign(suite=plan.suite.name, target=str(on.target))
-    rows["train_size"] = rows["train_size"].mask(rows["model"] != "", on.experiment.training.size)
+    size = on.experiment.training.size
+    if target and target.training_rows:
+        size = min(size, target.training_rows)
+    rows["train_size"] = rows["train_size"].mask(rows["model"] != "", size)
     return rows
 
 

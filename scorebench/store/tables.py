@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,9 +27,16 @@ MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 """How a missing value is written, in any case."""
 
 
-def read(path: Path, columns: Sequence[str] | None = None) -> np.ndarray:
-    """The numbers of a table, (rows, columns), float64; of the columns named, in that order, or of all. Raises InputError for what is no table of numbers."""
-    readers: dict[str, Callable[[Path, Sequence[str] | None], np.ndarray]] = {".csv": _csv, ".npy": _npy, ".parquet": _parquet}
+class Table(NamedTuple):
+    """Numbers, (rows, columns), float64, and what the columns are called."""
+
+    values: np.ndarray
+    names: list[str]
+
+
+def read(path: Path, columns: Sequence[str] | None = None) -> Table:
+    """The columns of a table that are named, in that order, or all. Raises InputError for what is no table of numbers."""
+    readers: dict[str, Callable[[Path, Sequence[str] | None], Table]] = {".csv": _csv, ".npy": _npy, ".parquet": _parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path.name}: a table ends in {', '.join(ENDINGS)}")
@@ -46,26 +53,28 @@ def array(path: Path) -> np.ndarray:
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        pickled = ": it holds Python objects, or is no array; neither is read" if "pickle" in str(error) else f": {error}"
+        pickled = (
+            ": it holds Python objects, or is no array; neither is read"
+            if "pickle" in str(error) or "Python objects" in str(error)
+            else f": {error}"
+        )
         raise InputError(f"{path.name} is no NPY that can be read{pickled}") from None
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiub":
         raise InputError(f"{path.name}: it is an array of {getattr(values, 'dtype', 'several arrays')} (allowed: numbers)")
     return values
 
 
-def _npy(path: Path, columns: Sequence[str] | None) -> np.ndarray:
+def _npy(path: Path, columns: Sequence[str] | None) -> Table:
     values = array(path)
     if values.ndim not in (1, 2):
         raise InputError(f"{path.name}: it has shape {values.shape} (allowed: (rows, columns))")
     values = values.reshape(len(values), -1)
     names = [str(number + 1) for number in range(values.shape[1])]
     wanted = _positions(path, columns, names)
-    taken = np.asarray(values[:, wanted], np.float64)
-    _check(path, taken, [names[i] for i in wanted])
-    return taken
+    return _checked(path, np.asarray(values[:, wanted], np.float64), [names[i] for i in wanted])
 
 
-def _parquet(path: Path, columns: Sequence[str] | None) -> np.ndarray:
+def _parquet(path: Path, columns: Sequence[str] | None) -> Table:
     from pyarrow import parquet, types
 
     file = parquet.ParquetFile(path)
@@ -86,7 +95,7 @@ def _numbers(batch: pyarrow.RecordBatch) -> np.ndarray:
     return np.stack([column.to_numpy(zero_copy_only=False) for column in columns], -1).reshape(len(batch), -1)
 
 
-def _csv(path: Path, columns: Sequence[str] | None) -> np.ndarray:
+def _csv(path: Path, columns: Sequence[str] | None) -> Table:
     from pyarrow import csv as reader
     from pyarrow import string
 
@@ -129,8 +138,8 @@ def _first_line(path: Path) -> tuple[list[str], str, bool]:
     if "\0" in line or not line.strip():
         raise InputError(f"{path.name} is no CSV that can be read: its first line is {'no text' if line.strip() else 'empty'}")
     separator = max(SEPARATORS, key=lambda mark: len(_cells(line, mark)))
-    if all(_is_number(cell.replace(",", ".")) for cell in line.split(";")) and ";" in line:
-        separator = ";"  # numbers with decimal commas
+    if ";" in line and all(_is_number(cell.replace(",", ".")) for cell in line.split(";")):
+        separator, line = ";", line.replace(",", ".")  # numbers with decimal commas, which their rows will tell
     cells = _cells(line, separator)
     named = any(not _is_number(cell) and cell.lower() not in MISSING for cell in cells)
     # pandas calls columns without a name 0, 1, ...; a row of data would be written as those that follow.
@@ -176,21 +185,22 @@ def _number(path: Path, cell: str, row: int, column: str) -> float:
     return float(cell)
 
 
-def _joined(path: Path, blocks: Iterable[np.ndarray], names: Sequence[str]) -> np.ndarray:
-    values = np.concatenate([np.empty((0, len(names))), *blocks])
-    _check(path, values, names)
-    return values
+def _joined(path: Path, blocks: Iterable[np.ndarray], names: list[str]) -> Table:
+    return _checked(path, np.concatenate([np.empty((0, len(names))), *blocks]), names)
 
 
-def _check(path: Path, values: np.ndarray, names: Sequence[str]) -> None:
+def _checked(path: Path, values: np.ndarray, names: list[str]) -> Table:
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
         what = "a missing value" if np.isnan(values[row, column]) else "an infinite value"
         raise InputError(f"{path.name}, row {row + 1}, column {names[column]!r}: {what} (allowed: a finite number)")
+    return Table(values, names)
 
 
 def _positions(path: Path, columns: Sequence[str] | None, names: Sequence[str]) -> list[int]:
     """Where the wanted columns are. Raises InputError for one that there is not, or that is not told apart from another."""
+    if not names:
+        raise InputError(f"{path.name}: it has no columns")
     lines = [unknown(f"{path.name}: column", name, names) for name in columns or () if name not in names]
     for name in dict.fromkeys(columns or names):
         if list(names).count(name) > 1:

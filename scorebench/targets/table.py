@@ -33,14 +33,13 @@ RESOLVED = 1e-5
 def table(*, path: File, columns: Columns | None = None, standardise: bool = True) -> Target:
     """The rows of the file at `path`, of all columns or those named. Raises InputError for what is no table of finite numbers."""
     file = locate(path)
-    values = tables.read(file, columns)
+    values, names = tables.read(file, columns)
     if len(values) < FEWEST:
         raise InputError(f"{file.name}: it has {len(values)} {'row' if len(values) == 1 else 'rows'} (allowed: {FEWEST} or more)")
     order = np.random.Generator(np.random.PCG64(len(values))).permutation(len(values))
     judges, chooses, trains = np.split(order, [len(values) // HELD_OUT, len(values) // HELD_OUT + len(values) // VALIDATION])
     mean, spread = values[trains].mean(0), values[trains].std(0)
-    for column in range(values.shape[1]):
-        name = columns[column] if columns else f"number {column + 1}"
+    for column, name in enumerate(names):
         if not spread[column] > 1e-12 * np.abs(values[:, column]).max():
             raise InputError(f"{file.name}, column {name!r}: it is constant over the rows that train (allowed: columns that vary)")
         if not standardise and not spread[column] >= RESOLVED * np.abs(values[:, column]).max():

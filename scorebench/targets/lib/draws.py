@@ -35,7 +35,7 @@ def read(path: Path, dim: int) -> np.ndarray:
             chain, draw, column = np.argwhere(~np.isfinite(values))[0] + 1
             raise InputError(f"{path.name}, chain {chain}, draw {draw}, coordinate {column}: it is not finite (allowed: numbers)")
     else:
-        values = tables.read(path)
+        values = tables.read(path).values
     if values.shape[-1] != dim:
         raise InputError(f"{path.name}: it has {values.shape[-1]} coordinates; the target has {dim} (shape: {values.shape})")
     return values

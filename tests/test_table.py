@@ -1,0 +1,282 @@
+"""A user's table as a target: what is read, which rows judge, floors without a row twice, and a line for what is no table of numbers."""
+
+import pickle
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+
+from scorebench import stages
+from scorebench.core.errors import InputError, NotApplicable
+from scorebench.core.spec import parse
+from scorebench.engine import floors
+from scorebench.engine.metric import Metric
+from scorebench.store import tables
+from scorebench.store.results import Results
+from scorebench.suite.fingerprint import fingerprint
+from scorebench.suite.jobs import STAGES
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
+from scorebench.targets.base import Target, has
+from scorebench.testing.examples import stream
+from scorebench.testing.statistical import z_limit
+
+SETS = {"wine": (load_wine, 178, 13), "diabetes": (load_diabetes, 442, 10), "breast_cancer": (load_breast_cancer, 569, 30)}
+WRITERS = {
+    "csv": lambda frame, path: frame.to_csv(path, index=False),
+    "npy": lambda frame, path: np.save(path, frame.to_numpy()),
+    "parquet": lambda frame, path: frame.to_parquet(path),
+}
+
+
+def target_of(path: Path, options: str = "") -> Target:
+    return parse("target", f"table:path={path}{options}").build()
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+@pytest.mark.parametrize("name", SETS)
+def test_data_sets_in_each_format(name, ending, tmp_path):
+    """The same rows whatever the format: exact. Every row has its one part; those that train have mean 0 and variance 1."""
+    loader, rows, columns = SETS[name]
+    frame = loader(as_frame=True).data
+    WRITERS[ending](frame, tmp_path / f"data.{ending}")
+    target = target_of(tmp_path / f"data.{ending}")
+    assert target.dim == columns and target.rows == rows // 3 and target.training_rows == rows - rows // 3 - rows // 6
+    parts = [
+        target.sample(target.rows, stream("a")),
+        target.validation_sample(rows // 6, stream("b")),
+        target.training_sample(target.training_rows, stream("c")),
+    ]
+    torch.testing.assert_close(parts[2].mean(0), torch.zeros(columns), atol=1e-5, rtol=0)
+    torch.testing.assert_close(parts[2].var(0, correction=0), torch.ones(columns), atol=1e-4, rtol=0)
+    scaled = torch.cat(parts).double().numpy()
+    shift, scale = np.polyfit(np.sort(scaled[:, 0]), np.sort(frame.to_numpy(float)[:, 0]), 1)[::-1]
+    np.testing.assert_allclose(np.sort(shift + scale * scaled[:, 0]), np.sort(frame.to_numpy(float)[:, 0]), rtol=1e-5, atol=1e-5 * scale)
+    assert len({tuple(row) for row in scaled.round(5)}) == len(frame.drop_duplicates())
+
+
+def test_as_it_is(tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(60.0).reshape(30, 2) ** 1.5)
+    target = target_of(tmp_path / "a.npy", ",standardise=false")
+    rows = torch.cat([target.sample(10, stream("a")), target.validation_sample(5, stream("b")), target.training_sample(15, stream("c"))])
+    assert {tuple(row) for row in rows.tolist()} == {
+        tuple(row) for row in (torch.arange(60.0).double().reshape(30, 2) ** 1.5).float().tolist()
+    }
+
+
+def test_columns_by_name_and_number(tmp_path):
+    """In the order that is asked for; the others may hold anything."""
+    frame = pd.DataFrame({"a": np.arange(30.0), "text": "x", "b c": 7 - np.arange(30.0) ** 2})
+    frame.to_csv(tmp_path / "named.csv", index=False)
+    frame.to_parquet(tmp_path / "named.parquet")
+    for ending in ("csv", "parquet"):
+        values = tables.read(tmp_path / f"named.{ending}", ("b c", "a")).values
+        np.testing.assert_array_equal(values, frame[["b c", "a"]].to_numpy(float))
+    np.savetxt(tmp_path / "bare.csv", frame[["a", "b c"]].to_numpy(float), delimiter=";")
+    np.testing.assert_array_equal(tables.read(tmp_path / "bare.csv", ("2",)).values[:, 0], frame["b c"])
+    np.save(tmp_path / "bare.npy", frame[["a", "b c"]].to_numpy(float))
+    np.testing.assert_array_equal(tables.read(tmp_path / "bare.npy", ("2", "1")).values, frame[["b c", "a"]].to_numpy(float))
+    pd.DataFrame(frame[["a", "b c"]].to_numpy(float)).to_csv(tmp_path / "numbered.csv", index=False)  # its header is 0,1
+    assert tables.read(tmp_path / "numbered.csv").values.shape == (30, 2)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_how_a_csv_is_written(separator, end, mark, tmp_path):
+    text = f'{mark}"x"{separator}y{end}' + "".join(f'"{k}.5"{separator} {k}e-1 {end}' for k in range(12)) + end
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    np.testing.assert_array_equal(tables.read(tmp_path / "a.csv", ("x", "y")).values, [[k + 0.5, float(f"{k}e-1")] for k in range(12)])
+
+
+GOOD = "".join(f"{k},{k * k}\n" for k in range(20))
+BAD = [
+    ("a.csv", f"x,y\n{GOOD}3,\n{GOOD}", "a.csv, row 21, column 'y': a missing value"),
+    ("a.csv", f"x,y\n{GOOD}NA,3\n", "a.csv, row 21, column 'x': a missing value"),
+    ("a.csv", f"x,y\n{GOOD}3,nan\n", "a.csv, row 21, column 'y': a missing value"),
+    ("a.csv", f"x,y\n{GOOD}3,inf\n", "a.csv, row 21, column 'y': an infinite value"),
+    ("a.csv", f"x,y\n{GOOD}3,1e999\n", "a.csv, row 21, column 'y': an infinite value"),
+    ("a.csv", f"x,y\n{GOOD}3,red\n", "a.csv, row 21, column 'y': 'red' is not a number"),
+    ("a.csv", f"x,y\n{GOOD}3,2026-11-26\n", "a.csv, row 21, column 'y': '2026-11-26' is not a number"),
+    ("a.csv", f"{GOOD}3,red\n", "a.csv, row 21, column '2': 'red' is not a number"),
+    ("a.csv", "x;y\n" + "1,5;2\n" * 20, "a.csv, row 1, column 'x': '1,5' has a decimal comma (allowed: 1.5)"),
+    ("a.csv", "1,5;2,5\n" * 20, "a.csv, row 1, column '1': '1,5' has a decimal comma"),
+    ("a.csv", "x,y\n" + "1,5,2,5\n" * 20, "a.csv, row 1: it has 4 values, not 2 (a decimal comma?)"),
+    ("a.csv", f"x,y\n{GOOD}3\n{GOOD}", "a.csv, row 21: it has 1 values, not 2"),
+    ("a.csv", f"x,y\n{GOOD}3,4,5\n{GOOD}", "a.csv, row 21: it has 3 values, not 2"),
+    ("a.csv", f",x,y\n{''.join(f'{k},{k},{k * k}{chr(10)}' for k in range(20))}", "a.csv: column 1 has no name: is it an index?"),
+    ("a.csv", f"x,x\n{GOOD}", "a.csv: 2 columns are called 'x'"),
+    ("a.csv", "x,y\n" + "".join(f"{k},7\n" for k in range(20)), "a.csv, column 'y': it is constant"),
+    ("a.csv", "x,y\n1,2\n", "a.csv: it has 1 row (allowed: 12 or more)"),
+    ("a.csv", "x,y\n", "a.csv: it has 0 rows"),
+    ("a.csv", "", "a.csv: the file is empty"),
+    ("a.csv", "\n\n\n", "a.csv is no CSV that can be read: its first line is empty"),
+    ("a.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "a.csv is no CSV that can be read: it is no UTF-8 text"),
+    ("a.csv", "x,größe\n".encode("latin-1") + GOOD.encode(), "a.csv is no CSV that can be read: it is no UTF-8 text"),
+    ("a.csv", b"PK\x03\x04\0\0\0\0", "a.csv is no CSV that can be read: its first line is no text"),
+    ("a.npy", b"\x93NUMPY\x01\x00v\x00{'descr'", "a.npy is no NPY that can be read"),
+    ("a.npy", GOOD.encode(), "a.npy is no NPY that can be read"),
+    ("a.npy", pickle.dumps([1, 2]), "a.npy is no NPY that can be read: it holds Python objects"),
+    ("a.npy", np.array([{1: 2}, "x"], dtype=object), "a.npy is no NPY that can be read: it holds Python objects"),
+    ("a.npy", np.array(["1", "2"]), "a.npy: it is an array of <U1 (allowed: numbers)"),
+    ("a.npy", np.ones((20, 2), complex), "a.npy: it is an array of complex128 (allowed: numbers)"),
+    ("a.npy", np.ones((20, 2, 3)), "a.npy: it has shape (20, 2, 3) (allowed: (rows, columns))"),
+    ("a.npy", np.array(3.0), "a.npy: it has shape ()"),
+    ("a.npy", np.ones((20, 0)), "a.npy: it has no columns"),
+    ("a.npy", np.where(np.arange(40).reshape(20, 2) == 5, np.nan, 1.0), "a.npy, row 3, column '2': a missing value"),
+    ("a.npy", np.where(np.arange(40).reshape(20, 2) == 5, -np.inf, 1.0), "a.npy, row 3, column '2': an infinite value"),
+    ("a.parquet", GOOD.encode(), "a.parquet is no PARQUET that can be read"),
+    ("a.parquet", pd.DataFrame({"x": [1.0, None] * 10}), "a.parquet, row 2, column 'x': a missing value"),
+    ("a.parquet", pd.DataFrame({"x": ["a"] * 20}), "a.parquet, column 'x': it holds "),
+    ("a.parquet", pd.DataFrame({"x": range(20)}, index=list("abcdefghijklmnopqrst")), "a.parquet: column 2 has no name: is it an index?"),
+    ("a.xlsx", b"PK\x03\x04", "a.xlsx: a table ends in .csv, .npy, .parquet"),
+    ("a.npz", b"PK\x03\x04", "a.npz: a table ends in .csv, .npy, .parquet"),
+]
+
+
+def write(path: Path, content: object) -> None:
+    if isinstance(content, np.ndarray):
+        np.save(path, content, allow_pickle=True)
+    elif isinstance(content, pd.DataFrame):
+        content.to_parquet(path)
+    else:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@pytest.mark.parametrize(("name", "content", "line"), BAD, ids=range(len(BAD)))
+def test_what_is_no_table_is_told_in_a_line(name, content, line, tmp_path):
+    write(tmp_path / name, content)
+    with pytest.raises(InputError) as told:
+        target_of(tmp_path / name)
+    assert len(told.value.lines) == 1 and told.value.lines[0].startswith(line), told.value.lines
+
+
+def test_names_that_there_are_not(tmp_path):
+    (tmp_path / "a.csv").write_text(f"height,weight\n{GOOD}")
+    with pytest.raises(InputError, match="column 'wieght' is unknown; did you mean 'weight'"):
+        target_of(tmp_path / "a.csv", ",columns=height|wieght")
+    with pytest.raises(InputError, match="there is no such file; did you mean 'a.csv'"):
+        target_of(tmp_path / "b.csv")
+    with pytest.raises(InputError, match="is a folder"):
+        target_of(tmp_path)
+    (tmp_path / "far.csv").write_text("x\n" + "".join(f"{1e9 + k}\n" for k in range(20)))
+    with pytest.raises(InputError, match="float32 does not resolve"):
+        target_of(tmp_path / "far.csv", ",standardise=false")
+    assert has(target_of(tmp_path / "far.csv"), "sample")
+
+
+def test_a_million_rows(tmp_path):
+    """Within 2 GB: what numpy and torch allocate, by tracemalloc, is below a quarter of that for 80 MB of numbers; pyarrow's block is 16 MB."""
+    values = np.random.Generator(np.random.PCG64(1)).standard_normal((1_000_000, 10)).astype(np.float32)
+    pd.DataFrame(values).rename(columns=str).to_parquet(tmp_path / "a.parquet")
+    tracemalloc.start()
+    target = target_of(tmp_path / "a.parquet")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert target.rows == 333_333 and peak < 5e8, peak
+
+
+def test_no_row_comes_twice():
+    """`sample` gives each row once, and says where they end; training gives each as often, or once more."""
+    target = parse("target", "gaussian").build()
+    from scorebench.targets.lib.draws import distinct, repeated
+
+    rows = target.sample(50, stream("rows"))
+    assert len(distinct(rows, 50, stream("s")).unique(dim=0)) == 50
+    with pytest.raises(NotApplicable, match="takes 51 draws; there are 50"):
+        distinct(rows, 51, stream("s"))
+    _, counts = repeated(rows, 170, stream("s")).unique(dim=0, return_counts=True)
+    assert set(counts.tolist()) == {3, 4}
+
+
+@pytest.mark.parametrize("metric", ["mean_error", "mmd", "second_moment_bias", "c2st"])
+def test_floors_of_a_finite_set_are_those_of_its_law(metric):
+    """Of 2,000 rows the floor at 64 chains is that of the law itself, in the mean within its error (|z| as z_limit allows for 4 at 1e-4): 200 values each, sd
+    known, sees a third of a standard deviation. Rows drawn twice, half of each set in both, would move mmd's by more.
+    """
+    from dataclasses import replace
+    from functools import partial
+
+    from scorebench.targets.lib.draws import distinct
+
+    law = parse("target", "gaussian").build()
+    rows = law.sample(2_000, stream("finite", metric))
+    finite = replace(law, sample=partial(distinct, rows), rows=2_000, truths={})
+    of_law, of_rows = (floors.values(Metric(parse("metric", metric)), its, 64, stream("floor", metric)) for its in (law, finite))
+    gap = of_rows.mean() - of_law.mean()
+    assert abs(float(gap)) <= z_limit(4) * float((of_rows.var() / len(of_rows) + of_law.var() / len(of_law)).sqrt())
+    assert stats.levene(of_law.numpy(), of_rows.numpy()).pvalue > 1e-4 / 4
+
+
+@pytest.mark.parametrize(
+    ("rows", "compared", "floor"), [(1_000, 64, True), (100, 50, True), (32, 16, True), (31, 31, False), (20, 20, False)]
+)
+def test_how_many_are_compared(rows, compared, floor):
+    law = Target(1, rows=rows, sample=lambda n, g: torch.zeros(n, 1))
+    assert floors.compared(law, 64) == compared and floors.floored(law) is floor
+
+
+SUITE = """
+name: own
+seed: 3
+metrics: [mean_error, mmd, second_moment_bias, hyvarinen_score, acceptance]
+experiments:
+  - target: "table:path=data/{name},columns=a|b"
+    seeds: 2
+    training: {{size: 500, batch: 32, steps: [30], learning_rate: 1e-2}}
+    sources: {{"mlp_energy:width=8,depth=1": ["denoising:sigma=0.5", sliced]}}
+    exact: {{samplers: [exact, mala], step_sizes: [0.05], chains: 64, budgets: [20]}}
+    trained: {{samplers: [mala, mala_from_data, prior], step_sizes: [0.05], chains: 64, budgets: [20]}}
+"""
+
+
+def suite(folder: Path, rows: int) -> Plan:
+    folder.joinpath("data").mkdir()
+    values = stats.multivariate_normal([1, 2], [[2, 1], [1, 3]], seed=5).rvs(rows)
+    pd.DataFrame(values, columns=["a", "b"]).assign(c="text").to_csv(folder / "data" / "my.csv", index=False)
+    (folder / "own.yaml").write_text(SUITE.format(name="my.csv"))
+    return Plan(load(folder / "own.yaml"))
+
+
+def run(plan: Plan, results: Path) -> Results:
+    for stage in STAGES:
+        for job in plan.jobs(stage):
+            stages.run(stage, plan, job, results)
+    return Results(results / plan.suite.name, plan)
+
+
+def test_a_table_through_the_whole_suite(tmp_path):
+    """Losses train on it, samplers run on what they learn, all is compared with the held-out rows and has a floor; what needs its score says so."""
+    results = run(suite(tmp_path, 400), tmp_path / "results")
+    rows = results.metrics
+    trained = rows[(rows["sampler"] != "") & (rows["model"] != "")]
+    floored = trained[trained["metric"].isin(["mean_error", "mmd", "second_moment_bias"])]
+    assert (floored["status"] == "ok").all() and floored["floor_mean"].notna().all() and len(floored) == 2 * 2 * 3 * 3
+    assert (rows.loc[rows["metric"] == "hyvarinen_score", "status"] == "ok").all()
+    exact = rows[(rows["sampler"] != "") & (rows["model"] == "")]
+    assert set(exact["status"]) == {"not_applicable"} and exact["reason"].str.contains("has no").all()
+    assert (trained["train_size"] == 201).all()
+    idle = floored[(floored["sampler"] == "prior") & (floored["metric"] == "mean_error")]
+    assert (idle["z"].abs() < 6).all()  # the Gaussian with the same mean
+    assert (results.folder / "index.html").is_file()
+
+
+def test_too_few_rows_for_a_floor(tmp_path):
+    results = run(suite(tmp_path, 60), tmp_path / "results")
+    rows = results.metrics[results.metrics["metric"].eq("mmd") & (results.metrics["model"] != "")]
+    assert (rows["status"] == "ok").all() and rows["floor_mean"].isna().all()
+    assert "no floor" in (results.folder / "index.html").read_text()
+
+
+def test_the_content_of_the_file_counts(tmp_path):
+    plan = suite(tmp_path, 60)
+    before = {stage: [fingerprint(plan, stage, job) for job in plan.jobs(stage)] for stage in ("train", "sample", "measure")}
+    path = tmp_path / "data" / "my.csv"
+    path.write_text(path.read_text() + "1.0,2.0,more\n")
+    after = {stage: [fingerprint(plan, stage, job) for job in plan.jobs(stage)] for stage in ("train", "sample", "measure")}
+    assert all(a != b for stage in before for a, b in zip(before[stage], after[stage], strict=True))
