@@ -14,6 +14,9 @@ the score alone is measured, and a chain has diverged by the lengths of the star
 judge: `table` splits one.
 """
 
+import ast
+import hashlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -102,7 +105,9 @@ def _module(file: Path) -> ModuleType:
     if str(file.parent) not in sys.path:
         sys.path.append(str(file.parent))  # last, so that nothing there stands for a module of another
     try:
-        return plugins.load(f"{plugins.PACKAGE}.density_{files.content(file)}", file)
+        with torch.random.fork_rng(devices=[]):  # a network is made with random weights before it has its own
+            torch.manual_seed(0)
+            return plugins.load(f"{plugins.PACKAGE}.density_{files.content(file)}", file)
     except (Exception, SystemExit) as error:
         raise InputError(
             f"{file.name} cannot be run: {raised(error).reason} (what it reads beside itself it names, as FILES = [...])"
@@ -123,8 +128,20 @@ def _exact(file: Path, module: ModuleType, dim: int) -> tuple[Any, int | None, l
         return _drawing(file, module, "sample", dim), None, []
     if not hasattr(module, "reference"):
         return Absent("exact sample"), None, [f"{file.name} has neither sample nor reference: only what needs the score alone is measured"]
-    rows, remark = taken(file.parent / str(module.reference), dim)
+    path = file.parent / str(module.reference)
+    made = path.with_suffix(".json")
+    if made.is_file() and json.loads(made.read_text(encoding="utf-8")).get("density") != identity(file):
+        raise InputError(f"{path.name} was made of another {file.name} (allowed: make it again, by scorebench reference {file.name})")
+    rows, remark = taken(path, dim)
     return partial(distinct, rows), len(rows), [remark]
+
+
+def identity(file: Path) -> str:
+    """A hash of a density but for what it says of its reference: what its draws were made of."""
+    tree = ast.parse(file.read_bytes())
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reference")]
+    others = [files.content(path) for path in files.beside(file) if path.suffix != ".npy"]
+    return hashlib.sha256(repr((ast.dump(tree), others)).encode()).hexdigest()
 
 
 def _drawing(file: Path, module: ModuleType, name: str, dim: int) -> Callable[[int, torch.Generator], Tensor]:
@@ -160,11 +177,11 @@ def _function(file: Path, module: ModuleType, name: str, x: Tensor, event: tuple
                 what = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
                 raise ValueError(f"it gave {what} for points of shape {tuple(x.shape)}, not {(len(x), *event)}")
             some = slice(0, 3)
-            alone = torch.cat([call(point[None]) for point in given[some]])
+            values, alone = values.detach(), torch.cat([call(point[None]) for point in given[some]]).detach()
         except Exception as error:
             reasons.append(raised(error).reason)
             continue
-        if torch.allclose(values[some], alone, rtol=1e-3, atol=1e-4 * float(alone.abs().max()), equal_nan=True):
+        if torch.allclose(values[some], alone, rtol=1e-3, atol=1e-4 * float(alone.nan_to_num().abs().max()), equal_nan=True):
             if not values.isfinite().all():
                 point = x[~values.isfinite().reshape(len(x), -1).all(-1)][0]
                 raise InputError(

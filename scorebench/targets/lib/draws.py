@@ -9,7 +9,8 @@ from torch import Tensor
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.store import tables
 
-FEWEST = 32
+FEWEST, SHORTEST = 32, 10
+"""Draws of a set, and of a chain for its effective size."""
 
 
 def distinct(rows: Tensor, n: int, generator: torch.Generator) -> Tensor:
@@ -41,17 +42,25 @@ def read(path: Path, dim: int) -> np.ndarray:
     return values
 
 
-def effective_size(chains: np.ndarray) -> tuple[float, str]:
-    """The least effective size of a coordinate or its square, of chains (chains, draws, d), and which: rank-normalised (Vehtari et al. 2021, 4.1)."""
+def diagnosed(chains: np.ndarray) -> dict[str, tuple[float, str]]:
+    """The largest split R-hat and the least effective size of a coordinate or its square, and which; of chains (chains, draws, d).
+
+    Rank-normalised (Vehtari et al. 2021, sections 3 and 4.1); what does not move has neither.
+    """
     from arviz_stats.base import array_stats
 
-    sizes = {
-        f"x{k + 1}{power}": float(array_stats.ess(values[..., k], chain_axis=0, draw_axis=1))
-        for power, values in (("", chains), ("^2", np.square(chains)))
-        for k in range(chains.shape[-1])
+    scalars = {
+        f"x{k + 1}{power}": values[..., k] for power, values in (("", chains), ("^2", np.square(chains))) for k in range(chains.shape[-1])
     }
-    worst = min(sizes, key=lambda name: sizes[name] if np.isfinite(sizes[name]) else 0.0)
-    return sizes[worst] if np.isfinite(sizes[worst]) else 0.0, worst
+    r_hats, sizes = [], []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for name, values in scalars.items():
+            still = bool((values == values[:, :1]).all())
+            r_hats.append(
+                (np.inf if still else float(np.nan_to_num(array_stats.rhat(values, chain_axis=0, draw_axis=1), nan=np.inf)), name)
+            )
+            sizes.append((0.0 if still else float(np.nan_to_num(array_stats.ess(values, chain_axis=0, draw_axis=1))), name))
+    return {"rhat": max(r_hats), "effective": min(sizes)}
 
 
 def thinned(values: np.ndarray) -> tuple[np.ndarray, str]:
@@ -60,7 +69,7 @@ def thinned(values: np.ndarray) -> tuple[np.ndarray, str]:
         rows, remark = values, f"{len(values):,} draws, taken as independent"
     else:
         total = values.shape[0] * values.shape[1]
-        size, worst = effective_size(values) if values.shape[1] >= 10 else (0.0, "draws of a chain")
+        size, worst = diagnosed(values)["effective"] if values.shape[1] >= SHORTEST else (0.0, f"fewer than {SHORTEST} draws a chain")
         each = int(min(size, total) / values.shape[0])
         rows = values[:, np.linspace(0, values.shape[1] - 1, each).round().astype(int)].reshape(-1, values.shape[-1])
         remark = (

@@ -1,0 +1,150 @@
+r"""`scorebench reference`: draws of a user's density that others are compared with, by an exact sampler, accepted or refused.
+
+Chains start where every chain of the density starts, which must be at least half as spread as the draws turn out to be. In a pilot the step size is tuned by
+the acceptance (Robbins and Monro 1951); then it stays. The run doubles until, of its second half, split R-hat is below 1.01 and 10,000 draws are effective,
+of every coordinate and its square (Vehtari et al. 2021), or time is up. R-hat can only reject: it does not miss a mode that no chain has found.
+"""
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from scorebench.core import registry, rng
+from scorebench.core.errors import InputError
+from scorebench.core.spec import Spec, parse
+from scorebench.engine.target import built
+from scorebench.samplers.base import Sampler, exact_density
+from scorebench.store import artifacts
+from scorebench.targets.base import Target, has
+from scorebench.targets.density import identity
+from scorebench.targets.lib.draws import diagnosed, thinned
+
+R_HAT, EFFECTIVE, CHAINS, APART = 1.01, 10_000, 4, 0.5
+"""What is asked of every coordinate and its square, of so many chains at least, and of the spread of their starts in units of the draws' own."""
+ACCEPTED = (0.574, 0.651)
+"""The acceptance that a step size is tuned to, of one gradient a step (Roberts and Rosenthal 1998) and of several (Beskos et al. 2013)."""
+PILOT, FIRST = 1_000, 2_000
+"""Steps of the pilot and of the first round."""
+STORED, NUMBERS = 4_000, 2**26
+"""Draws a chain that are kept at most, evenly taken, and numbers in all."""
+
+
+class Made(NamedTuple):
+    """What a run came to."""
+
+    rows: np.ndarray
+    """(draws, d), as many as are effective."""
+    record: dict[str, Any]
+    short: list[str]
+    """What it lacks; nothing of one that is accepted."""
+
+
+def write(file: Path, out: Path, sampler: str, chains: int, minutes: float, seed: int) -> Made:
+    """Make reference draws of the density in a file; where they are accepted write them, and beside them in JSON how they were made.
+
+    Raises InputError for a density that is none, and for a sampler that is not exact.
+    """
+    spec = parse("sampler", sampler)
+    if not _usable(spec):
+        usable = [name for name in registry.names("sampler") if _usable(Spec("sampler", name))]
+        raise InputError(f"--sampler {sampler!r} is not exact, or takes exact draws itself (allowed: {', '.join(usable)})")
+    if chains < CHAINS:
+        raise InputError(f"--chains {chains} is not allowed (allowed: {CHAINS} or more)")
+    if out.suffix != ".npy":
+        raise InputError(f"--out {str(out)!r} is not allowed (allowed: a path that ends in .npy)")
+    target = built(Spec("target", "density", (("path", str(file)),)))
+    if missing := [member for _, member in spec.needs if not has(target, member)]:
+        raise InputError(f"{file.name}: it has no {missing[0]}, which sampler {str(spec)!r} takes")
+    made = _made(target, spec, chains, time.monotonic() + 60 * minutes, seed)
+    if not made.short:
+        artifacts.write_json(out.with_suffix(".json"), made.record | {"density": identity(file)})
+        np.save(out, made.rows.astype(np.float32))
+    return made
+
+
+def _usable(spec: Spec) -> bool:
+    facts = spec.entry.facts
+    return bool(facts.get("EXACT") and facts.get("GRADIENTS") and facts.get("START") != "target")
+
+
+def _made(target: Target, spec: Spec, chains: int, limit: float, seed: int) -> Made:
+    """All in float64, which the acceptance of a far chain takes."""
+    assert target.prior is not None
+    density, generator = exact_density(target), rng.generator("reference of", seed)
+    starts = target.prior.sample(chains, generator).double()
+    step_size, temperature = 1e-3 * starts.var(0).mean().expand(1, 1), torch.ones(1, 1, dtype=torch.float64)
+
+    def at(step_size: torch.Tensor) -> Sampler[Any]:
+        sampler: Sampler[Any] = spec.build(step_size=step_size, temperature=temperature)
+        return sampler
+
+    def moved(sampler: Sampler[Any], state: Any) -> tuple[Any, float]:
+        draws = sampler.draws(density, (chains, target.dim), generator)[None]
+        state, info = sampler.step(state, density, draws)
+        return state, float(torch.as_tensor(info.acceptance).mean())
+
+    most = max(min(STORED, NUMBERS // (chains * target.dim)), 100)
+    kept: list[np.ndarray] = []
+    every, steps, accepted = 1, 0, 0.0
+    found = {"rhat": (np.inf, "x1"), "effective": (0.0, "x1")}
+    with torch.no_grad():
+        state = at(step_size).init(starts[None, None], density)
+        wanted = ACCEPTED[spec.entry.facts["GRADIENTS"] != 1]
+        for number in range(1, PILOT + 1):
+            state, acceptance = moved(at(step_size), state)
+            step_size = step_size * float(np.exp((acceptance - wanted) / number**0.5))
+        sampler, aim = at(step_size), FIRST
+        while not _settled(found) and time.monotonic() < limit:
+            while steps < aim and time.monotonic() < limit:
+                state, acceptance = moved(sampler, state)
+                steps, accepted = steps + 1, accepted + acceptance
+                if steps % every == 0:
+                    kept.append(state.x[0, 0].cpu().numpy())
+                if len(kept) == most:
+                    kept, every = kept[1::2], 2 * every
+            found, aim = diagnosed(_second_half(kept)), 2 * aim
+    how = {"sampler": str(spec), "exact": True, "step_size": float(step_size), "acceptance": accepted / max(steps, 1)}
+    record = {**how, "chains": chains, "steps": steps, "seed": seed, **found}
+    draws = _second_half(kept) if kept else np.empty((chains, 0, target.dim))
+    short = _lacking(found, starts.std(0).cpu().numpy(), draws)
+    return Made(np.empty((0, target.dim)) if short else thinned(draws)[0], record, short)
+
+
+def _second_half(kept: list[np.ndarray]) -> np.ndarray:
+    """(chains, draws, d)."""
+    return np.stack(kept[len(kept) // 2 :], 1)
+
+
+def _settled(found: dict[str, tuple[float, str]]) -> bool:
+    return found["rhat"][0] < R_HAT and found["effective"][0] >= EFFECTIVE
+
+
+def _lacking(found: dict[str, tuple[float, str]], apart: np.ndarray, draws: np.ndarray) -> list[str]:
+    (rhat, of_rhat), (effective, of_effective) = found["rhat"], found["effective"]
+    lines = []
+    if not rhat < R_HAT:
+        lines.append(f"R-hat {rhat:.3f} of {of_rhat} (allowed: below {R_HAT})")
+    if not effective >= EFFECTIVE:
+        lines.append(f"{effective:,.0f} effective draws of {of_effective} (allowed: {EFFECTIVE:,} or more)")
+    spread = draws.std((0, 1)) if draws.size else np.zeros_like(apart)
+    if (apart < APART * spread).any():
+        k = int((apart / np.maximum(spread, 1e-300)).argmin())
+        lines.append(
+            f"chains start too near each other: standard deviation {apart[k]:.3g} in x{k + 1}, of the draws {spread[k]:.3g} "
+            f"(allowed: {APART} of it or more, by a start(n, generator) that is wider)"
+        )
+    return lines
+
+
+def shown(made: Made, out: Path, file: Path) -> str:
+    """What the user is told of draws that are accepted."""
+    record = made.record
+    (rhat, of_rhat), (effective, of_effective) = record["rhat"], record["effective"]
+    return (
+        f"{out}: {len(made.rows):,} draws by {record['sampler']} at step {record['step_size']:.3g} (acceptance {record['acceptance']:.2f}), "
+        f"{record['chains']} chains of {record['steps']:,} steps; R-hat at most {rhat:.4f} ({of_rhat}), "
+        f'at least {effective:,.0f} effective draws ({of_effective}). Say reference = "{out.name}" in {file.name}.'
+    )

@@ -1,0 +1,251 @@
+"""A user's density as a target: however it is written, scores that are none, and reference draws that are accepted or refused."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from scorebench import stages
+from scorebench.commands import reference
+from scorebench.core.errors import InputError, NotApplicable
+from scorebench.core.spec import parse
+from scorebench.store.results import Results
+from scorebench.suite.jobs import STAGES
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
+from scorebench.targets.base import Target, has
+from scorebench.testing.examples import stream
+
+HEAD = "import numpy as np\nimport torch\nfrom torch import nn\n"
+P = "P = torch.tensor([[2., .5, 0], [.5, 1, .1], [0, .1, 3]])\n"
+
+
+def target_of(folder: Path, text: str, name: str = "my_density") -> Target:
+    (folder / f"{name}.py").write_text(HEAD + text)
+    return parse("target", f"density:path={folder / name}.py").build()
+
+
+WRITTEN = {
+    "a batch": P + "dim = 3\ndef log_prob(x): return -((x @ P) * x).sum(-1) / 2",
+    "a point": P + "dim = 3\ndef log_prob(x): return -(x @ P @ x) / 2",
+    "a point by its coordinates": "dim = 3\ndef log_prob(x): return -x[0]**2 - x[1]**2/2 - 1.5*x[2]**2 - .5*x[0]*x[1] - .1*x[1]*x[2]",
+    "a sum over all": P + "dim = 3\ndef log_prob(x): return -(P * torch.outer(x, x)).sum() / 2",
+    "float64": P + "P = P.double()\ndim = 3\ndef log_prob(x): return -((x @ P) * x).sum(-1) / 2",
+    "float64 of a point": P + "P = P.double()\ndim = 3\ndef log_prob(x): return -(x @ P @ x) / 2",
+    "control flow": P
+    + "dim = 3\ndef log_prob(x):\n    if float(x[0]) > 1e9: return x.sum()\n    return -(x @ P @ x) / 2\ndef score(x): return -x @ P",
+    "a score alone": P + "dim = 3\ndef score(x): return -x @ P",
+    "a score of a point": P + "dim = 3\ndef score(x): return -P @ x",
+    "both": P + "dim = 3\ndef log_prob(x): return -((x @ P) * x).sum(-1) / 2\ndef score(x): return -x @ P",
+    "a score by autograd": P
+    + "dim = 3\ndef score(x):\n    x = x.detach().requires_grad_()\n    return torch.autograd.grad(-((x @ P) * x).sum() / 2, x)[0]",
+    "a network": P + "dim = 3\nnet = nn.Linear(3, 3, bias=False)\nnet.weight.data = -P\ndef score(x): return net(x)",
+    "a class": P + "dim = 3\nclass D:\n    def __call__(self, x): return -x @ P\nscore = D()",
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_however_it_is_written(written, tmp_path):
+    """The same Gaussian: score and log density to rounding, for any leading axes and both precisions. Exact."""
+    target = target_of(tmp_path, WRITTEN[written])
+    precision = torch.tensor([[2.0, 0.5, 0], [0.5, 1, 0.1], [0, 0.1, 3]])
+    for dtype in (torch.float32, torch.float64):
+        x = torch.randn(2, 1, 7, 3, generator=stream(written)).to(dtype)
+        s = target.score(x)
+        assert s.dtype == dtype and s.shape == x.shape and not s.requires_grad
+        torch.testing.assert_close(s, -x @ precision.to(dtype), atol=1e-5, rtol=1e-5)
+        if has(target, "log_prob"):
+            torch.testing.assert_close(target.log_prob(x), -((x @ precision.to(dtype)) * x).sum(-1) / 2, atol=1e-5, rtol=1e-5)
+            warm = target.tempered(2.0)
+            torch.testing.assert_close(warm.log_prob(x), target.log_prob(x) / 2)
+    torch.testing.assert_close(target.tempered(2.0).score(x), target.score(x) / 2)
+
+
+WRONG = [
+    ("dim = 2\ndef score(x): return -x\ndef log_prob(x): return -(x**2).sum(-1)", "score(x) is not the gradient of log_prob(x): at x = ["),
+    (
+        "dim = 2\ndef score(x): return x\ndef log_prob(x): return -(x**2).sum(-1) / 2",
+        "score(x) is not the gradient of log_prob(x): at x = [",
+    ),
+    ("dim = 2\ndef score(x): return -1.03 * x\ndef log_prob(x): return -(x**2).sum(-1) / 2", "score(x) is not the gradient"),
+    ("dim = 2\ndef score(x): return -x.flip(-1)\ndef log_prob(x): return -(x**2).sum(-1) / 2", "score(x) is not the gradient"),
+    ("dim = 2\ndef log_prob(x): return torch.as_tensor(-(x.detach()**2).sum(-1))", "score(x) is not the gradient of log_prob(x): at x = ["),
+    ("dim = 2\ndef log_prob(x): return torch.tensor(-np.sum(x.numpy()**2, -1))", "log_prob(x) has no gradient"),
+    ("dim = 2\ndef log_prob(x): return np.zeros(len(x))", "log_prob(x) fails on points of shape (25, 2), and on one: "),
+    ("dim = 2\ndef log_prob(x): return x", "log_prob(x) fails on points of shape (25, 2), and on one: "),
+    ("dim = 2\ndef score(x): return x.sum(-1)", "score(x) fails on points of shape (25, 2)"),
+    ("dim = 2\ndef log_prob(x): return x[:, 0].log()", "log_prob(x) is not finite at x = ["),
+    ("dim = 2\ndef log_prob(x): raise KeyError('oops')", "log_prob(x) fails on points of shape (25, 2), and on one: KeyError: 'oops'"),
+    ("dim = 2\nlog_prob = 3", "log_prob(x) fails on points"),
+    ("dim = 2", "it defines neither log_prob nor score"),
+    ("dim = 2\ndef logp(x): return x", "function 'logp' is unknown; did you mean 'log_prob'"),
+    ("def log_prob(x): return x", "dim = None (allowed: a whole number"),
+    ("dim = '2'\ndef log_prob(x): return x", "dim = '2' (allowed: a whole number"),
+    ("dim = 0\ndef log_prob(x): return x", "dim = 0 (allowed: a whole number"),
+    ("dim = 2\ndef log_prob(x) return x", "cannot be run: SyntaxError"),
+    ("import not_there\ndim = 2", "cannot be run: ModuleNotFoundError"),
+    ("raise SystemExit(3)", "cannot be run: SystemExit: 3"),
+    (
+        "dim = 2\ndef score(x): return -x\ndef sample(n, generator): return torch.randn(n, 2)",
+        "sample(n, generator) does not take all its random",
+    ),
+    (
+        "dim = 2\ndef score(x): return -x\ndef sample(n, generator): return torch.randn(n, 3, generator=generator)",
+        "sample(3, generator) gave (3, 3)",
+    ),
+    ("dim = 2\ndef score(x): return -x\ndef start(n): return torch.zeros(n, 2)", "start(3, generator) raised TypeError"),
+    ("dim = 2\ndef score(x): return -x\nreference = 'a.npy'", "there is no file of draws"),
+    ("dim = 2\ndef score(x): return -x\nFILES = ['../a.npy']", "there is no file '../a.npy' in its folder"),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), WRONG, ids=range(len(WRONG)))
+def test_what_is_no_density_is_told_in_a_line(text, line, tmp_path):
+    with torch.random.fork_rng(), pytest.raises(InputError) as told:
+        target_of(tmp_path, text)
+        from scorebench.core import files
+
+        files.beside(tmp_path / "my_density.py")
+    assert len(told.value.lines) == 1 and line in told.value.lines[0], told.value.lines
+
+
+def test_no_python(tmp_path):
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(InputError, match="a density is a Python file"):
+        parse("target", f"density:path={tmp_path / 'a.txt'}").build()
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.005])
+def test_a_kink_and_rounding_are_no_mistake(factor, tmp_path):
+    """A log density of size 1e6 in float32, and one with kinks; half of the smallest error that is told is not."""
+    target_of(tmp_path, f"dim = 40\ndef log_prob(x): return -(x**2).sum(-1)/2 - 1e6\ndef score(x): return -{factor} * x")
+    target_of(tmp_path, f"dim = 2\ndef log_prob(x): return -x.abs().sum(-1)\ndef score(x): return -{factor} * x.sign()", "other")
+
+
+def test_what_is_told_of_starts_and_draws(tmp_path):
+    text = "dim = 2\ndef score(x): return -x\n"
+    start = "def start(n, generator): return 5 + torch.randn(n, 2, generator=generator)\n"
+    draw = "def sample(n, generator): return torch.randn(n, 2, generator=generator)\n"
+    assert "chains start from N(0, I)" in target_of(tmp_path, text).remarks[0]
+    with_start = target_of(tmp_path, text + start, "a")
+    assert with_start.remarks == ("a.py has neither sample nor reference: only what needs the score alone is measured",)
+    assert abs(float(with_start.centre[0]) - 5) < 0.2 and 2 < with_start.radius < 8  # by the start
+    with pytest.raises(NotApplicable, match="there is no exact sample"):
+        with_start.mean  # noqa: B018
+    assert target_of(tmp_path, text + start + draw, "b").remarks == ()
+
+
+def test_reference_draws(tmp_path):
+    """Independent ones as they are; of chains as many as they are worth: an autoregression of correlation .8 is worth a ninth (ESS within 25 %)."""
+    g = np.random.Generator(np.random.PCG64(3))
+    np.save(tmp_path / "rows.npy", g.standard_normal((500, 2)))
+    chains = np.zeros((8, 2_000, 2))
+    for k in range(1, 2_000):
+        chains[:, k] = 0.8 * chains[:, k - 1] + 0.6 * g.standard_normal((8, 2))
+    np.save(tmp_path / "chains.npy", chains)
+    text = "dim = 2\ndef score(x): return -x\nreference = "
+    assert target_of(tmp_path, text + "'rows.npy'", "a").rows == 500
+    worth = target_of(tmp_path, text + "'chains.npy'", "b").rows
+    assert 0.75 < worth / (16_000 * 0.2 / 1.8) < 1.25
+    for name, array, line in (
+        ("c", np.zeros((500, 3)), "it has 3 coordinates; the target has 2"),
+        ("d", np.zeros((10, 2)), "10 draws, taken as independent (allowed: 32 or more)"),
+        ("e", np.zeros((4, 100, 2)), "worth 0 independent ones"),
+        ("f", np.full((50, 2), np.nan), "a missing value"),
+    ):
+        np.save(tmp_path / f"{name}.npy", array)
+        with pytest.raises(InputError, match=re.escape(line)):
+            target_of(tmp_path, text + f"'{name}.npy'", name)
+
+
+WIDE = P + "dim = 3\ndef log_prob(x): return -((x @ P) * x).sum(-1) / 2\n"
+
+
+def test_reference_draws_are_made(tmp_path, monkeypatch):
+    """Their law is the density's: each coordinate by Kolmogorov and Smirnov on every second draw, at 1e-4/3 each. They are marked, and stand for no other."""
+    target_of(tmp_path, WIDE)
+    file, out = tmp_path / "my_density.py", tmp_path / "my.npy"
+    made = reference.write(file, out, "mala", 64, 5.0, 0)
+    record = json.loads(out.with_suffix(".json").read_text())
+    assert not made.short and record["exact"] and record["rhat"][0] < 1.01 and record["effective"][0] >= 10_000 and len(made.rows) >= 9_900
+    covariance = np.linalg.inv(np.array([[2.0, 0.5, 0], [0.5, 1, 0.1], [0, 0.1, 3]]))
+    for k in range(3):
+        assert stats.kstest(made.rows[::2, k], stats.norm(scale=covariance[k, k] ** 0.5).cdf).pvalue > 1e-4 / 3
+    target = target_of(tmp_path, WIDE + "reference = 'my.npy'")
+    assert target.rows == len(made.rows)
+    with pytest.raises(InputError, match="was made of another my_density.py"):
+        target_of(tmp_path, WIDE.replace("/ 2", "/ 3") + "reference = 'my.npy'")
+
+
+def test_reference_draws_are_refused(tmp_path):
+    """Two far modes, chains that start in one, too little time, a sampler that is not exact: each in words, and nothing is written."""
+    far = "dim = 1\ndef log_prob(x): return torch.logaddexp(-(x-20)**2/2, -(x+20)**2/2).squeeze(-1)\n"
+    wide = "def start(n, generator): return 20 * torch.randn(n, 1, generator=generator)\n"
+    narrow = "def start(n, generator): return .1 * torch.randn(n, 1, generator=generator)\n"
+    file, out = tmp_path / "my_density.py", tmp_path / "my.npy"
+    target_of(tmp_path, far + wide)
+    assert any(line.startswith("R-hat ") for line in reference.write(file, out, "mala", 16, 0.03, 0).short)
+    target_of(tmp_path, "dim = 1\ndef log_prob(x): return -(x**2).sum(-1)/2\n" + narrow)
+    assert "chains start too near each other" in reference.write(file, out, "mala", 64, 0.1, 0).short[-1]
+    for arguments, line in (
+        (("ula", 64), "--sampler 'ula' is not exact, or takes exact draws itself \\(allowed: .*mala"),
+        (("exact", 64), "--sampler 'exact' is not exact"),
+        (("mala_from_data", 64), "takes exact draws itself"),
+        (("mala", 3), "--chains 3 is not allowed"),
+    ):
+        with pytest.raises(InputError, match=line):
+            reference.write(file, out, *arguments, 0.1, 0)
+    target_of(tmp_path, "dim = 1\ndef score(x): return -x")
+    with pytest.raises(InputError, match="has no log_prob"):
+        reference.write(file, out, "mala", 64, 0.1, 0)
+    assert not out.exists()
+
+
+SUITE = """
+name: own
+seed: 3
+metrics: [ksd, mean_error, mmd, acceptance, fisher_divergence]
+experiments:
+  - target: density:path=sub/my_density.py
+    seeds: 2
+    training: {size: 100, batch: 16, steps: [5], learning_rate: 1e-2}
+    sources: {quadratic: [implicit]}
+    exact:
+      - {samplers: [mala, prior], step_sizes: [0.3, 40], temperatures: [1, 2], chains: 64, budgets: [100]}
+      - {samplers: [exact], step_sizes: [1], chains: 64, budgets: [100]}
+"""
+
+
+@pytest.mark.parametrize("draws", ["none", "sample", "reference"])
+def test_a_density_through_the_whole_suite(draws, tmp_path):
+    """Without draws what needs the score alone has a value and the rest says why not; with a file of draws all but what would train on it."""
+    (tmp_path / "sub").mkdir()
+    more = {
+        "none": "",
+        "sample": "def sample(n, generator): return torch.randn(n, 3, generator=generator) @ torch.linalg.cholesky(P.inverse()).T\n",
+        "reference": "reference = 'draws.npy'\n",
+    }[draws]
+    covariance = np.linalg.inv(np.array([[2.0, 0.5, 0], [0.5, 1, 0.1], [0, 0.1, 3]]))
+    np.save(tmp_path / "sub" / "draws.npy", np.random.Generator(np.random.PCG64(1)).multivariate_normal(np.zeros(3), covariance, 4_000))
+    target_of(tmp_path / "sub", WIDE + more)
+    (tmp_path / "own.yaml").write_text(SUITE)
+    plan = Plan(load(tmp_path / "own.yaml"))
+    for stage in STAGES:
+        for job in plan.jobs(stage):
+            stages.run(stage, plan, job, tmp_path / "results")
+    rows = Results(tmp_path / "results" / "own", plan).metrics
+    at_one = rows[(rows["sampler"] == "mala") & (rows["temperature"] == 1) & (rows["step_size"] == 0.3)]
+    by_metric = at_one.groupby("metric")["status"].agg(lambda statuses: set(statuses))
+    assert by_metric["ksd"] == by_metric["acceptance"] == {"ok"}
+    assert by_metric["mmd"] == by_metric["mean_error"] == ({"not_applicable"} if draws == "none" else {"ok"})
+    ksd = at_one[at_one["metric"] == "ksd"]
+    assert ksd["floor_mean"].isna().all() if draws == "none" else (ksd["z"].abs() < 6).all()
+    learnt = rows[rows["metric"] == "fisher_divergence"]
+    assert set(learnt["status"]) == ({"ok"} if draws == "sample" else {"not_applicable"})
+    warm = rows[(rows["sampler"] == "mala") & (rows["temperature"] == 2) & (rows["step_size"] == 0.3)]
+    assert set(warm.loc[warm["metric"] == "ksd", "status"]) == {"ok"}
+    assert set(rows.loc[rows["sampler"] == "exact", "status"]) == ({"ok"} if draws == "sample" else {"not_applicable"})
