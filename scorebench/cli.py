@@ -11,6 +11,7 @@ import typer
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
+from scorebench.core.spec import parse, parse_all
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
@@ -183,6 +184,39 @@ def validate(suite: SuiteFile) -> None:
     look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb)
     jobs = sum(len(plan.jobs(stage)) for stage in STAGES)
     print(f"{plan.suite.name}: {jobs} jobs")
+
+
+@app.command()
+def score(
+    draws: Annotated[Path, typer.Argument(help="NPY, CSV or Parquet: (draws, d), taken as independent, or (chains, draws, d).")],
+    target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
+    metric: Annotated[list[str] | None, typer.Option(help="A metric of samples; repeat it; all if none is named.")] = None,
+    temperature: Annotated[float, typer.Option(help="T: the draws should be of p^(1/T).")] = 1.0,
+    most: Annotated[int, typer.Option(help="Of the draws compare so many at most.")] = 5_000,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Measure draws that another program made: every metric with its interval and with what exact draws of that number give."""
+    from scorebench.commands import score as scoring
+    from scorebench.commands.compare import metrics_about
+    from scorebench.commands.validate import look
+
+    _add(plugin)
+    where = parse("target", target)
+    metrics = parse_all("metric", metric or metrics_about("sampler"))
+    if not temperature > 0 or most < 32:
+        raise InputError(
+            *([] if temperature > 0 else [f"--temperature {temperature} is not allowed (allowed: a positive number)"]),
+            *([] if most >= 32 else [f"--most {most} is not allowed (allowed: 32 or more)"]),
+        )
+    if of_sources := [str(its) for its in metrics if its.entry.facts.get("ABOUT", "sampler") != "sampler"]:
+        raise InputError(*(f"--metric {name}: it is about a trained source, not about draws" for name in of_sources))
+    look([where], 60.0, 4000.0)
+    told, scored = scoring.score(draws, where, metrics, temperature, most)
+    if as_json:
+        print(json.dumps(scored, indent=1, ensure_ascii=False))
+    else:
+        scoring.show(told, scored, f"{target}, T = {temperature:g}")
 
 
 @app.command()

@@ -13,6 +13,7 @@ import pandas as pd
 
 from scorebench import stages
 from scorebench.commands.validate import look
+from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended
 from scorebench.core.spec import Spec, parse, parse_all
@@ -29,6 +30,15 @@ METRICS_OF_SAMPLERS = (
     *("mean_error", "second_moment_bias", "ess", "rhat", "acceptance"),
 )
 METRICS_OF_LOSSES = ("fisher_divergence", "fisher_divergence:to=fixed_point", "hyvarinen_score")
+
+
+def metrics_about(what: str) -> list[str]:
+    """The metrics that are shown of a "sampler" or a "source": the package's choice, and all that come from elsewhere."""
+    own = [name for name in registry.names("metric") if registry.entry("metric", name).elsewhere]
+    about = [name for name in own if registry.entry("metric", name).facts.get("ABOUT", "sampler") == what]
+    return [*(METRICS_OF_SAMPLERS if what == "sampler" else METRICS_OF_LOSSES), *about]
+
+
 MASTER, MINUTES = 0, 60.0
 
 Entry = dict[str, Any]
@@ -54,7 +64,7 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
         for spec in specs
     )
     experiment = {"target": str(where), "seeds": seeds, "exact": blocks}
-    run = _run(_plan(METRICS_OF_SAMPLERS, experiment, "compare samplers"))
+    run = _run(_plan(metrics_about("sampler"), experiment, "compare samplers"))
     entries, frames = [], []
     for spec in specs:
         job = next(job for job in run.plan.samples.values() if str(job.sampler) == names[spec])
@@ -156,7 +166,7 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
     else:
         training["learning_rate"] = rates[0]
     experiment = {"target": target, "seeds": seeds, "training": training, "sources": {model: tuple(texts)}}
-    run = _run(_plan(METRICS_OF_LOSSES, experiment, "compare losses"))
+    run = _run(_plan(metrics_about("source"), experiment, "compare losses"))
     entries = []
     for id, job in run.plan.trains.items():
         chosen = run.trainings[id].rates or (None,) * len(job.losses)

@@ -31,26 +31,26 @@ def floored(law: Target) -> bool:
     return has(law, "sample") and (law.rows is None or law.rows >= 2 * FEWEST)
 
 
-def values(metric: Metric, law: Target, n: int, generator: torch.Generator) -> Tensor:
-    """The metric of 200 sets of n exact draws, (200,), float64, less those where it is undefined. Raises NotApplicable where it is so on all."""
-    value = torch.cat((_of_sets if law.rows else _of_batches)(metric, law, n, generator)).double()
+def values(metric: Metric, law: Target, n: int, generator: torch.Generator, repeats: int = REPEATS) -> Tensor:
+    """The metric of so many sets of n exact draws, (repeat,), float64, less those where it is undefined. Raises NotApplicable where it is so on all."""
+    value = torch.cat((_of_sets if law.rows else _of_batches)(metric, law, n, generator, repeats)).double()
     value = value[~value.isnan()]
     if not len(value):
         raise NotApplicable(metric.facts.get("UNDEFINED", "it is undefined on exact draws"))
     return value
 
 
-def _of_batches(metric: Metric, law: Target, n: int, generator: torch.Generator) -> list[Tensor]:
+def _of_batches(metric: Metric, law: Target, n: int, generator: torch.Generator, repeats: int) -> list[Tensor]:
     batches = []
-    for _ in range(0, REPEATS, BATCH):
+    for _ in range(0, repeats, BATCH):
         x, y = (law.sample(BATCH * n, generator).unflatten(0, (BATCH, n)) for _ in range(2))
         batches.append(metric.evaluate(Run(samples=x[:, None]), law, y).value.flatten())
     return batches
 
 
-def _of_sets(metric: Metric, law: Target, n: int, generator: torch.Generator) -> list[Tensor]:
+def _of_sets(metric: Metric, law: Target, n: int, generator: torch.Generator, repeats: int) -> list[Tensor]:
     sets = []
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         x, others = law.sample(law.at_most(law.rows or n), generator).tensor_split([n])
         rest = replace(law, sample=partial(distinct, others), rows=len(others))
         sets.append(metric.evaluate(Run(samples=x[None, None]), rest, others[None, :n]).value.flatten())

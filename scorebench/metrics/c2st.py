@@ -26,7 +26,8 @@ FLOOR = True
 LOG = False
 SEES = {"lost_mode", "shifted"}
 
-NEIGHBOURS, MOST = 15, 256
+NEIGHBOURS = 15
+MOST = 256
 
 
 def c2st(run: Run, target: Target, reference: Tensor) -> Estimate:
