@@ -20,7 +20,16 @@ from scorebench.core.spec import Spec, parse
 from scorebench.suite.jobs import Train
 from scorebench.suite.plan import Plan
 
-COMMAND_LINE = ("__init__.py", "__main__.py", "cli.py", "suite/config.py", "suite/mistakes.py", "suite/plan.py", "suite/reading.py")
+COMMAND_LINE = (
+    "__init__.py",
+    "__main__.py",
+    "cli.py",
+    "suite/config.py",
+    "suite/mistakes.py",
+    "suite/patterns.py",
+    "suite/plan.py",
+    "suite/reading.py",
+)
 """What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
 SHOWN = ("LABEL", "VARIANTS", "ABOUT", "NEEDS", "GIVES", "START", "EXACT", "GRADIENTS", "DIRECTION", "FLOOR", "LOG")
 """What tables and figures read of methods that they do not run: how these are called, and what decides who is compared with whom."""

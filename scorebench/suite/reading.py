@@ -12,7 +12,7 @@ from yaml.composer import ComposerError
 from scorebench.core import files, registry
 from scorebench.core.errors import InputError
 from scorebench.core.options import DECIMAL, INTEGER
-from scorebench.suite import mistakes
+from scorebench.suite import mistakes, patterns
 from scorebench.suite.config import Suite
 
 KEPT = "plugins"
@@ -107,6 +107,7 @@ def _unusable(plugins: Any, suite: Path) -> Iterator[str]:
 def checked(raw: dict[str, Any], name: str, lines: Sequence[str] = ()) -> Suite:
     """A suite from plain values, lists as tuples. Raises InputError with one line a mistake, after those known already, each beginning with `name`."""
     lines = list(lines)
+    raw = patterns.expanded(raw, lines)
     suite = None
     try:
         suite = Suite.model_validate(raw)
