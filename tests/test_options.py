@@ -16,7 +16,7 @@ from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
 from scorebench.models.base import Bound
 from scorebench.samplers.base import exact_density
-from scorebench.suite.jobs import to_the_end
+from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import stream
 
@@ -68,9 +68,9 @@ def of_loss(spec: Spec) -> list[torch.Tensor]:
 def of_sampler(spec: Spec) -> list[torch.Tensor]:
     step_size, temperature = grid([(0.05, 1.0)])
     start = torch.randn(1, 16, 2, generator=stream("start"))
-    budget, gradients = max(to_the_end(spec), 5), int(spec.entry.facts.get("GRADIENTS", 1))
+    budget = max(to_the_end(spec), 5)
     done = run(
-        spec.build(step_size=step_size, temperature=temperature), exact_density(mixture()), start, (budget,), [stream("s")], gradients
+        spec.build(step_size=step_size, temperature=temperature), exact_density(mixture()), start, (budget,), [stream("s")], gradients(spec)
     )
     return [done.samples, done.trace]
 

@@ -26,6 +26,7 @@ from scorebench.engine.training import Fitted, fit
 from scorebench.models.base import stack
 from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.config import Training
+from scorebench.suite.jobs import gradients
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 from scorebench.targets.base import Target
@@ -57,7 +58,7 @@ def go(sampler: Spec, model: Spec | None, target: Target, cells, seeds: tuple[in
     start = torch.stack([target.prior.sample(chains, stream("start", s)) for s in seeds])
     generators = [stream("run", s) for s in seeds]
     method = sampler.build(step_size=step_size, temperature=temperature)
-    return run(method, density(model, target, seeds), start, BUDGETS, generators, sampler.entry.facts["GRADIENTS"])
+    return run(method, density(model, target, seeds), start, BUDGETS, generators, gradients(sampler))
 
 
 def sources(spec: Spec) -> list[Spec | None]:
@@ -68,7 +69,7 @@ def sources(spec: Spec) -> list[Spec | None]:
 
 
 def test_every_sampler_of_scores_runs_on_a_model():
-    assert all(len(sources(spec)) > 1 for spec in examples("sampler") if spec.entry.facts["GRADIENTS"])
+    assert all(len(sources(spec)) > 1 for spec in examples("sampler") if gradients(spec))
 
 
 def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

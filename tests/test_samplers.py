@@ -21,8 +21,9 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine.loop import grid, run
 from scorebench.samplers import mala
-from scorebench.samplers.base import Density, exact_density
-from scorebench.samplers.ula import theory
+from scorebench.samplers.base import Density, Info, exact_density
+from scorebench.samplers.ula import ULA, theory
+from scorebench.suite.jobs import gradients
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import examples, stream
 from scorebench.testing.lattice import Lattice
@@ -48,8 +49,7 @@ def go(spec, of: Target, chains=16, budgets=(7, 20), steps=SMALL, temperatures=(
     """A run of the loop as the stages run it."""
     start = torch.stack([of.prior.sample(chains, stream("start", i)) for i in range(seeds)])
     generators = [stream("run", i) for i in range(seeds)]
-    facts = spec.entry.facts
-    return run(build(spec, steps, temperatures), density or exact_density(of), start, budgets, generators, facts["GRADIENTS"])
+    return run(build(spec, steps, temperatures), density or exact_density(of), start, budgets, generators, gradients(spec))
 
 
 @over("spec", "sampler")
@@ -57,7 +57,7 @@ def test_protocol(spec):
     """The facts that planning reads, and the members that the loop calls."""
     facts = spec.entry.facts
     assert isinstance(facts["LABEL"], str) and isinstance(facts["REFERENCE"], str)
-    assert isinstance(facts["GRADIENTS"], int) and facts["GRADIENTS"] >= 0 and isinstance(facts["EXACT"], bool)
+    assert isinstance(facts["GRADIENTS"], int | str) and gradients(spec) >= 0 and isinstance(facts["EXACT"], bool)
     assert facts["NEEDS"] <= {f"source.{name}" for name in {f.name for f in dataclasses.fields(Density)} | {"log_prob"}}
     sampler = build(spec)
     assert dataclasses.is_dataclass(sampler) and sampler.step_size.shape == sampler.temperature.shape == (1, 1)
@@ -82,7 +82,7 @@ def shows_its_state(spec) -> bool:
 @over("spec", "sampler")
 def test_shapes_of_a_run(spec):
     outcome = go(spec, target("gaussian_mixture"))
-    snapshots = 2 if spec.entry.facts["GRADIENTS"] else 1
+    snapshots = 2 if gradients(spec) else 1
     assert outcome.samples.shape == (snapshots, 2, 4, 16, 2) and outcome.samples.isfinite().all()
     assert len(outcome.steps) == len(outcome.gradients) == snapshots
     assert outcome.acceptance.shape == outcome.acceptance_sd.shape == (2, 4)
@@ -93,12 +93,13 @@ def test_shapes_of_a_run(spec):
 
 @over("spec", "sampler")
 def test_gradients_are_counted(spec):
-    """The budget is what was spent: the loop's count is the density's own, each call over all chains."""
-    of, calls = target("gaussian_mixture"), []
+    """The budget is what was spent: the loop's count is the density's own, a gradient a row of chain."""
+    of, rows, chains = target("gaussian_mixture"), [], 2 * 4 * 16
 
     def counting(function):
         def call(x):
-            calls.append(x.shape)
+            assert x.shape[0] == 2 and x.shape[-1] == 2
+            rows.append(x[..., 0].numel())
             return function(x)
 
         return call
@@ -110,13 +111,47 @@ def test_gradients_are_counted(spec):
 
     outcome = go(spec, of, density=watched(exact_density(of)))
     looks = 0 if shows_its_state(spec) else 1  # a snapshot costs a gradient, which is no part of the next one's count
-    assert outcome.gradients[-1] == len(calls) - looks and set(calls) <= {(2, 4, 16, 2)}
-    per_step = spec.entry.facts["GRADIENTS"]
+    assert outcome.gradients[-1] * chains == sum(rows) - looks * chains
+    per_step = gradients(spec)
     starting = outcome.gradients[0] - per_step * outcome.steps[0]
-    assert 0 <= starting <= 1  # a first score, at the start
+    assert 0 <= starting <= per_step  # first scores, at the start
     assert [g - starting for g in outcome.gradients] == [per_step * s for s in outcome.steps]
     if per_step:
         assert outcome.steps == tuple(b // per_step for b in (7, 20))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Replicas(ULA):
+    """ULA with other points beside each chain, and a gradient more at the start."""
+
+    points: int = 5
+    calls: int = 1
+
+    def init(self, x, density):
+        density.score(x)
+        return super().init(x, density)
+
+    def step(self, state, density, draws):
+        for _ in range(self.calls):
+            density.score(state.x.repeat(1, 1, self.points, 1))
+        return state, Info()
+
+
+def test_gradients_are_rows():
+    """Five points a chain in one call are five gradients, one point in five calls as well; half of the chains are half a gradient."""
+    c, t = grid([(0.1, 1.0), (0.2, 1.0)])
+    start, streams = torch.zeros(3, 16, 2), [stream("rows", i) for i in range(3)]
+    for points, calls in ((5, 1), (1, 5)):
+        outcome = run(Replicas(c, t, points, calls), exact_density(target("gaussian")), start, (7, 10, 24), streams, 5)
+        assert outcome.steps == (1, 2, 4) and outcome.gradients == (6, 11, 21)
+
+
+@pytest.mark.parametrize(("spent", "promised"), [(2, 1), (5, 1), (1, 2), (1, 0), (3, 2)])
+def test_what_was_promised_is_held_to_what_is_spent(spent, promised):
+    """GRADIENTS that says another number than the density was asked for is the run's failure, at its first snapshot."""
+    c, t = grid([(0.1, 1.0)])
+    with pytest.raises(ValueError, match=rf"GRADIENTS says {promised} a step and chain; spent were \d+ in \d+ steps"):
+        run(Replicas(c, t, spent), exact_density(target("gaussian")), torch.zeros(1, 16, 2), (20,), [stream("held")], promised)
 
 
 @over("spec", "sampler")
@@ -131,7 +166,7 @@ def test_trace_is_thinned_evenly(spec):
     """At most 200 states, evenly spaced, ending with the last."""
     outcome = go(spec, target("gaussian"), budgets=(450,), steps=SMALL[:1], temperatures=(1.0,), seeds=1)
     assert outcome.trace.shape[3] == 200
-    if spec.entry.facts["GRADIENTS"] == 1 and shows_its_state(spec):
+    if gradients(spec) == 1 and shows_its_state(spec):
         budgets = tuple(range(450 - 2 * 199, 451, 2))
         dense = go(spec, target("gaussian"), budgets=budgets, steps=SMALL[:1], temperatures=(1.0,), seeds=1)
         assert torch.equal(outcome.trace, dense.samples[:, :, :, :8].movedim(0, 3))
@@ -498,13 +533,11 @@ def test_chains_and_seeds_do_not_mix(spec):
     changed = start.clone()
     changed[1, 3] += 0.5
     runs = [
-        run(
-            build(spec, SMALL[:1]), exact_density(of), s, (10,), [stream("mix", i) for i in range(2)], spec.entry.facts["GRADIENTS"]
-        ).samples[-1]
+        run(build(spec, SMALL[:1]), exact_density(of), s, (10,), [stream("mix", i) for i in range(2)], gradients(spec)).samples[-1]
         for s in (start, changed)
     ]
     differs = (runs[0] != runs[1]).any(-1)
-    assert not differs[0].any() and differs[1].sum() == (1 if spec.entry.facts["GRADIENTS"] else 0)
+    assert not differs[0].any() and differs[1].sum() == (1 if gradients(spec) else 0)
     assert not torch.equal(runs[0][0], runs[0][1])
 
 

@@ -33,6 +33,7 @@ from scorebench.metrics.lib.faults import FAULTS
 from scorebench.models.base import Bound, score_and_divergence, score_and_log_prob
 from scorebench.report.statistics import Measured, leaders, paired_p, t_interval
 from scorebench.samplers.base import Density, exact_density
+from scorebench.suite.jobs import gradients
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
 from scorebench.targets.lib.mixture import mixture
 from scorebench.testing.examples import examples, fits, stream
@@ -184,7 +185,7 @@ def test_samplers(spec, scale, shift):
         start = there(dyadic(2 * torch.randn(2, 64, 2, generator=stream("start")), 1), scale, shift)
         cells = dict(zip(("step_size", "temperature"), grid([(step * scale**2, 1.0)]), strict=True))
         method = registry.method("sampler", spec.name)(**cells, **(options(spec, scale) | ladder))
-        return run(method, exact_density(law), start, (20,), [stream("units", s) for s in range(2)], spec.entry.facts["GRADIENTS"])
+        return run(method, exact_density(law), start, (20,), [stream("units", s) for s in range(2)], gradients(spec))
 
     away, here = chains(scale, shift), chains(1.0, 0.0)
     rounding = 1e-5 if shift == 0 else 20 * 2**-23 * shift

@@ -19,7 +19,7 @@ from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
 from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
-from scorebench.suite.jobs import timing, to_the_end
+from scorebench.suite.jobs import gradients, timing, to_the_end
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
 
@@ -114,9 +114,9 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
     for spec in specs:
         if "temperature" in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: the temperature is the same for all: --temperature")
-        if spec.entry.facts.get("GRADIENTS") and "step_size" not in dict(spec.given):
+        if gradients(spec) and "step_size" not in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05")
-        if spec.entry.facts.get("GRADIENTS") == 0 and "step_size" in dict(spec.given):
+        if gradients(spec) == 0 and "step_size" in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: independent draws have no step size (allowed: {spec.without('step_size')})")
         if 0 < steps < (least := to_the_end(spec)):
             lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")

@@ -40,6 +40,9 @@ WORDS = {
 }
 """What a message says is allowed."""
 
+COUNTED = ("Count", "Falling")
+"""Types whose values are a number of things, or hold one."""
+
 SMALLEST, LARGEST = 1e-18, 1e18
 """Numbers whose squares single precision, in which all is computed, holds."""
 INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})")

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from scorebench.core.schema import OK
-from scorebench.core.spec import Spec, parse
+from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.report import statistics
+from scorebench.suite.jobs import gradients
 
 ALPHA = 0.05
 SEEN = 4.0
@@ -69,8 +70,8 @@ def telling(rows: pd.DataFrame, metrics: list[Spec]) -> list[Spec]:
     A narrow kernel in many dimensions has no neighbours: it takes the prior for the target. All are kept where no such control was sampled.
     """
     floored = [metric for metric in metrics if metric.entry.facts.get("FLOOR") and lower_is_better(metric)]
-    facts = {sampler: parse("sampler", sampler).entry.facts for sampler in rows["sampler"].unique()}
-    idle = [sampler for sampler, its in facts.items() if its.get("GRADIENTS") == 0 and not its.get("EXACT")]
+    samplers = parse_all("sampler", rows["sampler"].unique())
+    idle = [str(sampler) for sampler in samplers if gradients(sampler) == 0 and not sampler.entry.facts.get("EXACT")]
     if not idle:
         return floored
     control = rows[rows["sampler"].isin(idle) & (rows["temperature"] == 1) & is_ok(rows)]

@@ -3,7 +3,9 @@
 Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain). A sampler's file defines a frozen
 dataclass of hyper-parameters (`Sampler`), and says
 
-    GRADIENTS, EXACT   gradients a step (0: independent draws); whether a step of any size leaves p^(1/T) invariant
+    GRADIENTS          gradients a step and chain, to which the loop holds it: a number (0: independent draws), or the option that says how many, as
+                       "leapfrog_steps", a ladder by its length
+    EXACT              whether a step of any size leaves p^(1/T) invariant
     LADDER             of one that goes down noise levels, the option that holds them; STEPS_A_LEVEL, the one that says how long it stays at each
     NEEDS              members of the density that it calls, as "source.score"
     START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do

@@ -46,9 +46,17 @@ def ladder(spec: Spec) -> tuple[float, ...]:
     return spec.options.get(spec.entry.facts.get("LADDER", ""), ())
 
 
+def gradients(sampler: Spec) -> int:
+    """Gradients a step (GRADIENTS): a number, or that of the option which it names, of a tuple how many it holds; none where the draws are independent."""
+    per_step = sampler.entry.facts.get("GRADIENTS", 1)
+    if isinstance(per_step, str):
+        per_step = sampler.options[per_step]
+    return len(per_step) if isinstance(per_step, tuple) else int(per_step)
+
+
 def a_round(sampler: Spec) -> int:
     """The gradients of a sampler's smallest round: a step, at every noise level where it has some."""
-    return int(sampler.entry.facts.get("GRADIENTS", 1)) * max(len(ladder(sampler)), 1)
+    return gradients(sampler) * max(len(ladder(sampler)), 1)
 
 
 def to_the_end(sampler: Spec) -> int:
@@ -105,7 +113,7 @@ class Sample:
     @property
     def gradients(self) -> int:
         """Gradients a step; none where the draws are independent."""
-        return int(self.sampler.entry.facts.get("GRADIENTS", 1))
+        return gradients(self.sampler)
 
     @property
     def runs(self) -> list[tuple[Sampling, Train | None, tuple[Spec, ...]]]:

@@ -10,7 +10,7 @@ from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
-from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, ladder
+from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder
 
 
 def of_types(error: ValidationError, raw: Any) -> list[str]:
@@ -148,7 +148,7 @@ def _short(where: str, e: Experiment) -> Iterator[str]:
                 at = f"{where}.{key}[{j}]"
                 if block.budgets[-1] < (least := a_round(sampler)):
                     yield f"{at}.budgets = {block.budgets[-1]}: sampler {str(sampler)!r} takes {least} gradients (allowed: {least} or more)"
-                each = sampler.entry.facts.get("GRADIENTS", 1)
+                each = gradients(sampler)
                 if each > 1 and len({b // each for b in (0, *block.budgets)}) <= len(block.budgets):
                     shown = ", ".join(map(str, block.budgets))
                     yield f"{at}.budgets = {shown}: sampler {str(sampler)!r} takes {each} gradients a step (allowed: a step or more between them)"
