@@ -185,6 +185,8 @@ FACTS = {
     "GRADIENTS = 'a'": "GRADIENTS = 'a' is no number",
     "GRADIENTS = 1.5": "GRADIENTS = 1.5 is no number",
     "GRADIENTS = True": "GRADIENTS = True is no number",
+    "TUNES = {'a', 'order'}": "TUNES = ",
+    "TUNES = 'a'": "TUNES = 'a' is no set of options (allowed: a)",
     "GRADIENTS = -1": "GRADIENTS = -1 is no number",
 }
 

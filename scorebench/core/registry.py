@@ -156,6 +156,7 @@ def entry(kind: str, name: str) -> Entry:
             _check_label(str(facts.get("LABEL", "")), options)
         if kind == "sampler":
             _check_gradients(facts.get("GRADIENTS"), options)
+            _check_tuned(facts.get("TUNES", set()), options)
         return Entry(
             kind,
             name,
@@ -207,6 +208,12 @@ def _check_gradients(per_step: Any, options: dict[str, Option]) -> None:
             f"GRADIENTS = {per_step!r} is no number of gradients a step (allowed: a whole number, 0 or more, or the name of an option of type "
             f"{', '.join(option_types.COUNTED)}: {', '.join(map(repr, counts)) or 'none here'})"
         )
+
+
+def _check_tuned(tuned: Any, options: dict[str, Option]) -> None:
+    """Raises ValueError for TUNES that are no options."""
+    if not (isinstance(tuned, set) and tuned <= set(options)):
+        raise ValueError(f"TUNES = {tuned!r} is no set of options (allowed: {', '.join(options) or 'none'})")
 
 
 def _option(annotation: ast.expr | None, default: ast.expr | None) -> Option:

@@ -5,6 +5,7 @@ dataclass of hyper-parameters (`Sampler`), and says
 
     GRADIENTS          gradients a step and chain, to which the loop holds it: a number (0: independent draws), or the option that says how many, as
                        "leapfrog_steps", a ladder by its length
+    TUNES              the options that are tuned as the step size is: a suite's `grid` sweeps them, and the best is shown
     EXACT              whether a step of any size leaves p^(1/T) invariant
     LADDER             of one that goes down noise levels, the option that holds them; STEPS_A_LEVEL, the one that says how long it stays at each
     NEEDS              members of the density that it calls, as "source.score"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.core import registry
+from scorebench.core.spec import Spec, parse, parse_all, written
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
     from scorebench.suite.config import Experiment, Sampling, Suite
@@ -44,6 +46,21 @@ def level(loss: Spec) -> float | None:
 def ladder(spec: Spec) -> tuple[float, ...]:
     """The noise levels that one trained model has, or a sampler goes down, if the method has that option (LADDER)."""
     return spec.options.get(spec.entry.facts.get("LADDER", ""), ())
+
+
+def over(grid: Mapping[str, Iterable[Any]], texts: Iterable[str]) -> Iterator[str]:
+    """Specs of samplers, of one that tunes options of the grid one a value."""
+    for text in texts:
+        name, given, _ = text.partition(":")
+        tunes = registry.entry("sampler", name).facts.get("TUNES", ())
+        axes = [[f"{option}={written(value)}" for value in values] for option, values in grid.items() if option in tunes]
+        for cell in itertools.product(*axes):
+            yield text + ("," if given else ":") * bool(cell) + ",".join(cell)
+
+
+def samplers(block: Sampling) -> list[Spec]:
+    """The samplers of a block, at every value of its grid. Raises InputError with a line a mistake."""
+    return parse_all("sampler", over(block.grid, block.samplers))
 
 
 def gradients(sampler: Spec) -> int:
@@ -154,12 +171,10 @@ def jobs_of(experiment: Experiment) -> OnTarget:
     """What an experiment does."""
     target = parse("target", experiment.target)
     sources = tuple(_trains(experiment, target))
-    names = dict.fromkeys(name for block in (*experiment.exact, *experiment.trained) for name in block.samplers)
     samples = []
-    for sampler in parse_all("sampler", names):
+    for sampler in dict.fromkeys(sampler for block in (*experiment.exact, *experiment.trained) for sampler in samplers(block)):
         exact, trained = (
-            tuple(block for block in blocks if sampler in parse_all("sampler", block.samplers))
-            for blocks in (experiment.exact, experiment.trained)
+            tuple(block for block in blocks if sampler in samplers(block)) for blocks in (experiment.exact, experiment.trained)
         )
         needed = tuple(train for train in sources if any(_sampled(block, train) for block in trained))
         samples.append(Sample(experiment, target, sampler, exact, trained, needed))
