@@ -20,8 +20,9 @@ from scipy.linalg import solve_discrete_lyapunov
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine.loop import grid, run
-from scorebench.samplers import mala
+from scorebench.samplers import hmc, mala
 from scorebench.samplers.base import Density, Info, exact_density
+from scorebench.samplers.hmc import leapfrog
 from scorebench.samplers.ula import ULA, theory
 from scorebench.suite.jobs import gradients
 from scorebench.targets.base import Target, has
@@ -164,7 +165,7 @@ def test_snapshots_are_shorter_runs(spec):
 @over("spec", "sampler")
 def test_trace_is_thinned_evenly(spec):
     """At most 200 states, evenly spaced, ending with the last."""
-    outcome = go(spec, target("gaussian"), budgets=(450,), steps=SMALL[:1], temperatures=(1.0,), seeds=1)
+    outcome = go(spec, target("gaussian"), budgets=(450 * max(gradients(spec), 1),), steps=SMALL[:1], temperatures=(1.0,), seeds=1)
     assert outcome.trace.shape[3] == 200
     if gradients(spec) == 1 and shows_its_state(spec):
         budgets = tuple(range(450 - 2 * 199, 451, 2))
@@ -208,7 +209,18 @@ def mala_step(x: np.ndarray, eps: np.ndarray, uniform: float, c: float, t: float
     return y if math.log(uniform) < log_p(y) + log_q(x, y) - log_p(x) - log_q(y, x) else x
 
 
-STEPS = {"ula": ula_step, "mala": mala_step}
+def hmc_step(x: np.ndarray, eps: np.ndarray, uniform: float, c: float, t: float, leapfrog_steps: int) -> np.ndarray:
+    """Of positions alone: x_(k+1) = 2 x_k - x_(k-1) - h^2 P x_k (Stormer), the velocity at the end by the central difference."""
+    h, v = math.sqrt(2 * c), math.sqrt(t) * eps
+    before, now = x, x + h * v - c * (PRECISION @ x)
+    for _ in range(leapfrog_steps - 1):
+        before, now = now, 2 * now - before - h**2 * (PRECISION @ now)
+    v_end = (2 * now - before - h**2 * (PRECISION @ now) - before) / (2 * h)
+    gain = (x @ PRECISION @ x + v @ v - now @ PRECISION @ now - v_end @ v_end) / 2
+    return now if math.log(uniform) < gain / t else x
+
+
+STEPS = {"ula": ula_step, "mala": mala_step, "hmc": hmc_step}
 CELLS = [(c, t) for c in (0.125, 0.5) for t in (0.5, 1.0, 2.0)]  # exact in float32
 
 
@@ -219,16 +231,16 @@ def test_one_step_by_hand(spec):
     x = 1.5 * torch.randn(3, 6, 40, 2, generator=stream("x"), dtype=torch.float64)
     eps = torch.randn(3, 40, 2, generator=stream("eps"), dtype=torch.float64)
     uniform = torch.rand(3, 40, 1, generator=stream("uniform"), dtype=torch.float64)
-    draws = torch.cat([eps, uniform], -1) if spec.name == "mala" else eps
+    draws = eps if spec.name == "ula" else torch.cat([eps, uniform], -1)
     state, _ = sampler.step(sampler.init(x, correlated()), correlated(), draws)
     moved = 0
     for seed, cell, chain in np.ndindex(3, 6, 40):
         before = x[seed, cell, chain].cpu().numpy()
-        wanted = STEPS[spec.name](before, eps[seed, chain].cpu().numpy(), float(uniform[seed, chain]), *CELLS[cell])
+        wanted = STEPS[spec.name](before, eps[seed, chain].cpu().numpy(), float(uniform[seed, chain]), *CELLS[cell], **spec.options)
         np.testing.assert_allclose(state.x[seed, cell, chain].cpu().numpy(), wanted, rtol=1e-6, atol=1e-7)
         moved += not np.array_equal(wanted, before)
     assert moved == 720 if spec.name == "ula" else 150 < moved < 700  # both outcomes were seen
-    if spec.name == "mala":  # what is carried belongs to where the chain is
+    if spec.name != "ula":  # what is carried belongs to where the chain is
         score, log_prob = correlated().score_and_log_prob(state.x)
         torch.testing.assert_close(state.score, score)
         torch.testing.assert_close(state.log_prob, log_prob)
@@ -313,6 +325,80 @@ def test_mala_detailed_balance(halvings, doublings):
     torch.testing.assert_close(there, home, rtol=1e-8, atol=1e-8)
 
 
+# Hamiltonian Monte Carlo: the leapfrog's own laws, which make the correction exact.
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_one_leapfrog_step_is_mala(temperature):
+    """The same draws, the same chains and acceptances, to the rounding of float64, from small steps to steps that are hardly accepted."""
+    hmc, langevin = (build(parse("sampler", text), (2**-9, 2**-5, 2**-1), (temperature,)) for text in ("hmc:leapfrog_steps=1", "mala"))
+    density, x = exact_density(target(UNEQUAL)), target(UNEQUAL).sample(500, stream("one step")).double().expand(2, 3, 500, 2)
+    here, there, refused = hmc.init(x, density), langevin.init(x, density), 0
+    for i in range(4):
+        draws = langevin.draws(density, (1000, 2), stream("one step", i)).double().view(2, 500, 3)
+        (here, a), (there, b) = hmc.step(here, density, draws), langevin.step(there, density, draws)
+        torch.testing.assert_close(here.x, there.x, rtol=1e-6, atol=1e-6)  # sqrt(2 c)^2/2 is c to the float32 of the grid
+        torch.testing.assert_close(a.acceptance, b.acceptance, rtol=1e-4, atol=1e-5)
+        refused += int((a.acceptance < 0.5).sum())
+    assert refused > 500
+
+
+def flow(steps: int = 7, h: float = 0.25):
+    """The leapfrog on a mixture as a map of (x, v), (n, 4) -> (n, 4) and the log densities at its ends, in float64."""
+    density = exact_density(target(UNEQUAL))
+
+    def move(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, v = z[None, None].chunk(2, -1)
+        end, after = leapfrog(mala.State(x, *density.score_and_log_prob(x)), v, density, z.new_full((1, 1, 1), h), steps)
+        return torch.cat([end.x, after], -1)[0, 0], end.log_prob[0, 0]
+
+    return move
+
+
+def phase_points(n: int) -> torch.Tensor:
+    return torch.cat([target(UNEQUAL).sample(n, stream("phase")), torch.randn(n, 2, generator=stream("phase", "v"))], -1).double()
+
+
+def test_the_leapfrog_turns_back():
+    """With its velocity reversed a trajectory leads back to where it began: exact, 200 trajectories."""
+    z, mirror = phase_points(200), torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64)
+    there, _ = flow()(z)
+    back, _ = flow()(there * mirror)
+    torch.testing.assert_close(back * mirror, z, rtol=1e-9, atol=1e-9)
+    assert (there - z).norm(dim=-1).min() > 0.05
+
+
+def test_the_leapfrog_keeps_volume():
+    """The determinant of its derivative is 1 at every point; exact, by reverse differentiation."""
+    z = phase_points(20)
+    jacobian = torch.autograd.functional.jacobian(lambda z: flow()(z)[0].sum(0), z).movedim(1, 0)  # (n, 4, 4): rows do not mix
+    torch.testing.assert_close(torch.linalg.det(jacobian), torch.ones(20, dtype=torch.float64), rtol=1e-9, atol=1e-9)
+
+
+def test_the_leapfrogs_energy_is_of_second_order():
+    """Over a time of 1, halving h divides the energy's error by 4 + O(h^2); exact starts. A scheme of first order would by 2."""
+    z = phase_points(500)
+
+    def error(steps: int) -> float:
+        end, log_prob = flow(steps, 1 / steps)(z)
+        before = z[:, 2:].square().sum(-1) / 2 - target(UNEQUAL).log_prob(z[:, :2])
+        return float((end[:, 2:].square().sum(-1) / 2 - log_prob - before).square().mean().sqrt())
+
+    ratios = [error(n) / error(2 * n) for n in (32, 64)]
+    assert all(abs(ratio - 4) < 0.1 for ratio in ratios) and abs(ratios[1] - 4) < 0.5 * abs(ratios[0] - 4)
+
+
+@pytest.mark.parametrize(("turn", "ends"), [(math.pi, -1), (2 * math.pi, 1)])
+def test_a_length_of_half_a_turn_forgets_nothing(turn, ends):
+    """On N(0, v) with L theta = pi a trajectory ends at -x, with L theta = 2 pi at x, whatever its velocity, and is accepted; exact."""
+    density, v = exact_density(target("gaussian:dim=2,variance=0.5")), 0.5
+    x, eps = (torch.randn(1, 50, 2, generator=stream("turn", use), dtype=torch.float64) for use in ("x", "v"))
+    sampler = build(parse("sampler", "hmc:leapfrog_steps=6"), (v * (1 - math.cos(turn / 6)),))
+    after, info = sampler.step(sampler.init(x[None], density), density, torch.cat([eps, torch.zeros(1, 50, 1)], -1))
+    torch.testing.assert_close(after.x[0], ends * x, rtol=0, atol=1e-5)
+    assert float(torch.as_tensor(info.acceptance).min()) > 1 - 1e-5
+
+
 def test_mala_refuses_the_impossible():
     """A proposal of density zero, or whose density or score is no number, leaves the chain bitwise where it was."""
     x = torch.randn(1, 1, 64, 2, generator=stream("x"))
@@ -373,6 +459,22 @@ def test_wrong_laws_are_seen(monkeypatch):
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
             patch.setattr(mala.MALA, "_log_q", broken)
             assert_law(spec, 2.0, 0.4)
+
+
+def test_wrong_trajectories_are_seen(monkeypatch):
+    """HMC's mutants: no half kick at the end; velocities of variance 1 whatever T."""
+    spec = parse("sampler", "hmc:leapfrog_steps=2")
+
+    def unkicked(state, v, density, h, steps):
+        end, after = leapfrog(state, v, density, h, steps)
+        return end, after - h / 2 * end.score
+
+    with monkeypatch.context() as patch, pytest.raises(AssertionError):
+        patch.setattr(hmc, "leapfrog", unkicked)
+        assert_law(spec, 1.0, 0.4)
+    with monkeypatch.context() as patch, pytest.raises(AssertionError):
+        patch.setattr(hmc, "leapfrog", lambda state, v, density, h, steps: leapfrog(state, v / 2**0.5, density, h, steps))
+        assert_law(spec, 2.0, 0.4)
 
 
 def test_controls_have_their_laws():

@@ -176,7 +176,7 @@ def test_samplers(spec, scale, shift):
     exp(sqrt(120 c)) = 11, which at c = .01 is 3.
     """
     weights, means, variances = parameters(parse("target", "gaussian_mixture"))
-    step = 0.01 if spec.name in ("annealed", "underdamped") else 0.05
+    step = 0.01 if spec.name in ("annealed", "underdamped", "hmc") else 0.05
     ladder = {"steps": 3} if spec.name == "annealed" else {}
 
     def chains(scale: float, shift: float):
@@ -190,7 +190,7 @@ def test_samplers(spec, scale, shift):
     away, here = chains(scale, shift), chains(1.0, 0.0)
     rounding = 1e-5 if shift == 0 else 20 * 2**-23 * shift
     off = ((away.samples.double() - shift) / scale - here.samples).abs().amax(-1) > rounding
-    assert int(off.sum()) <= (2 if spec.name.startswith("mala") else 0)  # an acceptance that a rounding turns
+    assert int(off.sum()) <= 2 * bool((here.acceptance < 1).any())  # an acceptance that a rounding turns
     torch.testing.assert_close(away.acceptance, here.acceptance, rtol=0, atol=1e-3)
 
 
