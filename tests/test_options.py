@@ -33,6 +33,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Share": st.integers(1, 100).map(lambda n: n / 101),
     "Count": st.integers(1, 5),
     "Falling": st.lists(MODERATE, min_size=2, max_size=3, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
+    "Rising": st.lists(st.floats(0.1, 5), min_size=1, max_size=3).map(
+        lambda rises: tuple(round(1 + sum(rises[:n]), 3) for n in range(len(rises) + 1))
+    ),
     "None": st.none(),
 }
 

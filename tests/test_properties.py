@@ -39,6 +39,9 @@ VALUES = {
     "Blur": st.floats(0.01, 1e6),
     "Grain": st.floats(1e-6, 1e6),
     "Falling": st.lists(POSITIVE, min_size=2, max_size=4, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
+    "Rising": st.lists(st.floats(0.1, 5), min_size=1, max_size=3).map(
+        lambda rises: tuple(round(1 + sum(rises[:n]), 3) for n in range(len(rises) + 1))
+    ),
     "None": st.none(),
 }
 

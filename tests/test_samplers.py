@@ -21,7 +21,8 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine.loop import grid, run
 from scorebench.samplers import hmc, mala
-from scorebench.samplers.base import Density, Info, exact_density
+from scorebench.samplers import parallel_tempering as tempering
+from scorebench.samplers.base import Density, Extended, Info, exact_density
 from scorebench.samplers.hmc import leapfrog
 from scorebench.samplers.ula import ULA, theory
 from scorebench.suite.jobs import gradients
@@ -399,6 +400,84 @@ def test_a_length_of_half_a_turn_forgets_nothing(turn, ends):
     assert float(torch.as_tensor(info.acceptance).min()) > 1 - 1e-5
 
 
+# Parallel tempering.
+
+
+def test_tempering_by_hand():
+    """Three steps of four replicas: MALA's step of each at its own temperature, then exchanges as the ratio of the product of all laws says; exact."""
+    c, t, tau = 0.125, 0.5, (1.0, 1.5, 4.0, 16.0)
+    sampler = build(parse("sampler", "parallel_tempering:temperatures=1|1.5|4|16"), (c,), (t,))
+    start = 1.5 * torch.randn(1, 1, 40, 2, generator=stream("x"), dtype=torch.float64)
+    state, x, exchanged = sampler.init(start, correlated()), start[0, 0].cpu().numpy()[:, None].repeat(4, 1), 0  # (chain, replica, d)
+
+    def log_law(points: np.ndarray) -> float:
+        """Of all replicas of a chain."""
+        return sum(-z @ PRECISION @ z / (2 * t * own) for z, own in zip(points, tau, strict=True))
+
+    for i in range(3):
+        draws = sampler.draws(correlated(), (40, 2), stream("tempering", i)).double()
+        state, _ = sampler.step(state, correlated(), draws[None])
+        by_hand = draws.unflatten(0, (4, 40)).cpu().numpy()  # (replica, chain, d + 2)
+        for chain, points in enumerate(x):
+            for k, own in enumerate(tau):
+                eps, uniform = by_hand[k, chain, :2], float(by_hand[k, chain, 2])
+                points[k] = mala_step(points[k], eps, uniform, c, t * own)
+            for k in range(i % 2, 3, 2):
+                swapped = points.copy()
+                swapped[[k, k + 1]] = points[[k + 1, k]]
+                if math.log(by_hand[k, chain, 3]) < log_law(swapped) - log_law(points):
+                    points[:] = swapped
+                    exchanged += 1
+        replicas = state.replicas.x[0, 0].unflatten(0, (4, 40)).movedim(0, 1)
+        np.testing.assert_allclose(replicas.cpu().numpy(), x, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(state.x[0, 0], replicas[:, 0], rtol=0, atol=0)
+        score, log_prob = correlated().score_and_log_prob(state.replicas.x)
+        torch.testing.assert_close(state.replicas.score, score)
+        torch.testing.assert_close(state.replicas.log_prob, log_prob)
+    assert 60 < exchanged < 140  # of 200
+
+
+@pytest.mark.parametrize("tau", [2.0, 16.0])
+def test_one_step_size_serves_all_replicas(tau):
+    """On N(0, v) a move at T tau from sqrt(tau) x is sqrt(tau) times that at T from x, and as likely: exact, for steps that are hardly refused or often."""
+    density = exact_density(target("gaussian:dim=2,variance=0.5"))
+    x = torch.randn(1, 3, 200, 2, generator=stream("rungs"), dtype=torch.float64)
+    draws = torch.randn(1, 200, 3, generator=stream("rungs", "draws"), dtype=torch.float64).sigmoid()
+    cold, hot = (build(parse("sampler", "mala"), (0.05, 0.3, 0.9), (t,)) for t in (1.0, tau))
+    (one, a), (other, b) = (s.step(s.init(f * x, density), density, draws) for s, f in ((cold, 1.0), (hot, tau**0.5)))
+    torch.testing.assert_close(other.x / tau**0.5, one.x, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(a.acceptance, b.acceptance, rtol=1e-6, atol=1e-6)
+    assert float(a.acceptance.min()) < 0.8
+
+
+def test_tempering_crosses_where_mala_does_not():
+    """Two modes of weights .8 and .2, all chains in the lighter one, 2,000 gradients each. Predicted before: of MALA's chains none crosses, for at a barrier
+    of log p(mode)/p(saddle) = 18 - log 2 its rate is sqrt(4 x 140)/(2 pi) e^-17.3 = 1e-7 a unit of time (Kramers), of which there are 200: .05 of 2,000
+    chains, more than 3 with probability 2e-7. Tempered, the barrier is 1.1 at the hottest replica and neighbours exchange more often than not, so that
+    400 steps are many times what a point takes from end to end: the share is .8. 2,000 chains see it off by .035; false alarm 1e-4.
+    """
+    of = target("gaussian_mixture:radius=3,std=0.5,weight=0.8")
+    start = (0.5 * torch.randn(1, 2_000, 2, generator=stream("crossing")) + of.modes[1]).float()
+    assert bool((start[..., 0] < 0).all())
+    shares = {}
+    for name in ("mala", "parallel_tempering"):
+        spec = parse("sampler", name)
+        outcome = run(build(spec), exact_density(of), start, (2_000,), [stream("crossing", name)], gradients(spec))
+        assert outcome.gradients[0] == 2_000 + gradients(spec)
+        shares[name] = (outcome.samples[0, 0, 0, :, 0] > 0).double()
+    assert float(shares["mala"].sum()) <= 3
+    assert_mean(shares["parallel_tempering"], 0.8, 1)
+
+
+def test_wrong_exchanges_are_seen(monkeypatch):
+    """The mutants: exchanges that are always accepted, and those whose sign is turned."""
+    spec, correct = parse("sampler", "parallel_tempering:temperatures=1|4"), tempering.metropolis
+    for broken in (torch.zeros_like, torch.neg):
+        with monkeypatch.context() as patch, pytest.raises(AssertionError):
+            patch.setattr(tempering, "metropolis", lambda new, old, ratio, u, broken=broken: correct(new, old, broken(ratio), u))
+            assert_law(spec, 1.0, 0.05)
+
+
 def test_mala_refuses_the_impossible():
     """A proposal of density zero, or whose density or score is no number, leaves the chain bitwise where it was."""
     x = torch.randn(1, 1, 64, 2, generator=stream("x"))
@@ -423,7 +502,11 @@ def test_mala_refuses_the_impossible():
 def law_after(spec, temperature: float, step_size: float, steps: int = 3) -> torch.Tensor:
     of = target(UNEQUAL)
     density, sampler = exact_density(of), build(spec, (step_size,), (temperature,))
-    state = sampler.init(of.tempered(temperature).sample(N, stream("exact start", spec, temperature))[None, None], density)
+
+    def draw(at: float) -> torch.Tensor:
+        return of.tempered(at).sample(N, stream("exact start", spec, at))[None, None]
+
+    state = sampler.equilibrium(draw, density) if isinstance(sampler, Extended) else sampler.init(draw(temperature), density)
     generator = stream("steps", spec, temperature, step_size)
     for _ in range(steps):
         state, _ = sampler.step(state, density, sampler.draws(density, (N, 2), generator)[None])

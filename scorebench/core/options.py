@@ -20,6 +20,7 @@ __all__ = [
     "NonNegative",
     "Positive",
     "Real",
+    "Rising",
     "Scale",
     "Share",
     "number",
@@ -37,10 +38,11 @@ WORDS = {
     "Share": "a number between 0 and 1",
     "Count": "a whole number, 1 or more",
     "Falling": "two or more numbers above 0 that fall, as 4|2|1|0.5",
+    "Rising": "two or more numbers that rise from 1, as 1|2|4|8",
 }
 """What a message says is allowed."""
 
-COUNTED = ("Count", "Falling")
+COUNTED = ("Count", "Falling", "Rising")
 """Types whose values are a number of things, or hold one."""
 
 SMALLEST, LARGEST = 1e-18, 1e18
@@ -92,3 +94,13 @@ def _falls(ladder: tuple[float, ...]) -> tuple[float, ...]:
 
 Falling = Annotated[tuple[Positive, ...], Field(min_length=2), AfterValidator(_falls)]
 """Noise levels, written `sigmas=4|2|1|0.5` in a spec."""
+
+
+def _rises(ladder: tuple[float, ...]) -> tuple[float, ...]:
+    if ladder[0] != 1 or any(low >= high for low, high in zip(ladder, ladder[1:], strict=False)):
+        raise ValueError("must rise strictly, from 1")
+    return ladder
+
+
+Rising = Annotated[tuple[Positive, ...], Field(min_length=2), AfterValidator(_rises)]
+"""Multiples of a temperature, written `temperatures=1|2|4|8` in a spec."""

@@ -89,6 +89,14 @@ class Sampler(Protocol[S]):
 
 
 @runtime_checkable
+class Extended(Protocol):
+    """An exact sampler that carries more than one point of the law: in what it keeps, the contract tests begin."""
+
+    def equilibrium(self, draw: Callable[[float], Tensor], density: Density) -> Any:
+        """The state, from exact draws of p^(1/T) at any T, (seed, 1, chain, d)."""
+
+
+@runtime_checkable
 class Shows(Protocol):
     """A sampler whose snapshots show something other than State.x."""
 
