@@ -455,12 +455,18 @@ def test_a_tuned_option_is_a_spec_a_value(suite):
     assert [(len(job.exact), len(job.trained)) for job in Plan(load(trained)).samples.values()] == [(1, 0), (1, 0), (1, 1), (1, 0), (0, 1)]
 
 
+@pytest.mark.parametrize("values", ["[[1, 2], [1, 4, 16]]", "['1|2', '1|4|16']"])
+def test_a_ladder_is_a_value_of_a_grid(suite, values):
+    """As a list, or as it stands in a spec."""
+    plan = Plan(load(suite(GOOD.replace("[ula],", f"[parallel_tempering], grid: {{temperatures: {values}}},"))))
+    assert [str(job.sampler) for job in plan.samples.values()] == [f"parallel_tempering:temperatures={v}" for v in ("1|2", "1|4|16")]
+
+
 BAD_GRIDS = [
     ("friction:", "fricton:", "grid: tuned option 'fricton' is unknown; did you mean 'friction'? (known: friction)"),
     ("[underdamped, ula]", "[ula]", "grid: tuned option 'friction' is unknown (known: none)"),
     ("[0.5,", "[-1,", "grid.friction = -1: sampler 'underdamped': Input should be greater than 0 (allowed: a number above 0)"),
     ("[0.5,", "[x,", "grid.friction = 'x': sampler 'underdamped': Input should be a valid number (allowed: a number above 0)"),
-    ("[0.5,", "['0.5',", "grid.friction = '0.5': sampler 'underdamped': Input should be a valid number"),
     ("[0.5,", "[1e-30,", "grid.friction = 1e-30: sampler 'underdamped': must be from 1e-18"),
     ("[0.5,", "[{a: 1},", "grid.friction = {'a': 1}: sampler 'underdamped': Input should be a valid number"),
     ("[0.5,", "[[0.5],", "grid.friction = (0.5,): sampler 'underdamped': Input should be a valid number"),
@@ -484,6 +490,11 @@ BAD_GRIDS = [
 def test_a_bad_grid(suite, old, new, said):
     (line,) = mistakes(gridded(suite, old, new))
     assert line.startswith(f"{EXACT}.{said}"), line
+
+
+def test_a_value_that_is_written_twice(suite):
+    (line,) = mistakes(gridded(suite, "[0.5, 1, 2]", "[1, '1']"))
+    assert line == f"{EXACT}[0].grid: sampler 'underdamped:friction=1' is given twice"
 
 
 # Blocks, losses and the models they can train.

@@ -110,6 +110,11 @@ def _scalar(text: str) -> object:
     return {"true": True, "false": False}.get(text, text) if value is None else value
 
 
+def read(option: registry.Option, text: str) -> object:
+    """An option's value from how it stands in a spec. Raises pydantic's ValidationError for one that is not allowed."""
+    return option.check(text if text in option.words else _scalar(text))
+
+
 def parse(kind: str, text: object, grid: bool = False) -> Spec:
     """Read a spec and check its name and options; `grid` admits a sampler's step size and temperature.
 
@@ -136,7 +141,7 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
             lines.append(unknown(where, key, known))
         else:
             try:
-                given[key] = known[key].check(value if value in known[key].words else _scalar(value))
+                given[key] = read(known[key], value)
             except ValidationError as error:
                 given[key] = None
                 reason = error.errors()[0]["msg"].removeprefix("Value error, ")
@@ -177,4 +182,4 @@ def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Sp
     return specs
 
 
-__all__ = ["GRID", "Spec", "parse", "parse_all", "written"]
+__all__ = ["GRID", "Spec", "parse", "parse_all", "read", "written"]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
-from scorebench.core.spec import GRID, Spec, parse, parse_all
+from scorebench.core.spec import GRID, Spec, parse, parse_all, read
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
 from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers
 
@@ -159,7 +159,7 @@ def _untuned(place: str, block: dict[str, Any]) -> Iterator[str]:
                 yield f"{place}.samplers: sampler {text!r} gives {option}, and so does the grid (allowed: one of them)"
             for value in values:
                 try:
-                    entry.options[option].check(value)
+                    read(entry.options[option], value) if isinstance(value, str) else entry.options[option].check(value)
                 except ValidationError as error:
                     reason = error.errors()[0]["msg"].removeprefix("Value error, ")
                     allowed = entry.options[option].allowed
