@@ -15,7 +15,7 @@ from scorebench.engine.loop import grid, run
 from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
 from scorebench.models.base import Bound
-from scorebench.samplers.base import exact_density
+from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import stream
@@ -82,7 +82,18 @@ def of_metric(spec: Spec) -> list[torch.Tensor]:
     g = stream("options")
     x, y, trace = (mixture().sample(n, g) for n in (64, 64, 8 * 20))
     score, learnt = (lambda x: -x), lambda: mixture().perturbed(0.5)
-    of = Run(1.2 * x[None, None], trace.view(1, 1, 8, 20, 2), torch.ones(1, 1), torch.ones(1, 1), 64, score, lambda x: -x.sum(-1), learnt)
+    levelled = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))
+    of = Run(
+        1.2 * x[None, None],
+        trace.view(1, 1, 8, 20, 2),
+        torch.ones(1, 1),
+        torch.ones(1, 1),
+        64,
+        score,
+        lambda x: -x.sum(-1),
+        learnt,
+        levelled,
+    )
     about = spec.entry.facts["ABOUT"]
     return [Metric(spec).evaluate(of, mixture(), y[None] if about == "sampler" else lambda law: law.sample(64, stream("p"))[None]).value]
 

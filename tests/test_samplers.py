@@ -25,7 +25,7 @@ from scorebench.samplers import parallel_tempering as tempering
 from scorebench.samplers.base import Density, Extended, Info, exact_density
 from scorebench.samplers.hmc import leapfrog
 from scorebench.samplers.ula import ULA, theory
-from scorebench.suite.jobs import gradients
+from scorebench.suite.jobs import gradients, to_the_end, within
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import examples, stream
 from scorebench.testing.lattice import Lattice
@@ -51,7 +51,7 @@ def go(spec, of: Target, chains=16, budgets=(7, 20), steps=SMALL, temperatures=(
     """A run of the loop as the stages run it."""
     start = torch.stack([of.prior.sample(chains, stream("start", i)) for i in range(seeds)])
     generators = [stream("run", i) for i in range(seeds)]
-    return run(build(spec, steps, temperatures), density or exact_density(of), start, budgets, generators, gradients(spec))
+    return run(build(spec, steps, temperatures), density or exact_density(of), start, within(spec, budgets), generators, gradients(spec))
 
 
 @over("spec", "sampler")
@@ -167,7 +167,7 @@ def test_snapshots_are_shorter_runs(spec):
 def test_trace_is_thinned_evenly(spec):
     """At most 200 states, evenly spaced, ending with the last."""
     outcome = go(spec, target("gaussian"), budgets=(450 * max(gradients(spec), 1),), steps=SMALL[:1], temperatures=(1.0,), seeds=1)
-    assert outcome.trace.shape[3] == 200
+    assert outcome.trace.shape[3] == (to_the_end(spec) // gradients(spec) if spec.entry.facts.get("ENDS") else 200)
     if gradients(spec) == 1 and shows_its_state(spec):
         budgets = tuple(range(450 - 2 * 199, 451, 2))
         dense = go(spec, target("gaussian"), budgets=budgets, steps=SMALL[:1], temperatures=(1.0,), seeds=1)
@@ -723,7 +723,7 @@ def test_chains_and_seeds_do_not_mix(spec):
     ]
     differs = (runs[0] != runs[1]).any(-1)
     assert not differs[0].any() and differs[1].sum() == (1 if gradients(spec) else 0)
-    assert not torch.equal(runs[0][0], runs[0][1])
+    assert torch.equal(runs[0][0], runs[0][1]) == (not build(spec).draws(exact_density(of), (16, 2), stream("mix")).numel())
 
 
 def test_denoising_is_the_posterior_mean():

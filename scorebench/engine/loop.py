@@ -47,12 +47,15 @@ class _Counted:
             density,
             score=self._counting(density.score),
             score_and_log_prob=self._counting(density.score_and_log_prob),
+            score_and_divergence=self._counting(density.score_and_divergence, along_axes=True),
             perturbed=lambda sigma: self.wrap(at(sigma)),
         )
 
-    def _counting(self, function: Callable[[Tensor], Result]) -> Callable[[Tensor], Result]:
+    def _counting(self, function: Callable[[Tensor], Result], along_axes: bool = False) -> Callable[[Tensor], Result]:
+        """A derivative of the score along an axis counts as a gradient."""
+
         def call(x: Tensor) -> Result:
-            self.rows += x.shape[:-1].numel()
+            self.rows += x.shape[:-1].numel() * (1 + along_axes * x.shape[-1])
             return function(x)
 
         return call

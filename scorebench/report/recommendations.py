@@ -74,6 +74,7 @@ def _choice(row: pd.Series) -> str:
         parts.append(f"{parse('loss', row['loss']).label} ({parse('model', row['model']).label})")
     if "sampler" in row:
         sampler = parse("sampler", row["sampler"])
-        at = [f"step {row['step_size']:g}", *(f"{name.replace('_', ' ')} {written(value)}" for name, value in sampler.tuned.items())]
-        parts.append(f"{sampler.label} at {', '.join(at)}")
+        at = [f"step {row['step_size']:g}"] if pd.notna(row["step_size"]) else []
+        at += [f"{name.replace('_', ' ')} {written(value)}" for name, value in sampler.tuned.items()]
+        parts.append(" at ".join(filter(None, [sampler.label, ", ".join(at)])))
     return " with ".join(parts)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scorebench.core import registry
-from scorebench.core.spec import Spec, parse, parse_all, written
+from scorebench.core.spec import GRID, Spec, parse, parse_all, written
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
     from scorebench.suite.config import Experiment, Sampling, Suite
@@ -71,6 +71,16 @@ def gradients(sampler: Spec) -> int:
     return len(per_step) if isinstance(per_step, tuple) else int(per_step)
 
 
+def has_step(sampler: Spec) -> bool:
+    """Whether a sampler has a step size (AXES); independent draws have none."""
+    return gradients(sampler) > 0 and "step_size" in sampler.entry.facts.get("AXES", GRID)
+
+
+def has_temperature(sampler: Spec) -> bool:
+    """Whether a sampler has a temperature (AXES)."""
+    return "temperature" in sampler.entry.facts.get("AXES", GRID)
+
+
 def a_round(sampler: Spec) -> int:
     """The gradients of a sampler's smallest round: a step, at every noise level where it has some."""
     return gradients(sampler) * max(len(ladder(sampler)), 1)
@@ -79,6 +89,12 @@ def a_round(sampler: Spec) -> int:
 def to_the_end(sampler: Spec) -> int:
     """The gradients after which a sampler is where it goes: a step, or all its steps at every noise level."""
     return a_round(sampler) * int(sampler.options.get(sampler.entry.facts.get("STEPS_A_LEVEL", ""), 1))
+
+
+def within(sampler: Spec, budgets: Sequence[int]) -> list[int]:
+    """The budgets that a sampler has a use for: of one that ENDS none beyond its end."""
+    most = to_the_end(sampler) if sampler.entry.facts.get("ENDS") else budgets[-1]
+    return list(dict.fromkeys(min(budget, most) for budget in budgets))
 
 
 def without_level(loss: Spec) -> Spec:
