@@ -352,6 +352,37 @@ def test_the_same_method_on_the_exact_score_has_its_own_friction() -> None:
     assert set(parts["sampler"]) == {"underdamped:friction=2"} and parts.loc["sampler_exact", "mean"] == pytest.approx(0.125)
 
 
+def test_a_sampler_without_a_step_is_shown_as_others_are() -> None:
+    """In the table, decomposed, and among the recommendations: it has one cell."""
+    common = {
+        "target": "gaussian",
+        "metric": "mmd",
+        "temperature": 1.0,
+        "steps": 16,
+        "gradient_evaluations": 31,
+        "floor_mean": 0.0,
+        "floor_q95": 0.1,
+    }
+    learnt = {"model": "noise_conditional_energy", "loss": "denoising_ladder:sigmas=2|1"}
+    flow, mmd = {"sampler": "probability_flow"} | common, parse_all("metric", ["mmd"])
+    made = [
+        rows(spread("a", 0.3), **flow),
+        rows(spread("b", 0.2), **flow, **learnt),
+        rows(spread("c", 0.15), **common, **learnt, sampler="mala_from_data", step_size=0.1),
+        *(rows(spread("d", value), **common, sampler="ula", step_size=step) for value, step in ((0.4, 0.1), (0.5, 0.2))),
+    ]
+    chosen = at_best_steps(pd.concat(made, ignore_index=True), mmd)
+    table = tables.samplers(chosen, mmd)
+    shown = table[table["sampler"] == "probability_flow"]
+    assert list(shown["leads"]) == [True, True] and shown["step_size"].isna().all() and len(table) == 4
+    parts = decomposition.decompose(chosen, mmd).set_index("part")
+    assert (
+        set(parts["sampler"]) == {"probability_flow"} and parts["step_size"].isna().all() and list(parts.index) == list(decomposition.PARTS)
+    )
+    assert parts.loc["sampler_exact", "mean"] == pytest.approx(0.3, rel=0.1)
+    assert _choice(shown.iloc[0]) == "probability flow"
+
+
 def test_the_rate_with_the_lowest_loss_is_taken() -> None:
     """By the mean over seeds; one that is not finite on some seed is not taken while another is."""
     values = ({0.1: [1.0, 2.0], 0.2: [1.0, 1.5]}, {0.1: [3.0, 3.0], 0.2: [0.0, np.nan]}, {0.1: [np.nan, 1.0], 0.2: [np.inf, 0.0]})

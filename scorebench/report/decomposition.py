@@ -33,7 +33,7 @@ def decompose(chosen: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     exact = ok[ok["model"] == ""]
     on_exact = {key: group["value"] for key, group in exact.groupby([exact["target"], methods(exact), exact["metric"]])}
     rows = []
-    for values, group in paired.groupby([*KEYS, "metric"], sort=False):
+    for values, group in paired.groupby([*KEYS, "metric"], sort=False, dropna=False):
         key = dict(zip([*KEYS, "metric"], values, strict=True))
         alike = on_exact.get((key["target"], group["method"].iloc[0], key["metric"]), pd.Series(dtype=float))
         for part, x in zip(PARTS, (group["value_own"], group["value"] - group["value_own"], group["value"], alike), strict=True):
