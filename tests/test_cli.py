@@ -145,6 +145,10 @@ def test_compare_says_every_mistake() -> None:
         (("compare", "samplers", "--target", "gaussian", "--sampler", "ula"), "step_size"),
         (("compare", "samplers", "--target", "gaussian", "--sampler", "exact:step_size=0.05"), "no step size (allowed: exact)"),
         (("compare", "samplers", "--target", "gaussian", "--sampler", "prior:step_size=0.1"), "no step size (allowed: prior)"),
+        (
+            ("compare", "samplers", "--target", "gaussian", "--sampler", "probability_flow:step_size=0.1"),
+            "no step size (allowed: probability_flow)",
+        ),
         (("summary", "nowhere"), "manifest.json does not exist"),
         (("stage", "train", "--suite", "nowhere.yaml", "--job", "x"), "nowhere.yaml"),
     ],

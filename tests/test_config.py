@@ -430,6 +430,73 @@ def test_a_label_shows_the_options():
     assert dataclasses.is_dataclass(parse("loss", "sliced")) and registry.entry("loss", "sliced").facts["LABEL"] == "sliced"
 
 
+# Tuned options of samplers.
+
+FRICTION = "exact: {samplers: [underdamped, ula], grid: {friction: [0.5, 1, 2]}"
+
+
+def gridded(suite, old: str = "", new: str = "") -> Path:
+    text = GOOD.replace("exact: {samplers: [ula]", FRICTION)
+    assert old in text
+    return suite(text.replace(old, new, 1) if old else text)
+
+
+def test_a_tuned_option_is_a_spec_a_value(suite):
+    """In the order of the grid, each once, the default's value left out; a sampler that does not tune it as it is, in a block of its own as well."""
+    plan = Plan(load(gridded(suite)))
+    jobs = ["gaussian/underdamped-friction0.5", "gaussian/underdamped", "gaussian/underdamped-friction2", "gaussian/ula"]
+    assert list(plan.samples) == jobs and {str(job.sampler.method) for job in plan.samples.values()} == {"underdamped", "ula"}
+    splittings = gridded(suite, "[underdamped, ula]", "['underdamped:splitting=ABOBA', 'underdamped:splitting=OABAO']")
+    methods = [str(job.sampler.method) for job in Plan(load(splittings)).samples.values()]
+    assert methods == ["underdamped:splitting=ABOBA"] * 3 + ["underdamped:splitting=OABAO"] * 3
+    trained = gridded(
+        suite, "\n    exact", "\n    trained: {samplers: [underdamped], step_sizes: [0.1], grid: {friction: [2, 3]}}\n    exact"
+    )
+    assert [(len(job.exact), len(job.trained)) for job in Plan(load(trained)).samples.values()] == [(1, 0), (1, 0), (1, 1), (1, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("values", ["[[1, 2], [1, 4, 16]]", "['1|2', '1|4|16']"])
+def test_a_ladder_is_a_value_of_a_grid(suite, values):
+    """As a list, or as it stands in a spec."""
+    plan = Plan(load(suite(GOOD.replace("[ula],", f"[parallel_tempering], grid: {{temperatures: {values}}},"))))
+    assert [str(job.sampler) for job in plan.samples.values()] == [f"parallel_tempering:temperatures={v}" for v in ("1|2", "1|4|16")]
+
+
+BAD_GRIDS = [
+    ("friction:", "fricton:", "grid: tuned option 'fricton' is unknown; did you mean 'friction'? (known: friction)"),
+    ("[underdamped, ula]", "[ula]", "grid: tuned option 'friction' is unknown (known: none)"),
+    ("[0.5,", "[-1,", "grid.friction = -1: sampler 'underdamped': Input should be greater than 0 (allowed: a number above 0)"),
+    ("[0.5,", "[x,", "grid.friction = 'x': sampler 'underdamped': Input should be a valid number (allowed: a number above 0)"),
+    ("[0.5,", "[1e-30,", "grid.friction = 1e-30: sampler 'underdamped': must be from 1e-18"),
+    ("[0.5,", "[{a: 1},", "grid.friction = {'a': 1}: sampler 'underdamped': Input should be a valid number"),
+    ("[0.5,", "[[0.5],", "grid.friction = (0.5,): sampler 'underdamped': Input should be a valid number"),
+    ("[0.5, 1, 2]", "[]", "grid.friction = (): List should have 1 or more items"),
+    ("[0.5, 1, 2]", "[1, 1.0]", "grid.friction = (1, 1.0): 1.0 given twice"),
+    ("[0.5, 1, 2]", "1", "grid.friction = 1: Input should be a list"),
+    ("{friction: [0.5, 1, 2]}", "[friction]", "grid = ('friction',): Input should be a mapping"),
+    ("friction:", "step_size:", "grid.step_size: has a key of its own (allowed: step_sizes)"),
+    ("friction:", "temperature:", "grid.temperature: has a key of its own (allowed: temperatures)"),
+    (
+        "[underdamped, ula]",
+        "['underdamped:friction=1']",
+        "samplers: sampler 'underdamped:friction=1' gives friction, and so does the grid (allowed: one of them)",
+    ),
+    ("[underdamped, ula]", "[underdamped, underdamped]", "samplers: sampler 'underdamped:friction=0.5' is given twice"),
+    ("[underdamped, ula]", "[underdampd]", "samplers: sampler 'underdampd' is unknown; did you mean 'underdamped'? (known: "),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD_GRIDS, ids=[new for _, new, _ in BAD_GRIDS])
+def test_a_bad_grid(suite, old, new, said):
+    (line,) = mistakes(gridded(suite, old, new))
+    assert line.startswith(f"{EXACT}.{said}"), line
+
+
+def test_a_value_that_is_written_twice(suite):
+    (line,) = mistakes(gridded(suite, "[0.5, 1, 2]", "[1, '1']"))
+    assert line == f"{EXACT}[0].grid: sampler 'underdamped:friction=1' is given twice"
+
+
 # Blocks, losses and the models they can train.
 
 SOURCES = "sources:\n      mlp_energy: [sliced]\n    training: {batch: 64}\n    trained:\n"

@@ -20,7 +20,8 @@ from scorebench.engine.training import shared_options
 from scorebench.metrics.base import Run
 from scorebench.metrics.lib.faults import FAULTS
 from scorebench.models.base import Bound, score_and_divergence
-from scorebench.samplers.base import exact_density
+from scorebench.samplers.base import Density, exact_density
+from scorebench.suite.jobs import ladder
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import examples, fits, pairs, stream
 
@@ -107,7 +108,7 @@ def test_samplers(spec, elsewhere):
     step_size, temperature = grid([(0.001, 1.0), (0.002, 0.5)])
     sampler = spec.build(step_size=step_size, temperature=temperature)
     x = target.prior.sample(16, stream("x")).expand(1, 2, 16, 2)
-    for level in (0.5, 1.0, 2.0, 4.0):
+    for level in ladder(spec):
         density.perturbed(level)  # relatives are made where the target is, before it is sampled
 
     def step() -> torch.Tensor:
@@ -122,7 +123,8 @@ def test_metrics(spec, elsewhere):
     target = build("gaussian_mixture")
     x = 1.1 * target.sample(2 * 3 * 64, stream("x")).unflatten(0, (2, 3, 64))
     trace = target.sample(2 * 3 * 8 * 20, stream("trace")).unflatten(0, (2, 3, 8, 20))
-    run = Run(x, trace, x[..., 0, 0].sigmoid(), x[..., 1, 0].sigmoid(), 64, lambda x: -x, lambda x: -x.sum(-1), lambda: target)
+    density = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))
+    run = Run(x, trace, x[..., 0, 0].sigmoid(), x[..., 1, 0].sigmoid(), 64, lambda x: -x, lambda x: -x.sum(-1), lambda: target, density)
     exact = target.sample(2 * 64, stream("exact")).unflatten(0, (2, 64))
     reference = exact if spec.entry.facts["ABOUT"] == "sampler" else lambda law: exact
     assert_same(lambda: tuple(registry.method("metric", spec.name)(run, target, reference, **spec.options)), elsewhere)

@@ -353,6 +353,7 @@ def test_jobs_differ(before: dict[Path, dict[tuple[str, str], str]]) -> None:
     ("old", "new", "expected"),
     [
         ("[ula, mala]", "[ula, mala, prior]", measures("gaussian")),
+        ("[ula, mala],", "[ula, mala, underdamped], grid: {friction: [0.5, 2]},", measures("gaussian")),
         ("sources: {quadratic: [explicit]}", "sources: {quadratic: [explicit, implicit]}", measures("gaussian") | {("map", "gaussian")}),
         ("metrics: [mmd,", "metrics: [rhat, mmd,", set()),
         ("name: registry", "name: other", measures("gaussian", "gaussian_mixture")),

@@ -27,6 +27,7 @@ from scorebench.metrics import within_mode_sliced_w2 as sliced
 from scorebench.metrics.base import Estimate, Run, jackknife, mean_over_points
 from scorebench.metrics.lib.faults import FAULTS, wide_modes
 from scorebench.metrics.lib.trace import worst_case
+from scorebench.samplers.base import Density
 from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib.mixture import mixture, normal
 from scorebench.testing.examples import examples, stream
@@ -68,6 +69,10 @@ def values(spec, samples: torch.Tensor, reference: torch.Tensor, target: Target 
     return call(str(spec), Run(samples=samples[:, None], chains=samples.shape[1]), target or two_modes(), reference)
 
 
+LEVELLED = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))
+"""What a source with noise levels is to a metric."""
+
+
 @over("spec", "metric")
 def test_facts(spec):
     """What the stages and the tables read."""
@@ -104,7 +109,7 @@ def test_a_metric_reads_what_it_needs(spec):
     run, reference = (
         example_run("needs") if sampler else (Run(learnt=two_modes), lambda law: law.sample(600, stream("needs")).view(2, 300, 2))
     )
-    full = run._replace(score=lambda x: -x, divergence=lambda x: -x.sum(-1))
+    full = run._replace(score=lambda x: -x, divergence=lambda x: -x.sum(-1), density=LEVELLED)
     named = {need.partition(".")[2] for need in facts(spec, "NEEDS") if not need.startswith("target.")}
     least = Run(chains=full.chains, learnt=full.learnt)._replace(**{member: getattr(full, member) for member in named})
     metric, lacking = Metric(spec), parse("target", "digits").build()
@@ -391,7 +396,7 @@ def points(law: Target) -> torch.Tensor:
 def test_a_source_has_one_value_a_seed(spec):
     target = parse("target", "gaussian").build()
     run = Run(score=gaussian_score(2.0), divergence=lambda x: torch.full(x.shape[:-1], -1.0), learnt=lambda: target.perturbed(0.5))
-    found = call(str(spec), run, target, points)
+    found = call(str(spec), run._replace(density=LEVELLED), target, points)
     assert found.value.shape == found.standard_error.shape == (3, 1) and (found.standard_error > 0).all()
 
 
@@ -523,7 +528,7 @@ def sized(chains: int, draws: int) -> tuple[Run, torch.Tensor]:
 def test_too_few_are_not_applicable(spec, size):
     """Of so many chains, draws a chain or points each metric has a value with a standard error, or says what it takes; NaN only where UNDEFINED does."""
     run, reference = sized(size, size)
-    run = run._replace(divergence=lambda x: x.sum(-1))
+    run = run._replace(divergence=lambda x: x.sum(-1), density=LEVELLED)
     try:
         value, error = call(str(spec), run, two_modes(), reference if about_sampler(spec) else lambda law: reference)
     except NotApplicable as why:

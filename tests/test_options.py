@@ -18,8 +18,8 @@ from scorebench.engine.loop import grid, run
 from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
 from scorebench.models.base import Bound
-from scorebench.samplers.base import exact_density
-from scorebench.suite.jobs import to_the_end
+from scorebench.samplers.base import Density, exact_density
+from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import stream
 
@@ -37,6 +37,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "Count": st.integers(1, 5),
     "Falling": st.lists(MODERATE, min_size=2, max_size=3, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
     "Columns": st.lists(st.sampled_from("abc"), min_size=1, max_size=2, unique=True).map(tuple),
+    "Rising": st.lists(st.floats(0.1, 5), min_size=1, max_size=3).map(
+        lambda rises: tuple(round(1 + sum(rises[:n]), 3) for n in range(len(rises) + 1))
+    ),
     "None": st.none(),
 }
 
@@ -85,9 +88,9 @@ def of_loss(spec: Spec) -> list[torch.Tensor]:
 def of_sampler(spec: Spec) -> list[torch.Tensor]:
     step_size, temperature = grid([(0.05, 1.0)])
     start = torch.randn(1, 16, 2, generator=stream("start"))
-    budget, gradients = max(to_the_end(spec), 5), int(spec.entry.facts.get("GRADIENTS", 1))
+    budget = max(to_the_end(spec), 5)
     done = run(
-        spec.build(step_size=step_size, temperature=temperature), exact_density(mixture()), start, (budget,), [stream("s")], gradients
+        spec.build(step_size=step_size, temperature=temperature), exact_density(mixture()), start, (budget,), [stream("s")], gradients(spec)
     )
     return [done.samples, done.trace]
 
@@ -96,7 +99,18 @@ def of_metric(spec: Spec) -> list[torch.Tensor]:
     g = stream("options")
     x, y, trace = (mixture().sample(n, g) for n in (64, 64, 8 * 20))
     score, learnt = (lambda x: -x), lambda: mixture().perturbed(0.5)
-    of = Run(1.2 * x[None, None], trace.view(1, 1, 8, 20, 2), torch.ones(1, 1), torch.ones(1, 1), 64, score, lambda x: -x.sum(-1), learnt)
+    levelled = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))
+    of = Run(
+        1.2 * x[None, None],
+        trace.view(1, 1, 8, 20, 2),
+        torch.ones(1, 1),
+        torch.ones(1, 1),
+        64,
+        score,
+        lambda x: -x.sum(-1),
+        learnt,
+        levelled,
+    )
     about = spec.entry.facts["ABOUT"]
     return [Metric(spec).evaluate(of, mixture(), y[None] if about == "sampler" else lambda law: law.sample(64, stream("p"))[None]).value]
 

@@ -26,6 +26,7 @@ from scorebench.engine.training import Fitted, fit
 from scorebench.models.base import stack
 from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.config import Training
+from scorebench.suite.jobs import gradients
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 from scorebench.targets.base import Target
@@ -34,6 +35,7 @@ from scorebench.testing.examples import examples, fits, pairs, stream
 STEP_SIZES, TEMPERATURES, SEEDS = (1e-3, 4e-3, 1.6e-2), (0.7, 1.0), (0, 1, 2)
 CELLS = tuple(itertools.product(STEP_SIZES, TEMPERATURES))
 BUDGETS = (1, 3)
+"""In steps."""
 A_STEP = 1e-6
 TARGETS = pytest.mark.parametrize("target", ["gaussian:dim=1", "gaussian_mixture:components=8,radius=3,std=0.3", "gaussian:dim=5"])
 
@@ -57,7 +59,8 @@ def go(sampler: Spec, model: Spec | None, target: Target, cells, seeds: tuple[in
     start = torch.stack([target.prior.sample(chains, stream("start", s)) for s in seeds])
     generators = [stream("run", s) for s in seeds]
     method = sampler.build(step_size=step_size, temperature=temperature)
-    return run(method, density(model, target, seeds), start, BUDGETS, generators, sampler.entry.facts["GRADIENTS"])
+    budgets = [budget * max(gradients(sampler), 1) for budget in BUDGETS]
+    return run(method, density(model, target, seeds), start, budgets, generators, gradients(sampler))
 
 
 def sources(spec: Spec) -> list[Spec | None]:
@@ -68,7 +71,7 @@ def sources(spec: Spec) -> list[Spec | None]:
 
 
 def test_every_sampler_of_scores_runs_on_a_model():
-    assert all(len(sources(spec)) > 1 for spec in examples("sampler") if spec.entry.facts["GRADIENTS"])
+    assert all(len(sources(spec)) > 1 for spec in examples("sampler") if gradients(spec))
 
 
 def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -41,6 +41,9 @@ VALUES = {
     "Falling": st.lists(POSITIVE, min_size=2, max_size=4, unique=True).map(lambda levels: tuple(sorted(levels, reverse=True))),
     "File": st.text("aB.|=/ :-é1", min_size=1).map(str.strip).filter(bool),
     "Columns": st.lists(st.text("aB.= :é1", min_size=1).map(str.strip).filter(bool), min_size=1, unique=True).map(tuple),
+    "Rising": st.lists(st.floats(0.1, 5), min_size=1, max_size=3).map(
+        lambda rises: tuple(round(1 + sum(rises[:n]), 3) for n in range(len(rises) + 1))
+    ),
     "None": st.none(),
 }
 

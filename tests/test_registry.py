@@ -14,6 +14,7 @@ from scorebench.core.schema import SAMPLERS, SENSITIVITY
 from scorebench.core.spec import parse, parse_all
 from scorebench.report import render
 from scorebench.suite.fingerprint import fingerprint
+from scorebench.suite.jobs import gradients
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
@@ -112,6 +113,7 @@ import scorebench.cli
 from scorebench.suite.reading import load
 from scorebench.suite.estimate import minutes
 from scorebench.suite.fingerprint import fingerprint
+from scorebench.suite.jobs import gradients
 from scorebench.suite.plan import Plan
 plan = Plan(load({str(suite)!r}))
 for stage in ("train", "sample", "measure", "map", "sensitivity", "claim", "tables", "figure", "page"):
@@ -178,6 +180,27 @@ def test_a_broken_file_breaks_alone(package, suite, kind, text):
         registry.method(kind, "broken")
 
 
+FACTS = {
+    "GRADIENTS = 'order'": "GRADIENTS = 'order' is no number of gradients a step (allowed: a whole number, 0 or more, or the name of an option of type ",
+    "GRADIENTS = 'a'": "GRADIENTS = 'a' is no number",
+    "GRADIENTS = 1.5": "GRADIENTS = 1.5 is no number",
+    "GRADIENTS = True": "GRADIENTS = True is no number",
+    "TUNES = {'a', 'order'}": "TUNES = ",
+    "TUNES = 'a'": "TUNES = 'a' is no set of options (allowed: a)",
+    "GRADIENTS = -1": "GRADIENTS = -1 is no number",
+}
+
+
+@pytest.mark.parametrize(("fact", "said"), FACTS.items(), ids=FACTS)
+def test_facts_of_a_sampler_that_cannot_be(package, fact, said):
+    """Said when the file is read, by a line that names fact and value; the spec that the fact was to be read for is planned, and fails alone."""
+    (package / "samplers/broken.py").write_text(f"{fact}\nclass Broken:\n    step_size: Tensor\n    a: Positive = 1.0\n")
+    forget()
+    error = registry.entry("sampler", "broken").error
+    assert error is not None and error.startswith(f"ValueError: {said}")
+    assert gradients(parse("sampler", "broken:a=2")) == 1
+
+
 def test_a_file_without_its_method_says_so(package, monkeypatch):
     (package / "losses/empty.py").write_text('"""Nothing."""\n')
     monkeypatch.setattr(registry.importlib, "import_module", lambda name: registry)
@@ -233,9 +256,13 @@ def test_metrics_of_one_label_stay_apart(package):
 
 
 @pytest.mark.parametrize(("budgets", "fits"), [("[2, 4]", True), ("[3, 50]", True), ("[1, 50]", False), ("[2, 3]", False)])
-def test_budgets_of_a_sampler_that_takes_two_gradients_a_step(package, tmp_path, budgets, fits):
+@pytest.mark.parametrize("each", [2, "order", "rungs"])
+def test_budgets_of_a_sampler_that_takes_two_gradients_a_step(package, tmp_path, each, budgets, fits):
     """Each is a step or more from the last, and the first from none: two that were one would be one state with two budgets."""
-    (package / "samplers/twice.py").write_text("GRADIENTS = 2\nclass Twice:\n    step_size: Tensor\n    temperature: Tensor\n")
+    option = {2: "", "order": "    order: Count = 2\n", "rungs": "    rungs: Falling = (2.0, 1.0)\n"}[each]
+    (package / "samplers/twice.py").write_text(
+        f"GRADIENTS = {each!r}\nclass Twice:\n    step_size: Tensor\n    temperature: Tensor\n{option}"
+    )
     forget()
     path = tmp_path / "suite.yaml"
     block = f"{{samplers: [twice], step_sizes: [0.1], budgets: {budgets}}}"

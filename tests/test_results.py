@@ -21,7 +21,7 @@ from scorebench.figures.base import style
 from scorebench.report import decomposition, render, tables
 from scorebench.report.choosing import at_best_steps
 from scorebench.report.page import _claim, mathml
-from scorebench.report.recommendations import recommendations
+from scorebench.report.recommendations import _choice, recommendations
 from scorebench.report.troubles import divergences, troubles
 from scorebench.store import artifacts
 from scorebench.store.results import Results
@@ -146,6 +146,35 @@ def test_two_methods_as_good_as_exact_draws_are_tied(rival: float, best: bool) -
 def test_every_step_is_shown_where_nothing_can_choose() -> None:
     table = reported(sampled(0.1, 0.2, 0.2).assign(metric="ess"), parse_all("metric", ["ess"]))
     assert sorted(table["step_size"]) == [0.1, 0.5] and not table["leads"].any()
+
+
+def frictions(**values: float) -> pd.DataFrame:
+    """MMD^2 of `underdamped` at two frictions and ULA, each at two steps of which the first is the better."""
+    names = {"low": "underdamped:friction=0.5", "high": "underdamped:friction=2", "ula": "ula"}
+    return pd.concat([sampled(0.1, value, value).assign(sampler=names[name]) for name, value in values.items()], ignore_index=True)
+
+
+@pytest.mark.parametrize(("low", "high", "best"), [(0.4, 0.3, "underdamped:friction=2"), (0.3, 0.4, "underdamped:friction=0.5")])
+def test_a_tuned_option_is_chosen_with_the_step(low: float, high: float, best: str) -> None:
+    """One cell a method, by its full spec, over both frictions and steps: the other friction is neither shown nor a rival."""
+    table = reported(frictions(low=low, high=high, ula=0.5), parse_all("metric", ["mmd"]))
+    assert list(table["sampler"]) == [best, "ula"] and set(table["step_size"]) == {0.1}
+    assert list(table["leads"]) == [True, False] and table["p_leader"].notna().sum() == 1
+
+
+def test_a_tuned_option_is_chosen_on_one_half_and_reported_on_the_other() -> None:
+    """A friction that looks good by luck on the first half is chosen, and its true value is what is reported."""
+    lucky = sampled(0.1, 0.2, 3.0).assign(sampler="underdamped:friction=2")
+    table = reported(pd.concat([frictions(low=0.3), lucky]), parse_all("metric", ["mmd"]))
+    assert table["sampler"].item() == "underdamped:friction=2" and table["mean"].item() == pytest.approx(3.0, rel=0.01)
+
+
+def test_splittings_are_methods_and_frictions_are_not() -> None:
+    """What is not tuned keeps its own row, and each splitting has its own best friction."""
+    other = frictions(low=0.4, high=0.3)
+    other["sampler"] = other["sampler"].str.replace(":", ":splitting=ABOBA,")
+    table = reported(pd.concat([frictions(low=0.3, high=0.4), other]), parse_all("metric", ["mmd"]))
+    assert list(table["sampler"]) == ["underdamped:friction=0.5", "underdamped:splitting=ABOBA,friction=2"]
 
 
 def test_floors_stand_beside_what_is_better_when_lower() -> None:
@@ -310,6 +339,50 @@ def test_error_is_decomposed() -> None:
     assert shown.loc[0, "the sampler adds"].startswith("0.3 [")
 
 
+def test_the_same_method_on_the_exact_score_has_its_own_friction() -> None:
+    """What stands beside a trained source's row is the sampler at its best there, by its method: another friction, not nothing."""
+    common = {"target": "gaussian", "metric": "mmd", "temperature": 1.0, "steps": 100, "gradient_evaluations": 100, "step_size": 0.1}
+    made = [
+        rows(spread("a", 0.2), **common, sampler="mala_from_data", model="quadratic", loss="sliced"),
+        rows(spread("b", 0.5), **common, sampler="underdamped:friction=2", model="quadratic", loss="sliced"),
+        rows(np.full(SEEDS, 0.125), **common, sampler="underdamped:friction=0.5"),
+        rows(spread("c", 0.3), **common, sampler="underdamped:splitting=ABOBA"),
+    ]
+    parts = decomposition.decompose(pd.concat(made), parse_all("metric", ["mmd"])).set_index("part")
+    assert set(parts["sampler"]) == {"underdamped:friction=2"} and parts.loc["sampler_exact", "mean"] == pytest.approx(0.125)
+
+
+def test_a_sampler_without_a_step_is_shown_as_others_are() -> None:
+    """In the table, decomposed, and among the recommendations: it has one cell."""
+    common = {
+        "target": "gaussian",
+        "metric": "mmd",
+        "temperature": 1.0,
+        "steps": 16,
+        "gradient_evaluations": 31,
+        "floor_mean": 0.0,
+        "floor_q95": 0.1,
+    }
+    learnt = {"model": "noise_conditional_energy", "loss": "denoising_ladder:sigmas=2|1"}
+    flow, mmd = {"sampler": "probability_flow"} | common, parse_all("metric", ["mmd"])
+    made = [
+        rows(spread("a", 0.3), **flow),
+        rows(spread("b", 0.2), **flow, **learnt),
+        rows(spread("c", 0.15), **common, **learnt, sampler="mala_from_data", step_size=0.1),
+        *(rows(spread("d", value), **common, sampler="ula", step_size=step) for value, step in ((0.4, 0.1), (0.5, 0.2))),
+    ]
+    chosen = at_best_steps(pd.concat(made, ignore_index=True), mmd)
+    table = tables.samplers(chosen, mmd)
+    shown = table[table["sampler"] == "probability_flow"]
+    assert list(shown["leads"]) == [True, True] and shown["step_size"].isna().all() and len(table) == 4
+    parts = decomposition.decompose(chosen, mmd).set_index("part")
+    assert (
+        set(parts["sampler"]) == {"probability_flow"} and parts["step_size"].isna().all() and list(parts.index) == list(decomposition.PARTS)
+    )
+    assert parts.loc["sampler_exact", "mean"] == pytest.approx(0.3, rel=0.1)
+    assert _choice(shown.iloc[0]) == "probability flow"
+
+
 def test_the_rate_with_the_lowest_loss_is_taken() -> None:
     """By the mean over seeds; one that is not finite on some seed is not taken while another is."""
     values = ({0.1: [1.0, 2.0], 0.2: [1.0, 1.5]}, {0.1: [3.0, 3.0], 0.2: [0.0, np.nan]}, {0.1: [np.nan, 1.0], 0.2: [np.inf, 0.0]})
@@ -371,6 +444,14 @@ def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:
     shown = render.wide("samplers", results.table("samplers"))
     for text in (render.markdown(shown), render.latex(shown)):
         assert "nan" not in text.lower()
+
+
+def test_tuned_options_are_told_with_the_step() -> None:
+    """Whatever their value, the default too; of what is not tuned the label tells."""
+    row = {"loss": "", "sampler": "underdamped:friction=0.5", "step_size": 0.1}
+    assert _choice(pd.Series(row)) == "underdamped, BAOAB at step 0.1, friction 0.5"
+    assert _choice(pd.Series(row | {"sampler": "underdamped:splitting=ABOBA"})) == "underdamped, ABOBA at step 0.1, friction 1"
+    assert _choice(pd.Series(row | {"sampler": "ula"})) == "ULA at step 0.1"
 
 
 def test_no_rhat_is_told(tmp_path: Path) -> None:

@@ -20,9 +20,12 @@ from scipy.linalg import solve_discrete_lyapunov
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine.loop import grid, run
-from scorebench.samplers import mala
-from scorebench.samplers.base import Density, exact_density
-from scorebench.samplers.ula import theory
+from scorebench.samplers import hmc, mala
+from scorebench.samplers import parallel_tempering as tempering
+from scorebench.samplers.base import Density, Extended, Info, exact_density
+from scorebench.samplers.hmc import leapfrog
+from scorebench.samplers.ula import ULA, theory
+from scorebench.suite.jobs import gradients, to_the_end, within
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import examples, stream
 from scorebench.testing.lattice import Lattice
@@ -48,8 +51,7 @@ def go(spec, of: Target, chains=16, budgets=(7, 20), steps=SMALL, temperatures=(
     """A run of the loop as the stages run it."""
     start = torch.stack([of.prior.sample(chains, stream("start", i)) for i in range(seeds)])
     generators = [stream("run", i) for i in range(seeds)]
-    facts = spec.entry.facts
-    return run(build(spec, steps, temperatures), density or exact_density(of), start, budgets, generators, facts["GRADIENTS"])
+    return run(build(spec, steps, temperatures), density or exact_density(of), start, within(spec, budgets), generators, gradients(spec))
 
 
 @over("spec", "sampler")
@@ -57,7 +59,7 @@ def test_protocol(spec):
     """The facts that planning reads, and the members that the loop calls."""
     facts = spec.entry.facts
     assert isinstance(facts["LABEL"], str) and isinstance(facts["REFERENCE"], str)
-    assert isinstance(facts["GRADIENTS"], int) and facts["GRADIENTS"] >= 0 and isinstance(facts["EXACT"], bool)
+    assert isinstance(facts["GRADIENTS"], int | str) and gradients(spec) >= 0 and isinstance(facts["EXACT"], bool)
     assert facts["NEEDS"] <= {f"source.{name}" for name in {f.name for f in dataclasses.fields(Density)} | {"log_prob"}}
     sampler = build(spec)
     assert dataclasses.is_dataclass(sampler) and sampler.step_size.shape == sampler.temperature.shape == (1, 1)
@@ -82,7 +84,7 @@ def shows_its_state(spec) -> bool:
 @over("spec", "sampler")
 def test_shapes_of_a_run(spec):
     outcome = go(spec, target("gaussian_mixture"))
-    snapshots = 2 if spec.entry.facts["GRADIENTS"] else 1
+    snapshots = 2 if gradients(spec) else 1
     assert outcome.samples.shape == (snapshots, 2, 4, 16, 2) and outcome.samples.isfinite().all()
     assert len(outcome.steps) == len(outcome.gradients) == snapshots
     assert outcome.acceptance.shape == outcome.acceptance_sd.shape == (2, 4)
@@ -93,12 +95,13 @@ def test_shapes_of_a_run(spec):
 
 @over("spec", "sampler")
 def test_gradients_are_counted(spec):
-    """The budget is what was spent: the loop's count is the density's own, each call over all chains."""
-    of, calls = target("gaussian_mixture"), []
+    """The budget is what was spent: the loop's count is the density's own, a gradient a row of chain."""
+    of, rows, chains = target("gaussian_mixture"), [], 2 * 4 * 16
 
     def counting(function):
         def call(x):
-            calls.append(x.shape)
+            assert x.shape[0] == 2 and x.shape[-1] == 2
+            rows.append(x[..., 0].numel())
             return function(x)
 
         return call
@@ -110,13 +113,47 @@ def test_gradients_are_counted(spec):
 
     outcome = go(spec, of, density=watched(exact_density(of)))
     looks = 0 if shows_its_state(spec) else 1  # a snapshot costs a gradient, which is no part of the next one's count
-    assert outcome.gradients[-1] == len(calls) - looks and set(calls) <= {(2, 4, 16, 2)}
-    per_step = spec.entry.facts["GRADIENTS"]
+    assert outcome.gradients[-1] * chains == sum(rows) - looks * chains
+    per_step = gradients(spec)
     starting = outcome.gradients[0] - per_step * outcome.steps[0]
-    assert 0 <= starting <= 1  # a first score, at the start
+    assert 0 <= starting <= per_step  # first scores, at the start
     assert [g - starting for g in outcome.gradients] == [per_step * s for s in outcome.steps]
     if per_step:
         assert outcome.steps == tuple(b // per_step for b in (7, 20))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Replicas(ULA):
+    """ULA with other points beside each chain, and a gradient more at the start."""
+
+    points: int = 5
+    calls: int = 1
+
+    def init(self, x, density):
+        density.score(x)
+        return super().init(x, density)
+
+    def step(self, state, density, draws):
+        for _ in range(self.calls):
+            density.score(state.x.repeat(1, 1, self.points, 1))
+        return state, Info()
+
+
+def test_gradients_are_rows():
+    """Five points a chain in one call are five gradients, one point in five calls as well; half of the chains are half a gradient."""
+    c, t = grid([(0.1, 1.0), (0.2, 1.0)])
+    start, streams = torch.zeros(3, 16, 2), [stream("rows", i) for i in range(3)]
+    for points, calls in ((5, 1), (1, 5)):
+        outcome = run(Replicas(c, t, points, calls), exact_density(target("gaussian")), start, (7, 10, 24), streams, 5)
+        assert outcome.steps == (1, 2, 4) and outcome.gradients == (6, 11, 21)
+
+
+@pytest.mark.parametrize(("spent", "promised"), [(2, 1), (5, 1), (1, 2), (1, 0), (3, 2)])
+def test_what_was_promised_is_held_to_what_is_spent(spent, promised):
+    """GRADIENTS that says another number than the density was asked for is the run's failure, at its first snapshot."""
+    c, t = grid([(0.1, 1.0)])
+    with pytest.raises(ValueError, match=rf"GRADIENTS says {promised} a step and chain; spent were \d+ in \d+ steps"):
+        run(Replicas(c, t, spent), exact_density(target("gaussian")), torch.zeros(1, 16, 2), (20,), [stream("held")], promised)
 
 
 @over("spec", "sampler")
@@ -129,9 +166,9 @@ def test_snapshots_are_shorter_runs(spec):
 @over("spec", "sampler")
 def test_trace_is_thinned_evenly(spec):
     """At most 200 states, evenly spaced, ending with the last."""
-    outcome = go(spec, target("gaussian"), budgets=(450,), steps=SMALL[:1], temperatures=(1.0,), seeds=1)
-    assert outcome.trace.shape[3] == 200
-    if spec.entry.facts["GRADIENTS"] == 1 and shows_its_state(spec):
+    outcome = go(spec, target("gaussian"), budgets=(450 * max(gradients(spec), 1),), steps=SMALL[:1], temperatures=(1.0,), seeds=1)
+    assert outcome.trace.shape[3] == (to_the_end(spec) // gradients(spec) if spec.entry.facts.get("ENDS") else 200)
+    if gradients(spec) == 1 and shows_its_state(spec):
         budgets = tuple(range(450 - 2 * 199, 451, 2))
         dense = go(spec, target("gaussian"), budgets=budgets, steps=SMALL[:1], temperatures=(1.0,), seeds=1)
         assert torch.equal(outcome.trace, dense.samples[:, :, :, :8].movedim(0, 3))
@@ -173,7 +210,18 @@ def mala_step(x: np.ndarray, eps: np.ndarray, uniform: float, c: float, t: float
     return y if math.log(uniform) < log_p(y) + log_q(x, y) - log_p(x) - log_q(y, x) else x
 
 
-STEPS = {"ula": ula_step, "mala": mala_step}
+def hmc_step(x: np.ndarray, eps: np.ndarray, uniform: float, c: float, t: float, leapfrog_steps: int) -> np.ndarray:
+    """Of positions alone: x_(k+1) = 2 x_k - x_(k-1) - h^2 P x_k (Stormer), the velocity at the end by the central difference."""
+    h, v = math.sqrt(2 * c), math.sqrt(t) * eps
+    before, now = x, x + h * v - c * (PRECISION @ x)
+    for _ in range(leapfrog_steps - 1):
+        before, now = now, 2 * now - before - h**2 * (PRECISION @ now)
+    v_end = (2 * now - before - h**2 * (PRECISION @ now) - before) / (2 * h)
+    gain = (x @ PRECISION @ x + v @ v - now @ PRECISION @ now - v_end @ v_end) / 2
+    return now if math.log(uniform) < gain / t else x
+
+
+STEPS = {"ula": ula_step, "mala": mala_step, "hmc": hmc_step}
 CELLS = [(c, t) for c in (0.125, 0.5) for t in (0.5, 1.0, 2.0)]  # exact in float32
 
 
@@ -184,16 +232,16 @@ def test_one_step_by_hand(spec):
     x = 1.5 * torch.randn(3, 6, 40, 2, generator=stream("x"), dtype=torch.float64)
     eps = torch.randn(3, 40, 2, generator=stream("eps"), dtype=torch.float64)
     uniform = torch.rand(3, 40, 1, generator=stream("uniform"), dtype=torch.float64)
-    draws = torch.cat([eps, uniform], -1) if spec.name == "mala" else eps
+    draws = eps if spec.name == "ula" else torch.cat([eps, uniform], -1)
     state, _ = sampler.step(sampler.init(x, correlated()), correlated(), draws)
     moved = 0
     for seed, cell, chain in np.ndindex(3, 6, 40):
         before = x[seed, cell, chain].cpu().numpy()
-        wanted = STEPS[spec.name](before, eps[seed, chain].cpu().numpy(), float(uniform[seed, chain]), *CELLS[cell])
+        wanted = STEPS[spec.name](before, eps[seed, chain].cpu().numpy(), float(uniform[seed, chain]), *CELLS[cell], **spec.options)
         np.testing.assert_allclose(state.x[seed, cell, chain].cpu().numpy(), wanted, rtol=1e-6, atol=1e-7)
         moved += not np.array_equal(wanted, before)
     assert moved == 720 if spec.name == "ula" else 150 < moved < 700  # both outcomes were seen
-    if spec.name == "mala":  # what is carried belongs to where the chain is
+    if spec.name != "ula":  # what is carried belongs to where the chain is
         score, log_prob = correlated().score_and_log_prob(state.x)
         torch.testing.assert_close(state.score, score)
         torch.testing.assert_close(state.log_prob, log_prob)
@@ -278,6 +326,158 @@ def test_mala_detailed_balance(halvings, doublings):
     torch.testing.assert_close(there, home, rtol=1e-8, atol=1e-8)
 
 
+# Hamiltonian Monte Carlo: the leapfrog's own laws, which make the correction exact.
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_one_leapfrog_step_is_mala(temperature):
+    """The same draws, the same chains and acceptances, to the rounding of float64, from small steps to steps that are hardly accepted."""
+    hmc, langevin = (build(parse("sampler", text), (2**-9, 2**-5, 2**-1), (temperature,)) for text in ("hmc:leapfrog_steps=1", "mala"))
+    density, x = exact_density(target(UNEQUAL)), target(UNEQUAL).sample(500, stream("one step")).double().expand(2, 3, 500, 2)
+    here, there, refused = hmc.init(x, density), langevin.init(x, density), 0
+    for i in range(4):
+        draws = langevin.draws(density, (1000, 2), stream("one step", i)).double().view(2, 500, 3)
+        (here, a), (there, b) = hmc.step(here, density, draws), langevin.step(there, density, draws)
+        torch.testing.assert_close(here.x, there.x, rtol=1e-6, atol=1e-6)  # sqrt(2 c)^2/2 is c to the float32 of the grid
+        torch.testing.assert_close(a.acceptance, b.acceptance, rtol=1e-4, atol=1e-5)
+        refused += int((a.acceptance < 0.5).sum())
+    assert refused > 500
+
+
+def flow(steps: int = 7, h: float = 0.25):
+    """The leapfrog on a mixture as a map of (x, v), (n, 4) -> (n, 4) and the log densities at its ends, in float64."""
+    density = exact_density(target(UNEQUAL))
+
+    def move(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, v = z[None, None].chunk(2, -1)
+        end, after = leapfrog(mala.State(x, *density.score_and_log_prob(x)), v, density, z.new_full((1, 1, 1), h), steps)
+        return torch.cat([end.x, after], -1)[0, 0], end.log_prob[0, 0]
+
+    return move
+
+
+def phase_points(n: int) -> torch.Tensor:
+    return torch.cat([target(UNEQUAL).sample(n, stream("phase")), torch.randn(n, 2, generator=stream("phase", "v"))], -1).double()
+
+
+def test_the_leapfrog_turns_back():
+    """With its velocity reversed a trajectory leads back to where it began: exact, 200 trajectories."""
+    z, mirror = phase_points(200), torch.tensor([1.0, 1.0, -1.0, -1.0], dtype=torch.float64)
+    there, _ = flow()(z)
+    back, _ = flow()(there * mirror)
+    torch.testing.assert_close(back * mirror, z, rtol=1e-9, atol=1e-9)
+    assert (there - z).norm(dim=-1).min() > 0.05
+
+
+def test_the_leapfrog_keeps_volume():
+    """The determinant of its derivative is 1 at every point; exact, by reverse differentiation."""
+    z = phase_points(20)
+    jacobian = torch.autograd.functional.jacobian(lambda z: flow()(z)[0].sum(0), z).movedim(1, 0)  # (n, 4, 4): rows do not mix
+    torch.testing.assert_close(torch.linalg.det(jacobian), torch.ones(20, dtype=torch.float64), rtol=1e-9, atol=1e-9)
+
+
+def test_the_leapfrogs_energy_is_of_second_order():
+    """Over a time of 1, halving h divides the energy's error by 4 + O(h^2); exact starts. A scheme of first order would by 2."""
+    z = phase_points(500)
+
+    def error(steps: int) -> float:
+        end, log_prob = flow(steps, 1 / steps)(z)
+        before = z[:, 2:].square().sum(-1) / 2 - target(UNEQUAL).log_prob(z[:, :2])
+        return float((end[:, 2:].square().sum(-1) / 2 - log_prob - before).square().mean().sqrt())
+
+    ratios = [error(n) / error(2 * n) for n in (32, 64)]
+    assert all(abs(ratio - 4) < 0.1 for ratio in ratios) and abs(ratios[1] - 4) < 0.5 * abs(ratios[0] - 4)
+
+
+@pytest.mark.parametrize(("turn", "ends"), [(math.pi, -1), (2 * math.pi, 1)])
+def test_a_length_of_half_a_turn_forgets_nothing(turn, ends):
+    """On N(0, v) with L theta = pi a trajectory ends at -x, with L theta = 2 pi at x, whatever its velocity, and is accepted; exact."""
+    density, v = exact_density(target("gaussian:dim=2,variance=0.5")), 0.5
+    x, eps = (torch.randn(1, 50, 2, generator=stream("turn", use), dtype=torch.float64) for use in ("x", "v"))
+    sampler = build(parse("sampler", "hmc:leapfrog_steps=6"), (v * (1 - math.cos(turn / 6)),))
+    after, info = sampler.step(sampler.init(x[None], density), density, torch.cat([eps, torch.zeros(1, 50, 1)], -1))
+    torch.testing.assert_close(after.x[0], ends * x, rtol=0, atol=1e-5)
+    assert float(torch.as_tensor(info.acceptance).min()) > 1 - 1e-5
+
+
+# Parallel tempering.
+
+
+def test_tempering_by_hand():
+    """Three steps of four replicas: MALA's step of each at its own temperature, then exchanges as the ratio of the product of all laws says; exact."""
+    c, t, tau = 0.125, 0.5, (1.0, 1.5, 4.0, 16.0)
+    sampler = build(parse("sampler", "parallel_tempering:temperatures=1|1.5|4|16"), (c,), (t,))
+    start = 1.5 * torch.randn(1, 1, 40, 2, generator=stream("x"), dtype=torch.float64)
+    state, x, exchanged = sampler.init(start, correlated()), start[0, 0].cpu().numpy()[:, None].repeat(4, 1), 0  # (chain, replica, d)
+
+    def log_law(points: np.ndarray) -> float:
+        """Of all replicas of a chain."""
+        return sum(-z @ PRECISION @ z / (2 * t * own) for z, own in zip(points, tau, strict=True))
+
+    for i in range(3):
+        draws = sampler.draws(correlated(), (40, 2), stream("tempering", i)).double()
+        state, _ = sampler.step(state, correlated(), draws[None])
+        by_hand = draws.unflatten(0, (4, 40)).cpu().numpy()  # (replica, chain, d + 2)
+        for chain, points in enumerate(x):
+            for k, own in enumerate(tau):
+                eps, uniform = by_hand[k, chain, :2], float(by_hand[k, chain, 2])
+                points[k] = mala_step(points[k], eps, uniform, c, t * own)
+            for k in range(i % 2, 3, 2):
+                swapped = points.copy()
+                swapped[[k, k + 1]] = points[[k + 1, k]]
+                if math.log(by_hand[k, chain, 3]) < log_law(swapped) - log_law(points):
+                    points[:] = swapped
+                    exchanged += 1
+        replicas = state.replicas.x[0, 0].unflatten(0, (4, 40)).movedim(0, 1)
+        np.testing.assert_allclose(replicas.cpu().numpy(), x, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(state.x[0, 0], replicas[:, 0], rtol=0, atol=0)
+        score, log_prob = correlated().score_and_log_prob(state.replicas.x)
+        torch.testing.assert_close(state.replicas.score, score)
+        torch.testing.assert_close(state.replicas.log_prob, log_prob)
+    assert 60 < exchanged < 140  # of 200
+
+
+@pytest.mark.parametrize("tau", [2.0, 16.0])
+def test_one_step_size_serves_all_replicas(tau):
+    """On N(0, v) a move at T tau from sqrt(tau) x is sqrt(tau) times that at T from x, and as likely: exact, for steps that are hardly refused or often."""
+    density = exact_density(target("gaussian:dim=2,variance=0.5"))
+    x = torch.randn(1, 3, 200, 2, generator=stream("rungs"), dtype=torch.float64)
+    draws = torch.randn(1, 200, 3, generator=stream("rungs", "draws"), dtype=torch.float64).sigmoid()
+    cold, hot = (build(parse("sampler", "mala"), (0.05, 0.3, 0.9), (t,)) for t in (1.0, tau))
+    (one, a), (other, b) = (s.step(s.init(f * x, density), density, draws) for s, f in ((cold, 1.0), (hot, tau**0.5)))
+    torch.testing.assert_close(other.x / tau**0.5, one.x, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(a.acceptance, b.acceptance, rtol=1e-6, atol=1e-6)
+    assert float(a.acceptance.min()) < 0.8
+
+
+def test_tempering_crosses_where_mala_does_not():
+    """Two modes of weights .8 and .2, all chains in the lighter one, 2,000 gradients each. Predicted before: of MALA's chains none crosses, for at a barrier
+    of log p(mode)/p(saddle) = 18 - log 2 its rate is sqrt(4 x 140)/(2 pi) e^-17.3 = 1e-7 a unit of time (Kramers), of which there are 200: .05 of 2,000
+    chains, more than 3 with probability 2e-7. Tempered, the barrier is 1.1 at the hottest replica and neighbours exchange more often than not, so that
+    400 steps are many times what a point takes from end to end: the share is .8. 2,000 chains see it off by .035; false alarm 1e-4.
+    """
+    of = target("gaussian_mixture:radius=3,std=0.5,weight=0.8")
+    start = (0.5 * torch.randn(1, 2_000, 2, generator=stream("crossing")) + of.modes[1]).float()
+    assert bool((start[..., 0] < 0).all())
+    shares = {}
+    for name in ("mala", "parallel_tempering"):
+        spec = parse("sampler", name)
+        outcome = run(build(spec), exact_density(of), start, (2_000,), [stream("crossing", name)], gradients(spec))
+        assert outcome.gradients[0] == 2_000 + gradients(spec)
+        shares[name] = (outcome.samples[0, 0, 0, :, 0] > 0).double()
+    assert float(shares["mala"].sum()) <= 3
+    assert_mean(shares["parallel_tempering"], 0.8, 1)
+
+
+def test_wrong_exchanges_are_seen(monkeypatch):
+    """The mutants: exchanges that are always accepted, and those whose sign is turned."""
+    spec, correct = parse("sampler", "parallel_tempering:temperatures=1|4"), tempering.metropolis
+    for broken in (torch.zeros_like, torch.neg):
+        with monkeypatch.context() as patch, pytest.raises(AssertionError):
+            patch.setattr(tempering, "metropolis", lambda new, old, ratio, u, broken=broken: correct(new, old, broken(ratio), u))
+            assert_law(spec, 1.0, 0.05)
+
+
 def test_mala_refuses_the_impossible():
     """A proposal of density zero, or whose density or score is no number, leaves the chain bitwise where it was."""
     x = torch.randn(1, 1, 64, 2, generator=stream("x"))
@@ -302,7 +502,11 @@ def test_mala_refuses_the_impossible():
 def law_after(spec, temperature: float, step_size: float, steps: int = 3) -> torch.Tensor:
     of = target(UNEQUAL)
     density, sampler = exact_density(of), build(spec, (step_size,), (temperature,))
-    state = sampler.init(of.tempered(temperature).sample(N, stream("exact start", spec, temperature))[None, None], density)
+
+    def draw(at: float) -> torch.Tensor:
+        return of.tempered(at).sample(N, stream("exact start", spec, at))[None, None]
+
+    state = sampler.equilibrium(draw, density) if isinstance(sampler, Extended) else sampler.init(draw(temperature), density)
     generator = stream("steps", spec, temperature, step_size)
     for _ in range(steps):
         state, _ = sampler.step(state, density, sampler.draws(density, (N, 2), generator)[None])
@@ -338,6 +542,22 @@ def test_wrong_laws_are_seen(monkeypatch):
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
             patch.setattr(mala.MALA, "_log_q", broken)
             assert_law(spec, 2.0, 0.4)
+
+
+def test_wrong_trajectories_are_seen(monkeypatch):
+    """HMC's mutants: no half kick at the end; velocities of variance 1 whatever T."""
+    spec = parse("sampler", "hmc:leapfrog_steps=2")
+
+    def unkicked(state, v, density, h, steps):
+        end, after = leapfrog(state, v, density, h, steps)
+        return end, after - h / 2 * end.score
+
+    with monkeypatch.context() as patch, pytest.raises(AssertionError):
+        patch.setattr(hmc, "leapfrog", unkicked)
+        assert_law(spec, 1.0, 0.4)
+    with monkeypatch.context() as patch, pytest.raises(AssertionError):
+        patch.setattr(hmc, "leapfrog", lambda state, v, density, h, steps: leapfrog(state, v / 2**0.5, density, h, steps))
+        assert_law(spec, 2.0, 0.4)
 
 
 def test_controls_have_their_laws():
@@ -498,14 +718,12 @@ def test_chains_and_seeds_do_not_mix(spec):
     changed = start.clone()
     changed[1, 3] += 0.5
     runs = [
-        run(
-            build(spec, SMALL[:1]), exact_density(of), s, (10,), [stream("mix", i) for i in range(2)], spec.entry.facts["GRADIENTS"]
-        ).samples[-1]
+        run(build(spec, SMALL[:1]), exact_density(of), s, (10,), [stream("mix", i) for i in range(2)], gradients(spec)).samples[-1]
         for s in (start, changed)
     ]
     differs = (runs[0] != runs[1]).any(-1)
-    assert not differs[0].any() and differs[1].sum() == (1 if spec.entry.facts["GRADIENTS"] else 0)
-    assert not torch.equal(runs[0][0], runs[0][1])
+    assert not differs[0].any() and differs[1].sum() == (1 if gradients(spec) else 0)
+    assert torch.equal(runs[0][0], runs[0][1]) == (not build(spec).draws(exact_density(of), (16, 2), stream("mix")).numel())
 
 
 def test_denoising_is_the_posterior_mean():

@@ -22,7 +22,7 @@ from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
-from scorebench.targets.base import Target, has
+from scorebench.targets.base import Target, distinct, has, repeated
 from scorebench.testing.examples import stream
 from scorebench.testing.statistical import z_limit
 
@@ -184,8 +184,6 @@ def test_a_million_rows(tmp_path):
 def test_no_row_comes_twice():
     """`sample` gives each row once, and says where they end; training gives each as often, or once more."""
     target = parse("target", "gaussian").build()
-    from scorebench.targets.lib.draws import distinct, repeated
-
     rows = target.sample(50, stream("rows"))
     assert len(distinct(rows, 50, stream("s")).unique(dim=0)) == 50
     with pytest.raises(NotApplicable, match="takes 51 draws; there are 50"):
@@ -201,8 +199,6 @@ def test_floors_of_a_finite_set_are_those_of_its_law(metric):
     """
     from dataclasses import replace
     from functools import partial
-
-    from scorebench.targets.lib.draws import distinct
 
     law = parse("target", "gaussian").build()
     rows = law.sample(2_000, stream("finite", metric))

@@ -33,6 +33,7 @@ from scorebench.metrics.lib.faults import FAULTS
 from scorebench.models.base import Bound, score_and_divergence, score_and_log_prob
 from scorebench.report.statistics import Measured, leaders, paired_p, t_interval
 from scorebench.samplers.base import Density, exact_density
+from scorebench.suite.jobs import gradients
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
 from scorebench.targets.lib.mixture import mixture
 from scorebench.testing.examples import examples, fits, stream
@@ -175,7 +176,7 @@ def test_samplers(spec, scale, shift):
     exp(sqrt(120 c)) = 11, which at c = .01 is 3.
     """
     weights, means, variances = parameters(parse("target", "gaussian_mixture"))
-    step = 0.01 if spec.name in ("annealed", "underdamped") else 0.05
+    step = 0.01 if spec.name in ("annealed", "underdamped", "hmc") else 0.05
     ladder = {"steps": 3} if spec.name == "annealed" else {}
 
     def chains(scale: float, shift: float):
@@ -184,12 +185,12 @@ def test_samplers(spec, scale, shift):
         start = there(dyadic(2 * torch.randn(2, 64, 2, generator=stream("start")), 1), scale, shift)
         cells = dict(zip(("step_size", "temperature"), grid([(step * scale**2, 1.0)]), strict=True))
         method = registry.method("sampler", spec.name)(**cells, **(options(spec, scale) | ladder))
-        return run(method, exact_density(law), start, (20,), [stream("units", s) for s in range(2)], spec.entry.facts["GRADIENTS"])
+        return run(method, exact_density(law), start, (20,), [stream("units", s) for s in range(2)], gradients(spec))
 
     away, here = chains(scale, shift), chains(1.0, 0.0)
     rounding = 1e-5 if shift == 0 else 20 * 2**-23 * shift
     off = ((away.samples.double() - shift) / scale - here.samples).abs().amax(-1) > rounding
-    assert int(off.sum()) <= (2 if spec.name.startswith("mala") else 0)  # an acceptance that a rounding turns
+    assert int(off.sum()) <= 2 * bool((here.acceptance < 1).any())  # an acceptance that a rounding turns
     torch.testing.assert_close(away.acceptance, here.acceptance, rtol=0, atol=1e-3)
 
 

@@ -21,7 +21,7 @@ from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
 from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
-from scorebench.suite.jobs import timing, to_the_end
+from scorebench.suite.jobs import has_step, timing, to_the_end
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
 
@@ -53,7 +53,7 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
     where, specs = _checked(target, texts, temperature, steps, chains, seeds)
     names = {spec: str(spec.without("step_size")) for spec in specs}
     step = {spec: dict(spec.given).get("step_size") for spec in specs}
-    blocks = tuple(  # independent draws have no step
+    blocks = tuple(  # some have no step
         {
             "samplers": (names[spec],),
             "step_sizes": (step[spec] or 1.0,),
@@ -126,10 +126,10 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
     for spec in specs:
         if "temperature" in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: the temperature is the same for all: --temperature")
-        if spec.entry.facts.get("GRADIENTS") and "step_size" not in dict(spec.given):
+        if has_step(spec) and "step_size" not in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05")
-        if spec.entry.facts.get("GRADIENTS") == 0 and "step_size" in dict(spec.given):
-            lines.append(f"sampler {str(spec)!r}: independent draws have no step size (allowed: {spec.without('step_size')})")
+        if not has_step(spec) and "step_size" in dict(spec.given):
+            lines.append(f"sampler {str(spec)!r}: it has no step size (allowed: {spec.without('step_size')})")
         if 0 < steps < (least := to_the_end(spec)):
             lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")
     for name, value, least in (("temperature", temperature, 0), ("steps", steps, 1), ("chains", chains, 16), ("seeds", seeds, 2)):

@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from scorebench.core import registry, rng
+from scorebench.core import files, registry, rng
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.target import built
 from scorebench.samplers.base import Sampler, exact_density
 from scorebench.store import artifacts
+from scorebench.store.draws import diagnosed, thinned
 from scorebench.targets.base import Target, has
-from scorebench.targets.density import identity
-from scorebench.targets.lib.draws import diagnosed, thinned
 
 R_HAT, EFFECTIVE, CHAINS, APART = 1.01, 10_000, 4, 0.5
 """What is asked of every coordinate and its square, of so many chains at least, and of the spread of their starts in units of the draws' own."""
@@ -60,7 +59,7 @@ def write(file: Path, out: Path, sampler: str, chains: int, minutes: float, seed
         raise InputError(f"{file.name}: it has no {missing[0]}, which sampler {str(spec)!r} takes")
     made = _made(target, spec, chains, time.monotonic() + 60 * minutes, seed)
     if not made.short:
-        artifacts.write_json(out.with_suffix(".json"), made.record | {"density": identity(file)})
+        artifacts.write_json(out.with_suffix(".json"), made.record | {"density": files.identity(file)})
         np.save(out, made.rows.astype(np.float32))
     return made
 

@@ -24,8 +24,8 @@ from scorebench.engine.metric import Metric
 from scorebench.engine.target import built
 from scorebench.metrics.base import Estimate, Run
 from scorebench.report import statistics
+from scorebench.store.draws import read, thinned
 from scorebench.targets.base import NOTHING, Target, has
-from scorebench.targets.lib.draws import read, thinned
 
 ALPHA, MEANS, MINUTES = 0.05, 10_000, 60.0
 A_METRIC = 25

@@ -22,6 +22,7 @@ __all__ = [
     "NonNegative",
     "Positive",
     "Real",
+    "Rising",
     "Scale",
     "Share",
     "number",
@@ -41,10 +42,14 @@ WORDS = {
     "Falling": "two or more numbers above 0 that fall, as 4|2|1|0.5",
     "File": "the path of a file, from the suite's folder or from here",
     "Columns": "names of columns, as a|b|c",
+    "Rising": "two or more numbers that rise from 1, as 1|2|4|8",
 }
 """What a message says is allowed."""
 TEXTS = ("File", "Columns")
 """Types whose values are text, whatever it looks like."""
+
+COUNTED = ("Count", "Falling", "Rising")
+"""Types whose values are a number of things, or hold one."""
 
 SMALLEST, LARGEST = 1e-18, 1e18
 """Numbers whose squares single precision, in which all is computed, holds."""
@@ -106,3 +111,13 @@ File = Annotated[str, Field(min_length=1)]
 """A file that a user names (`core.files`), whose content counts. Its path has no comma, since a spec separates options by it."""
 Columns = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1), AfterValidator(_distinct)]
 """Columns of a table by their names, written `columns=a|b` in a spec."""
+
+
+def _rises(ladder: tuple[float, ...]) -> tuple[float, ...]:
+    if ladder[0] != 1 or any(low >= high for low, high in zip(ladder, ladder[1:], strict=False)):
+        raise ValueError("must rise strictly, from 1")
+    return ladder
+
+
+Rising = Annotated[tuple[Positive, ...], Field(min_length=2), AfterValidator(_rises)]
+"""Multiples of a temperature, written `temperatures=1|2|4|8` in a spec."""

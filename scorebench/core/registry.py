@@ -172,6 +172,9 @@ def entry(kind: str, name: str) -> Entry:
         options, facts = _options(definition) if definition else {}, _facts(tree)
         if kind not in ("claim", "figure"):
             _check_label(str(facts.get("LABEL", "")), options)
+        if kind == "sampler":
+            _check_gradients(facts.get("GRADIENTS"), options)
+            _check_tuned(facts.get("TUNES", set()), options)
         return Entry(
             kind,
             name,
@@ -213,6 +216,22 @@ def _check_label(label: str, options: dict[str, Option]) -> None:
             raise ValueError(
                 f"LABEL = {label!r}: {{{name}}} is no option (allowed: {', '.join(options) or 'none'}; a brace is written twice)"
             )
+
+
+def _check_gradients(per_step: Any, options: dict[str, Option]) -> None:
+    """Raises ValueError for GRADIENTS that is no count and no option that holds one, or numbers to be counted."""
+    counts = [name for name, option in options.items() if option.annotation in option_types.COUNTED]
+    if per_step is not None and per_step not in counts and not (type(per_step) is int and per_step >= 0):
+        raise ValueError(
+            f"GRADIENTS = {per_step!r} is no number of gradients a step (allowed: a whole number, 0 or more, or the name of an option of type "
+            f"{', '.join(option_types.COUNTED)}: {', '.join(map(repr, counts)) or 'none here'})"
+        )
+
+
+def _check_tuned(tuned: Any, options: dict[str, Option]) -> None:
+    """Raises ValueError for TUNES that are no options."""
+    if not (isinstance(tuned, set) and tuned <= set(options)):
+        raise ValueError(f"TUNES = {tuned!r} is no set of options (allowed: {', '.join(options) or 'none'})")
 
 
 def _option(annotation: ast.expr | None, default: ast.expr | None) -> Option:

@@ -34,7 +34,7 @@ class Spec:
     given: tuple[tuple[str, Any], ...] = ()
 
     def __str__(self) -> str:
-        return self.name + (":" if self.given else "") + ",".join(f"{k}={_text(v)}" for k, v in self.given)
+        return self.name + (":" if self.given else "") + ",".join(f"{k}={written(v)}" for k, v in self.given)
 
     @property
     def slug(self) -> str:
@@ -73,6 +73,16 @@ class Spec:
         variants = [text for option, text in facts.get("VARIANTS", {}).items() if options.get(option)]
         return ", ".join([str(facts.get("LABEL", self)).format(**options), *variants])
 
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """The values of the options that are tuned as a step size is (TUNES)."""
+        return {name: value for name, value in self.options.items() if name in self.entry.facts.get("TUNES", ())}
+
+    @property
+    def method(self) -> "Spec":
+        """What is compared with others, at its best: the spec without what it tunes, however its values came in."""
+        return self.without(*self.tuned)
+
     def without(self, *keys: str) -> "Spec":
         """The spec with some options left out."""
         return Spec(self.kind, self.name, tuple((k, v) for k, v in self.given if k not in keys))
@@ -82,13 +92,19 @@ class Spec:
         return registry.method(self.kind, self.name)(*args, **self.options, **kwargs)
 
 
-def _text(value: object) -> str:
+def written(value: object) -> str:
+    """An option's value as it stands in a spec."""
     if isinstance(value, tuple):
-        return "|".join(map(_text, value))
-    if isinstance(value, bool):
-        return str(value).lower()
+        return "|".join(map(written, value))
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     # Of a float, the shortest text that reads back the same: two specs that differ are two files.
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def read(option: registry.Option, text: str) -> object:
+    """An option's value from how it stands in a spec. Raises pydantic's ValidationError for one that is not allowed."""
+    return option.check(option.read(text))
 
 
 def parse(kind: str, text: object, grid: bool = False) -> Spec:
@@ -117,7 +133,7 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
             lines.append(unknown(where, key, known))
         else:
             try:
-                given[key] = known[key].check(known[key].read(value))
+                given[key] = read(known[key], value)
             except ValidationError as error:
                 given[key] = None
                 reason = error.errors()[0]["msg"].removeprefix("Value error, ")
@@ -134,7 +150,7 @@ def _idle(where: str, entry: registry.Entry, given: dict[str, Any]) -> list[str]
     """A line for each option that does nothing beside the others: the file's IGNORED names it, and the values of others at which."""
     options = {k: o.default for k, o in entry.options.items()} | given
     return [
-        f"{where}: option {key}={_text(given[key])} does nothing at {', '.join(f'{k}={v}' for k, v in at.items())} (allowed: leave it out)"
+        f"{where}: option {key}={written(given[key])} does nothing at {', '.join(f'{k}={v}' for k, v in at.items())} (allowed: leave it out)"
         for key, at in entry.facts.get("IGNORED", {}).items()
         if key in given and given[key] != entry.options[key].default and all(options[k] == v for k, v in at.items())
     ]
@@ -158,4 +174,4 @@ def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Sp
     return specs
 
 
-__all__ = ["GRID", "Spec", "parse", "parse_all"]
+__all__ = ["GRID", "Spec", "parse", "parse_all", "read", "written"]

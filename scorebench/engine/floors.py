@@ -13,8 +13,7 @@ from torch import Tensor
 from scorebench.core.errors import NotApplicable
 from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
-from scorebench.targets.base import Target, has
-from scorebench.targets.lib.draws import distinct
+from scorebench.targets.base import Target, distinct, has
 
 REPEATS, BATCH = 200, 25
 FEWEST = 16

@@ -30,10 +30,15 @@ Result = TypeVar("Result")
 
 
 class _Counted:
-    """Counts what a density is asked for: the budget is what was spent, not what was promised."""
+    """Counts what a density is asked for, a gradient a row: the budget is what was spent, not what was promised."""
 
-    def __init__(self) -> None:
-        self.gradients = 0
+    def __init__(self, chains: int) -> None:
+        self.rows, self.chains = 0, chains
+
+    @property
+    def gradients(self) -> int:
+        """Of one chain of one seed and cell; a part of one is one."""
+        return -(-self.rows // self.chains)
 
     def wrap(self, density: Density) -> Density:
         """The density, counted, at every noise level."""
@@ -42,12 +47,15 @@ class _Counted:
             density,
             score=self._counting(density.score),
             score_and_log_prob=self._counting(density.score_and_log_prob),
+            score_and_divergence=self._counting(density.score_and_divergence, along_axes=True),
             perturbed=lambda sigma: self.wrap(at(sigma)),
         )
 
-    def _counting(self, function: Callable[[Tensor], Result]) -> Callable[[Tensor], Result]:
+    def _counting(self, function: Callable[[Tensor], Result], along_axes: bool = False) -> Callable[[Tensor], Result]:
+        """A derivative of the score along an axis counts as a gradient."""
+
         def call(x: Tensor) -> Result:
-            self.gradients += 1
+            self.rows += x.shape[:-1].numel() * (1 + along_axes * x.shape[-1])
             return function(x)
 
         return call
@@ -63,7 +71,8 @@ def run(
 ) -> Outcome:
     """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
 
-    Independent samplers (no gradients) run for the length of a trace and have one snapshot.
+    Independent samplers (no gradients) run for the length of a trace and have one snapshot. Raises ValueError where a sampler spends other than
+    `gradients_per_step`, but for a step's worth, that of its start.
     """
     seeds, chains, dim = start.shape
     cells = len(sampler.step_size)
@@ -74,7 +83,7 @@ def run(
     thin = max(last // TRACE_DRAWS, 1)
     traced = [last - i * thin for i in range(min(TRACE_DRAWS, last))][::-1]
 
-    counted = _Counted()
+    counted = _Counted(seeds * cells * chains)
     visible = counted.wrap(density)
     with torch.no_grad():
         state = sampler.init(x, visible)
@@ -87,11 +96,12 @@ def run(
             if step == 1:
                 expect("the sampler's state", state.x, x.shape)
             if step in snapshots:
-                so_far = counted.gradients
+                so_far = counted.rows
+                _hold(counted.gradients, gradients_per_step, step)
                 shown = sampler.output(state, visible) if isinstance(sampler, Shows) else state.x
                 kept.append(expect("what the sampler shows", shown, x.shape))
                 gradients.append(counted.gradients)
-                counted.gradients = so_far  # what it took to show an earlier snapshot is no part of a later one
+                counted.rows = so_far  # what it took to show an earlier snapshot is no part of a later one
             if step >= traced[0] and (step - traced[0]) % thin == 0:
                 trace.append(state.x[:, :, :TRACE_CHAINS])
     by_chain = accepted / last  # (seed, cell, chain)
@@ -103,6 +113,11 @@ def run(
         by_chain.mean(-1),
         by_chain.std(-1, correction=min(chains - 1, 1)),
     )
+
+
+def _hold(spent: int, promised: int, steps: int) -> None:
+    if abs(spent - promised * steps) > promised:
+        raise ValueError(f"GRADIENTS says {promised} a step and chain; spent were {spent} in {steps} steps")
 
 
 def grid(cells: Iterable[tuple[float, float]]) -> tuple[Tensor, Tensor]:

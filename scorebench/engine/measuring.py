@@ -85,7 +85,13 @@ class Bench:
         key = {"model": str(source.model), "loss": str(source.loss), "sigma": self.levels[str(source.loss)], "train_steps": source.steps}
         estimate, ended = None, source.ended
         if ended == OK:
-            run = Run(score=source.density.score, divergence=source.divergence, learnt=cache(lambda: self._learnt(source)))
+            its = source.density
+            run = Run(
+                score=its.score,
+                divergence=lambda x: its.score_and_divergence(x)[1],
+                learnt=cache(lambda: self._learnt(source)),
+                density=its,
+            )
             estimate, ended = self._shaped(1, *self.metric(run, self.target, lambda law: self.exact(law, POINTS, "points"), self.limit))
         lost = _flat(~estimate.value.isfinite()) if estimate else np.zeros(self.seeds, bool)
         return self._frame(key, 1, estimate, ended, lost)

@@ -17,10 +17,10 @@ from scorebench.engine.attempt import attempt
 from scorebench.engine.loop import Outcome, grid, run
 from scorebench.engine.sources import Source, sources
 from scorebench.engine.target import built
-from scorebench.samplers.base import Density, exact_density
+from scorebench.samplers.base import Density, Starts, exact_density
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.store.trained import Checkpoint, Training
-from scorebench.suite.jobs import Sample, ladder, to_the_end
+from scorebench.suite.jobs import Sample, has_step, has_temperature, ladder, to_the_end, within
 from scorebench.targets.base import Target, has
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -51,19 +51,19 @@ def sample(job: Sample, master: int, limit: float, trainings: Trainings) -> tupl
     runs: list[tuple[SourceRun, Arrays]] = []
     costs: list[Cost] = []
     for block, source in _sources(job, target, trainings):
-        clock = time.perf_counter()
-        cells = _cells(job, block)
-        outcome, ended = _run(job, source.density, block, cells, target, master, limit) if source.ended == OK else (None, source.ended)
-        seconds = time.perf_counter() - clock
         model, loss = (str(spec) if spec else "" for spec in (source.model, source.loss))
-        source_run = SourceRun(model, loss, source.steps, *ended, cells, block.chains)
-        arrays: Arrays = {}
-        if outcome:
-            source_run = replace(source_run, steps=outcome.steps, gradients=outcome.gradients)
-            arrays = {name: array for name, array in outcome._asdict().items() if isinstance(array, Tensor)}
-            work = max(outcome.gradients[-1], 1) * outcome.samples[0, ..., 0].numel()
-            costs.append(Cost(model, loss, seconds / work))
-        runs.append((source_run, arrays))
+        for cells, ended in _parts(job, block, source.ended):
+            clock = time.perf_counter()
+            outcome, ended = _run(job, source.density, block, cells, target, master, limit) if ended == OK else (None, ended)
+            seconds = time.perf_counter() - clock
+            source_run = SourceRun(model, loss, source.steps, *ended, cells, block.chains)
+            arrays: Arrays = {}
+            if outcome:
+                source_run = replace(source_run, steps=outcome.steps, gradients=outcome.gradients)
+                arrays = {name: array for name, array in outcome._asdict().items() if isinstance(array, Tensor)}
+                work = max(outcome.gradients[-1], 1) * outcome.samples[0, ..., 0].numel()
+                costs.append(Cost(model, loss, seconds / work))
+            runs.append((source_run, arrays))
     return runs, costs
 
 
@@ -88,9 +88,23 @@ def _sources(job: Sample, target: Target, trainings: Trainings) -> Iterator[tupl
                     yield block, source
 
 
-def _cells(job: Sample, block: Sampling) -> tuple[tuple[float | None, float], ...]:
-    """The grid; independent draws have no step."""
-    steps = block.step_sizes if job.gradients else (None,)
+Cells = tuple[tuple[float | None, float], ...]
+"""Step size and temperature of each."""
+
+
+def _parts(job: Sample, block: Sampling, ended: Ended) -> list[tuple[Cells, Ended]]:
+    """The grid with how it ended so far: of a sampler that has no temperature, what is at another than 1 apart."""
+    cells = _cells(job, block)
+    if ended != OK or has_temperature(job.sampler):
+        return [(cells, ended)]
+    at, beyond = (tuple(cell for cell in cells if (cell[1] == 1) == wanted) for wanted in (True, False))
+    never = Ended(Status.NOT_APPLICABLE, "the sampler has no temperature: it is for T = 1 alone")
+    return [(part, how) for part, how in ((at, OK), (beyond, never)) if part]
+
+
+def _cells(job: Sample, block: Sampling) -> Cells:
+    """The grid; without steps where the sampler has none."""
+    steps = block.step_sizes if has_step(job.sampler) else (None,)
     return tuple((step, temperature) for step in steps for temperature in block.temperatures)
 
 
@@ -98,14 +112,14 @@ def _run(
     job: Sample,
     density: Density,
     block: Sampling,
-    cells: tuple[tuple[float | None, float], ...],
+    cells: Cells,
     target: Target,
     master: int,
     limit: float,
 ) -> tuple[Outcome | None, Ended]:
     """Run the sampler on one density over the grid.
 
-    Starts and random numbers depend on the target and the seed alone, so that sources, samplers and cells are compared in pairs.
+    Starts, but for a sampler's own, and random numbers depend on the target and the seed alone, so that sources, samplers and cells are compared in pairs.
     """
     facts = job.sampler.entry.facts
     if missing := [member for _, member in job.sampler.needs if not has(density, MEMBERS.get(member, member))]:
@@ -122,10 +136,15 @@ def _run(
         step_size, temperature = grid((block.step_sizes[0] if step is None else step, t) for step, t in cells)
         sampler = job.sampler.build(step_size=step_size, temperature=temperature)
         starts, streams = ([rng.generator(master, use, job.target, s) for s in range(job.experiment.seeds)] for use in ("start", "sample"))
-        draw = target.prior.sample
+        draw, shape = target.prior.sample, (block.chains, target.dim)
         if facts.get("START") == "target":  # of a finite set not those that it is compared with
             draw = target.sample if target.rows is None or target.training_sample is None else target.training_sample
-        start = torch.stack([expect("the start", draw(block.chains, stream), (block.chains, target.dim)) for stream in starts])
-        return run(sampler, density, start, block.budgets, streams, job.gradients)
+
+        def drawn(stream: torch.Generator) -> Tensor:
+            start = sampler.start(density, shape, stream) if isinstance(sampler, Starts) else draw(block.chains, stream)
+            return expect("the start", start, shape)
+
+        outcome = run(sampler, density, torch.stack(list(map(drawn, starts))), within(job.sampler, block.budgets), streams, job.gradients)
+        return outcome._replace(trace=outcome.trace[..., -1:, :]) if facts.get("ENDS") else outcome
 
     return attempt(go, limit)

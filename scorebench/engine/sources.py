@@ -14,8 +14,8 @@ from scorebench.core.spec import Spec
 from scorebench.models.base import over_stack, score, score_and_divergence, score_and_log_prob
 from scorebench.samplers.base import Density
 from scorebench.store.trained import Checkpoint, Training
-from scorebench.suite.jobs import Train
-from scorebench.targets.base import Absent, Target
+from scorebench.suite.jobs import Train, ladder
+from scorebench.targets.base import Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,6 @@ class Source:
     steps: int | None
     ended: Ended
     density: Density
-    divergence: Callable[[Tensor], Tensor] = Absent("divergence")
 
 
 def sources(training: Training, checkpoints: Sequence[Checkpoint], train: Train, target: Target | None) -> Iterator[Source]:
@@ -45,29 +44,33 @@ def sources(training: Training, checkpoints: Sequence[Checkpoint], train: Train,
 def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], target: Target) -> Source:
     """A source from stacked parameters, each (seed, ...). A noise-conditional one is its density at the lowest level, and has the others."""
     gives = model.entry.facts["GIVES"]
-    energy = "log_prob" in gives
+    energy, levels = "log_prob" in gives, ladder(loss) if "noise_levels" in gives else ()
     parameters = {k: v.to(torch.get_default_device()) for k, v in parameters.items()}
     module = model.build(target.dim, rng.generator("structure"))
 
     def over_seeds(function: Callable[..., Any], sigma: float | None) -> Callable[[Tensor], Any]:
         level = None if sigma is None else torch.tensor(sigma)
         mapped = over_stack(function, module, energy, level)
-        return lambda x: mapped(parameters, x.flatten(1, 2))  # (seed, grid, chain, d) -> (seed, grid * chain, d)
+        return lambda x: mapped(parameters, x.flatten(1, -2))  # (seed, ..., d) -> (seed, row, d)
 
     def density(sigma: float | None) -> Density:
-        field, both = over_seeds(score, sigma), over_seeds(score_and_log_prob, sigma)
+        field = over_seeds(score, sigma)
 
-        def score_and_density(x: Tensor) -> tuple[Tensor, Tensor]:
-            s, log_p = both(x)
-            return s.view_as(x), log_p.view(x.shape[:-1])
+        def beside(function: Callable[..., Any]) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+            """The score and what the function gives beside it, a number a row."""
+            mapped = over_seeds(function, sigma)
 
-        there = Density(lambda x: field(x).view_as(x))
+            def both(x: Tensor) -> tuple[Tensor, Tensor]:
+                s, value = mapped(x)
+                return s.view_as(x), value.view(x.shape[:-1])
+
+            return both
+
+        there = Density(lambda x: field(x).view_as(x), score_and_divergence=beside(score_and_divergence))
         if energy:
-            there = replace(there, score_and_log_prob=score_and_density)
-        if "noise_levels" in gives:
-            there = replace(there, perturbed=cache(density))
+            there = replace(there, score_and_log_prob=beside(score_and_log_prob))
+        if levels:
+            there = replace(there, perturbed=cache(density), levels=levels)
         return replace(there, prior=target.prior.sample) if target.prior else there
 
-    lowest = loss.options[loss.entry.facts["LADDER"]][-1] if "noise_levels" in gives else None
-    with_divergence = over_seeds(score_and_divergence, lowest)
-    return Source(model, loss, steps, OK, density(lowest), lambda x: with_divergence(x)[1].view(x.shape[:-1]))
+    return Source(model, loss, steps, OK, density(levels[-1] if levels else None))

@@ -3,7 +3,7 @@
 A metric is a function (`Metric`), which raises NotApplicable where it cannot be had. Its file says
 
     ABOUT       "source" (a trained model, once) or "sampler" (every cell of the grid)
-    NEEDS       what it reads, as "run.samples", "source.score" or "target.score"; score and divergence of a run are its source's
+    NEEDS       what it reads, as "run.samples", "source.score" or "target.score"; score, divergence and density of a run are its source's
     DIRECTION   "lower", "higher" or "none": which way is better
     FLOOR       whether "the same metric between two exact draws of that size" means something
     LOG         whether it is a divergence, summarised across seeds on a log scale
@@ -16,13 +16,14 @@ Leading axes of a run are (seed, cell). For a sampler `reference` holds as many 
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from scorebench.core.errors import NotApplicable
 from scorebench.targets.base import NOTHING, Absent, Target
+from scorebench.targets.lib.density import Density
 
 
 class Estimate(NamedTuple):
@@ -43,6 +44,7 @@ class Run(NamedTuple):
     score: Callable[[Tensor], Tensor] = Absent("score")  # of the source, (seed, cell, n, d) -> same
     divergence: Callable[[Tensor], Tensor] = Absent("divergence")  # tr grad s, (seed, cell, n, d) -> (seed, cell, n)
     learnt: Callable[[], Target] = Absent("fixed point")  # the density that the source's loss learns
+    density: Density = cast(Density, NOTHING)  # of the source, with all that is known of it: of a metric about a source
 
 
 Points = Callable[[Target], Tensor]

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from scorebench.core.schema import OK
-from scorebench.core.spec import Spec, parse
+from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.report import statistics
+from scorebench.suite.jobs import gradients
 
 ALPHA = 0.05
 SEEN = 4.0
 """How many times what 95 % of exact draws give a metric must be for samples that nothing was done to, to rank samplers by it."""
 CELL = ["target", "model", "loss", "sampler", "temperature"]
+METHOD = ["target", "model", "loss", "method", "temperature"]
 
 
 def judging(rows: pd.DataFrame) -> pd.Series:
@@ -47,10 +49,15 @@ def lower_is_better(metric: Spec) -> bool:
     return metric.entry.facts.get("DIRECTION") == "lower"
 
 
-def at_best_steps(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
-    """The rows after the whole budget at each method's best step size, on the seeds that had no say in it.
+def methods(rows: pd.DataFrame) -> pd.Series:
+    """Each row's sampler without the options that it tunes: what has one best cell. Two values of one, named by hand or by a grid, are one method."""
+    return rows["sampler"].map({text: str(parse("sampler", text).method) if text else "" for text in rows["sampler"].unique()})
 
-    The step is chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower, has values on the
+
+def at_best_steps(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
+    """The rows after the whole budget at each method's best step size and tuned options, on the seeds that had no say in them.
+
+    They are chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower, has values on the
     target and sees there that the control which does nothing is far off (`telling`); the rows are those of the rest. Where there is no such metric
     nothing is chosen, and every step is kept.
     """
@@ -69,8 +76,8 @@ def telling(rows: pd.DataFrame, metrics: list[Spec]) -> list[Spec]:
     A narrow kernel in many dimensions has no neighbours: it takes the prior for the target. All are kept where no such control was sampled.
     """
     floored = [metric for metric in metrics if metric.entry.facts.get("FLOOR") and lower_is_better(metric)]
-    facts = {sampler: parse("sampler", sampler).entry.facts for sampler in rows["sampler"].unique()}
-    idle = [sampler for sampler, its in facts.items() if its.get("GRADIENTS") == 0 and not its.get("EXACT")]
+    samplers = parse_all("sampler", rows["sampler"].unique())
+    idle = [str(sampler) for sampler in samplers if gradients(sampler) == 0 and not sampler.entry.facts.get("EXACT")]
     if not idle:
         return floored
     control = rows[rows["sampler"].isin(idle) & (rows["temperature"] == 1) & is_ok(rows)]
@@ -80,7 +87,7 @@ def telling(rows: pd.DataFrame, metrics: list[Spec]) -> list[Spec]:
 
 
 def _best_steps(rows: pd.DataFrame, criteria: list[Spec]) -> pd.DataFrame:
-    """For each cell of one target the step size with the smallest mean of the first criterion that has values there."""
+    """For each method on one target the sampler and step size with the smallest mean of the first criterion that has values there."""
     steps = [*CELL, "step_size"]
     measured = set(rows.loc[is_ok(rows), "metric"])
     criterion = next((str(metric) for metric in criteria if str(metric) in measured), None)
@@ -90,7 +97,8 @@ def _best_steps(rows: pd.DataFrame, criteria: list[Spec]) -> pd.DataFrame:
     # A step that diverged on one seed is not chosen while another did not.
     values = values.assign(value=values["value"].where(is_ok(values), np.inf))
     means = values.groupby(steps, dropna=False, sort=False)["value"].mean().reset_index()
-    return means.sort_values("value", kind="stable").drop_duplicates(CELL)[steps]
+    means = means.assign(method=methods(means))
+    return means.sort_values("value", kind="stable").drop_duplicates(METHOD)[steps]
 
 
 def leading(rows: pd.DataFrame, method: list[str], metrics: Sequence[Spec]) -> dict[str, tuple[Any, dict[Any, float]]]:

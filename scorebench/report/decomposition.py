@@ -5,8 +5,8 @@ the sampler, and e that of the exact score with the sampler:
 
     b = a + (b - a):   a is the loss's part, with the metric's floor in it; b - a is what the sampler adds, paired seed by seed.
 
-e stands beside it: what the sampler does when there is no loss to blame. b - a may be negative: a sampler that stops short of a bad law is nearer to
-the target than the law is.
+e, at its own best step, stands beside it: what the sampler does when there is no loss to blame. b - a may be negative: a sampler that stops short of a
+bad law is nearer to the target than the law is.
 """
 
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from scorebench.core.schema import DECOMPOSITION
 from scorebench.core.spec import Spec
 from scorebench.report import statistics
-from scorebench.report.choosing import is_control, is_ok, lower_is_better
+from scorebench.report.choosing import is_control, is_ok, lower_is_better, methods
 
 KEYS = ["target", "model", "loss", "sampler", "step_size"]
 PARTS = {"loss": "the loss's part", "sampler": "the sampler adds", "total": "together", "sampler_exact": "sampler on the exact score"}
@@ -27,14 +27,16 @@ def decompose(chosen: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     ok = chosen[is_ok(chosen) & (chosen["temperature"] == 1) & chosen["metric"].isin(lower)]
     control = ok["sampler"].map(is_control).astype(bool)
     trained = ok[~control & (ok["model"] != "") & (ok["gradient_evaluations"] > 0)]
+    trained = trained.assign(method=methods(trained))
     own = ok.loc[control, ["target", "model", "loss", "metric", "seed", "value"]]
     paired = trained.merge(own, on=["target", "model", "loss", "metric", "seed"], suffixes=("", "_own"))
-    on_exact = {key: group["value"] for key, group in ok[ok["model"] == ""].groupby(["target", "sampler", "metric"])}
+    exact = ok[ok["model"] == ""]
+    on_exact = {key: group["value"] for key, group in exact.groupby([exact["target"], methods(exact), exact["metric"]])}
     rows = []
-    for values, group in paired.groupby([*KEYS, "metric"], sort=False):
+    for values, group in paired.groupby([*KEYS, "metric"], sort=False, dropna=False):
         key = dict(zip([*KEYS, "metric"], values, strict=True))
-        exact = on_exact.get((key["target"], key["sampler"], key["metric"]), pd.Series(dtype=float))
-        for part, x in zip(PARTS, (group["value_own"], group["value"] - group["value_own"], group["value"], exact), strict=True):
+        alike = on_exact.get((key["target"], group["method"].iloc[0], key["metric"]), pd.Series(dtype=float))
+        for part, x in zip(PARTS, (group["value_own"], group["value"] - group["value_own"], group["value"], alike), strict=True):
             rows.append(key | {"part": part} | statistics.t_interval(x.to_numpy(float))._asdict() | {"seeds": len(x)})
     return DECOMPOSITION.frame(rows)
 

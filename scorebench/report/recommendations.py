@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from scorebench.core.spec import parse
+from scorebench.core.spec import parse, written
 from scorebench.report.choosing import ALPHA, CELL
 from scorebench.store.results import Results
 
@@ -73,5 +73,8 @@ def _choice(row: pd.Series) -> str:
     if row["loss"]:
         parts.append(f"{parse('loss', row['loss']).label} ({parse('model', row['model']).label})")
     if "sampler" in row:
-        parts.append(f"{parse('sampler', row['sampler']).label} at step {row['step_size']:g}")
+        sampler = parse("sampler", row["sampler"])
+        at = [f"step {row['step_size']:g}"] if pd.notna(row["step_size"]) else []
+        at += [f"{name.replace('_', ' ')} {written(value)}" for name, value in sampler.tuned.items()]
+        parts.append(" at ".join(filter(None, [sampler.label, ", ".join(at)])))
     return " with ".join(parts)

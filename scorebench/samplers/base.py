@@ -1,52 +1,29 @@
-"""What a sampler is, and what it sees of a source.
+"""What a sampler is; what it sees of a source is its `Density`.
 
 Positions are (seed, grid, chain, d); log densities and all that is one number a chain are (seed, grid, chain). A sampler's file defines a frozen
 dataclass of hyper-parameters (`Sampler`), and says
 
-    GRADIENTS, EXACT   gradients a step (0: independent draws); whether a step of any size leaves p^(1/T) invariant
+    GRADIENTS          gradients a step and chain, to which the loop holds it: a number (0: independent draws), or the option that says how many, as
+                       "leapfrog_steps", a ladder by its length
+    TUNES              the options that are tuned as the step size is: a suite's `grid` sweeps them, and the best is shown
+    EXACT              whether a step of any size leaves p^(1/T) invariant
+    AXES               of the grid's axes, "step_size" and "temperature", those that it has, where it has not both: without a step size its rows have
+                       none, without a temperature only T = 1 is applicable
     LADDER             of one that goes down noise levels, the option that holds them; STEPS_A_LEVEL, the one that says how long it stays at each
+    ENDS = True        for one that has arrived at the end of its ladder: it is run so far and no further, and has no trace
     NEEDS              members of the density that it calls, as "source.score"
-    START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do
+    START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do but those that say where (`Starts`)
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from scorebench.targets.base import Absent, Target, has
+from scorebench.targets.lib.density import Density, exact_density
 
-
-@dataclass(frozen=True, eq=False)
-class Density:
-    """What a sampler sees of a source, an exact target or a trained model. What a source lacks is `Absent`.
-
-    Every function takes positions (seed, grid, chain, d).
-    """
-
-    score: Callable[[Tensor], Tensor] = Absent("score")
-    score_and_log_prob: Callable[[Tensor], tuple[Tensor, Tensor]] = Absent("log density")
-    tempered: Callable[[float], Target] = Absent("exact draws")
-    """Exact relatives; only an exact target has them, and only the control `exact` asks."""
-    perturbed: "Callable[[float], Density]" = Absent("noise levels")
-    """The source at a noise level, p * N(0, sigma^2 I)."""
-    prior: Callable[[int, torch.Generator], Tensor] = Absent("prior")
-    """Draws of where every sampler starts, (n, d)."""
-
-
-def exact_density(target: Target) -> Density:
-    """The density of an exact target."""
-    density = Density(target.score)
-    if has(target, "sample") and target.rows is None:  # of a finite set a draw would be compared with itself
-        density = replace(density, tempered=target.tempered)
-    if has(target, "score") and has(target, "log_prob"):
-        density = replace(density, score_and_log_prob=lambda x: (target.score(x), target.log_prob(x)))
-    if has(target, "perturbed"):
-        density = replace(density, perturbed=cache(lambda sigma: exact_density(target.perturbed(sigma))))
-    return replace(density, prior=target.prior.sample) if target.prior else density
+__all__ = ["Density", "Extended", "Info", "Sampler", "Shows", "Starts", "State", "exact_density"]
 
 
 class Info(NamedTuple):
@@ -85,6 +62,22 @@ class Sampler(Protocol[S]):
 
     def step(self, state: S, density: Density, draws: Tensor) -> tuple[S, Info]:
         """The next state, without side effects."""
+
+
+@runtime_checkable
+class Starts(Protocol):
+    """A sampler that has a start of its own."""
+
+    def start(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Where the chains of one seed start, of `shape` (chain, d)."""
+
+
+@runtime_checkable
+class Extended(Protocol):
+    """An exact sampler that carries more than one point of the law: in what it keeps, the contract tests begin."""
+
+    def equilibrium(self, draw: Callable[[float], Tensor], density: Density) -> Any:
+        """The state, from exact draws of p^(1/T) at any T, (seed, 1, chain, d)."""
 
 
 @runtime_checkable

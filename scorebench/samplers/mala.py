@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from scorebench.samplers.base import Density, Info
+from scorebench.samplers.lib.metropolis import metropolis
 
 LABEL = "MALA"
 EQUATION = r"y=x+c\,s(x)+\sqrt{2cT}\,\epsilon,\quad\text{accepted with probability}\quad\min\left(1,\frac{p(y)^{1/T}\,q(x|y)}{p(x)^{1/T}\,q(y|x)}\right)"
@@ -51,13 +52,7 @@ class MALA:
         y = state.x + c[..., None] * state.score + (2 * c * t)[..., None].sqrt() * eps
         proposal = State(y, *density.score_and_log_prob(y))
         log_ratio = (proposal.log_prob - state.log_prob) / t + self._log_q(state, proposal) - self._log_q(proposal, state)
-        # A proposal that is not finite is no state of p: its ratio is NaN, and it is refused.
-        acceptance = torch.where(log_ratio.isnan(), 0.0, log_ratio.clamp(max=0).exp())
-        accept = uniform < acceptance
-        chosen = State(
-            *(torch.where(accept[..., None] if a.dim() > accept.dim() else accept, a, b) for a, b in zip(proposal, state, strict=True))
-        )
-        return chosen, Info(acceptance)
+        return metropolis(proposal, state, log_ratio, uniform)
 
     def _log_q(self, to: State, start: State) -> Tensor:
         step = to.x - start.x - self.step_size[..., None] * start.score

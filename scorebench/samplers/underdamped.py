@@ -22,6 +22,7 @@ EQUATION = r"dx=v\,dt,\quad dv=s(x)\,dt-\gamma v\,dt+\sqrt{2\gamma T}\,dW"
 REFERENCE = "Leimkuhler and Matthews (2013), Rational construction of stochastic numerical methods for molecular sampling"
 NEEDS = {"source.score"}
 GRADIENTS = 1
+TUNES = {"friction"}
 EXACT = False
 
 

@@ -8,9 +8,9 @@ from scorebench.core.options import Count, Positive
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    repeated = {v for v in values if values.count(v) > 1}
+    repeated = [v for n, v in enumerate(values) if v in values[:n]]
     if repeated:
-        raise ValueError(f"{', '.join(map(str, sorted(repeated)))} given twice")
+        raise ValueError(f"{', '.join(sorted(set(map(str, repeated))))} given twice")
     return values
 
 
@@ -33,6 +33,8 @@ Seeds = Annotated[int, Field(ge=2, le=10_000)]
 NotEmpty = Field(min_length=1)
 Names = Annotated[tuple[str, ...], NotEmpty]
 Levels = Annotated[tuple[Positive, ...], NotEmpty, AfterValidator(_unique)]
+Tuned = Annotated[tuple[Any, ...], NotEmpty, AfterValidator(_unique)]
+"""Values of an option, checked with the samplers that have it (`mistakes`)."""
 Steps = Annotated[tuple[Count, ...], NotEmpty, AfterValidator(_rises)]
 
 
@@ -61,13 +63,15 @@ class Training(_Strict):
 
 
 class Sampling(_Strict):
-    """How a source is sampled: the samplers, the two grid axes, the budgets."""
+    """How a source is sampled: the samplers, the two grid axes and the options that are tuned with them, the budgets."""
 
     samplers: Names
     losses: Names | None = None
     """Of the trained sources, those of these losses; all of them where absent."""
     step_sizes: Levels
     temperatures: Levels = (1.0,)
+    grid: dict[str, Tuned] = {}
+    """Further options: each sampler that tunes one (TUNES) is sampled at each of its values, as a spec of its own."""
     chains: Chains = 128
     budgets: Steps = (50, 100, 200, 500)
     """Gradients a chain after which its state is kept and measured."""

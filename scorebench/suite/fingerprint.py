@@ -31,7 +31,7 @@ COMMAND_LINE = (
     "suite/reading.py",
 )
 """What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
-SHOWN = ("LABEL", "VARIANTS", "ABOUT", "NEEDS", "GIVES", "START", "EXACT", "GRADIENTS", "DIRECTION", "FLOOR", "LOG")
+SHOWN = ("LABEL", "VARIANTS", "ABOUT", "NEEDS", "GIVES", "START", "EXACT", "GRADIENTS", "TUNES", "DIRECTION", "FLOOR", "LOG")
 """What tables and figures read of methods that they do not run: how these are called, and what decides who is compared with whom."""
 
 
@@ -53,7 +53,8 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         methods = [train.target, train.model, train.loss]
     elif stage == "sample":
         sample = plan.samples[job]
-        blocks = [block.model_copy(update={"samplers": ()}) for block, _, _ in sample.runs]  # another sampler beside it changes nothing
+        alone: dict[str, Any] = {"samplers": (), "grid": {}}  # another sampler beside it, or value of an option, changes nothing
+        blocks = [block.model_copy(update=alone) for block, _, _ in sample.runs]
         settings = [*shared, sample.target, sample.sampler, blocks, sample.experiment.seeds, [losses for _, _, losses in sample.runs]]
         methods = [sample.target, sample.sampler, *_trained(sample.sources)]
     elif stage == "measure":

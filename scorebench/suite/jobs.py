@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.core import registry
+from scorebench.core.spec import GRID, Spec, parse, parse_all, written
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
     from scorebench.suite.config import Experiment, Sampling, Suite
@@ -46,14 +48,53 @@ def ladder(spec: Spec) -> tuple[float, ...]:
     return spec.options.get(spec.entry.facts.get("LADDER", ""), ())
 
 
+def over(grid: Mapping[str, Iterable[Any]], texts: Iterable[str]) -> Iterator[str]:
+    """Specs of samplers, of one that tunes options of the grid one a value."""
+    for text in texts:
+        name, given, _ = text.partition(":")
+        tunes = registry.entry("sampler", name).facts.get("TUNES", ())
+        axes = [[f"{option}={written(value)}" for value in values] for option, values in grid.items() if option in tunes]
+        for cell in itertools.product(*axes):
+            yield text + ("," if given else ":") * bool(cell) + ",".join(cell)
+
+
+def samplers(block: Sampling) -> list[Spec]:
+    """The samplers of a block, at every value of its grid. Raises InputError with a line a mistake."""
+    return parse_all("sampler", over(block.grid, block.samplers))
+
+
+def gradients(sampler: Spec) -> int:
+    """Gradients a step (GRADIENTS): a number, or that of the option which it names, of a tuple how many it holds; none where the draws are independent."""
+    per_step = sampler.entry.facts.get("GRADIENTS", 1)
+    if isinstance(per_step, str):
+        per_step = sampler.options[per_step]
+    return len(per_step) if isinstance(per_step, tuple) else int(per_step)
+
+
+def has_step(sampler: Spec) -> bool:
+    """Whether a sampler has a step size (AXES); independent draws have none."""
+    return gradients(sampler) > 0 and "step_size" in sampler.entry.facts.get("AXES", GRID)
+
+
+def has_temperature(sampler: Spec) -> bool:
+    """Whether a sampler has a temperature (AXES)."""
+    return "temperature" in sampler.entry.facts.get("AXES", GRID)
+
+
 def a_round(sampler: Spec) -> int:
     """The gradients of a sampler's smallest round: a step, at every noise level where it has some."""
-    return int(sampler.entry.facts.get("GRADIENTS", 1)) * max(len(ladder(sampler)), 1)
+    return gradients(sampler) * max(len(ladder(sampler)), 1)
 
 
 def to_the_end(sampler: Spec) -> int:
     """The gradients after which a sampler is where it goes: a step, or all its steps at every noise level."""
     return a_round(sampler) * int(sampler.options.get(sampler.entry.facts.get("STEPS_A_LEVEL", ""), 1))
+
+
+def within(sampler: Spec, budgets: Sequence[int]) -> list[int]:
+    """The budgets that a sampler has a use for: of one that ENDS none beyond its end."""
+    most = to_the_end(sampler) if sampler.entry.facts.get("ENDS") else budgets[-1]
+    return list(dict.fromkeys(min(budget, most) for budget in budgets))
 
 
 def without_level(loss: Spec) -> Spec:
@@ -105,7 +146,7 @@ class Sample:
     @property
     def gradients(self) -> int:
         """Gradients a step; none where the draws are independent."""
-        return int(self.sampler.entry.facts.get("GRADIENTS", 1))
+        return gradients(self.sampler)
 
     @property
     def runs(self) -> list[tuple[Sampling, Train | None, tuple[Spec, ...]]]:
@@ -146,12 +187,10 @@ def jobs_of(experiment: Experiment) -> OnTarget:
     """What an experiment does."""
     target = parse("target", experiment.target)
     sources = tuple(_trains(experiment, target))
-    names = dict.fromkeys(name for block in (*experiment.exact, *experiment.trained) for name in block.samplers)
     samples = []
-    for sampler in parse_all("sampler", names):
+    for sampler in dict.fromkeys(sampler for block in (*experiment.exact, *experiment.trained) for sampler in samplers(block)):
         exact, trained = (
-            tuple(block for block in blocks if sampler in parse_all("sampler", block.samplers))
-            for blocks in (experiment.exact, experiment.trained)
+            tuple(block for block in blocks if sampler in samplers(block)) for blocks in (experiment.exact, experiment.trained)
         )
         needed = tuple(train for train in sources if any(_sampled(block, train) for block in trained))
         samples.append(Sample(experiment, target, sampler, exact, trained, needed))

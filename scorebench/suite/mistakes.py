@@ -8,9 +8,9 @@ from pydantic import BaseModel, ValidationError
 
 from scorebench.core import files, registry
 from scorebench.core.errors import InputError, unknown
-from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.core.spec import GRID, Spec, parse, parse_all, read
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
-from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, ladder
+from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers
 
 
 def of_types(error: ValidationError, raw: Any) -> list[str]:
@@ -85,6 +85,8 @@ def of_names(raw: dict[str, Any]) -> list[str]:
         for number, experiment in enumerate(_list(raw.get("experiments")))
         if isinstance(experiment, dict) and experiment.get("trained") and not experiment.get("sources")
     ]
+    blocks = [block for number, e in _experiments(raw) for block in _blocks(f"experiments[{number}]", e)]
+    lines += [line for block in blocks for line in _untuned(*block)]
     return untrained + (lines or _unmet(listed))  # a method that is misspelt is not there to be needed
 
 
@@ -108,7 +110,8 @@ def of_combinations(suite: Suite) -> list[str]:
     lines += [*_unmeasured(suite, metrics), *_undrawn(suite)]
     for number, e in enumerate(suite.experiments):
         where = f"experiments[{number}]"
-        lines += [*_unread(where, e), *_impossible(where, e), *_short(where, e)]
+        unspread = list(_unspread(where, e))
+        lines += [*_unread(where, e), *(unspread or (*_impossible(where, e), *_short(where, e)))]
     return lines
 
 
@@ -148,16 +151,62 @@ def _unread(where: str, e: Experiment) -> Iterator[str]:
             yield f"{where}.exact[{j}].losses = {', '.join(block.losses)}: the exact score has no loss (allowed: in trained)"
 
 
+def _untuned(place: str, block: dict[str, Any]) -> Iterator[str]:
+    """Of a grid: options that no sampler of the block tunes, or that one gives itself, and values that their types do not allow."""
+    texts = _texts(block.get("samplers"))
+    entries = {text: entry for text in texts if (entry := _entry(text))}
+    known = set().union(*(entry.facts.get("TUNES", ()) for entry in entries.values()))
+    for option, values in _grid(block).items():
+        if option in GRID:
+            yield f"{place}.grid.{option}: has a key of its own (allowed: {option}s)"
+        elif option not in known and len(entries) == len(texts) and not any(entry.error for entry in entries.values()):
+            yield unknown(f"{place}.grid: tuned option", option, known)
+        for text, entry in entries.items():
+            if option not in entry.facts.get("TUNES", ()):
+                continue
+            if option in [item.partition("=")[0].strip() for item in text.partition(":")[2].split(",")]:
+                yield f"{place}.samplers: sampler {text!r} gives {option}, and so does the grid (allowed: one of them)"
+            for value in values:
+                try:
+                    read(entry.options[option], value) if isinstance(value, str) else entry.options[option].check(value)
+                except ValidationError as error:
+                    reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+                    allowed = entry.options[option].allowed
+                    yield f"{place}.grid.{option} = {value!r}: sampler {entry.name!r}: {reason} (allowed: {allowed})"
+
+
+def _grid(block: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
+    """The axes of a block's grid as read, those that are none left out."""
+    grid = block.get("grid")
+    return {name: values for name, values in grid.items() if isinstance(name, str) and _list(values)} if isinstance(grid, dict) else {}
+
+
+def _entry(sampler: str) -> registry.Entry | None:
+    """What is known of the sampler that a text names; None if there is none."""
+    name = sampler.partition(":")[0]
+    return registry.entry("sampler", name) if name in registry.names("sampler") else None
+
+
+def _unspread(where: str, e: Experiment) -> Iterator[str]:
+    """Values of a grid that do not go with other options of a sampler."""
+    for key, blocks in (("exact", e.exact), ("trained", e.trained)):
+        for j, block in enumerate(blocks):
+            try:
+                samplers(block)
+            except InputError as error:
+                yield from (f"{where}.{key}[{j}].grid: {line}" for line in error.lines)
+
+
 def _short(where: str, e: Experiment) -> Iterator[str]:
     """Budgets that end before a sampler is through, and noise levels that the model has not been trained at."""
     losses = [loss for texts in e.sources.values() for loss in parse_all("loss", texts)]
     for key, blocks in (("exact", e.exact), ("trained", e.trained)):
         for j, block in enumerate(blocks):
-            for sampler in parse_all("sampler", block.samplers):
+            for sampler in samplers(block):
                 at = f"{where}.{key}[{j}]"
                 if block.budgets[-1] < (least := a_round(sampler)):
                     yield f"{at}.budgets = {block.budgets[-1]}: sampler {str(sampler)!r} takes {least} gradients (allowed: {least} or more)"
-                each = sampler.entry.facts.get("GRADIENTS", 1)
+                each = gradients(sampler)
                 if each > 1 and len({b // each for b in (0, *block.budgets)}) <= len(block.budgets):
                     shown = ", ".join(map(str, block.budgets))
                     yield f"{at}.budgets = {shown}: sampler {str(sampler)!r} takes {each} gradients a step (allowed: a step or more between them)"
@@ -171,8 +220,12 @@ def _short(where: str, e: Experiment) -> Iterator[str]:
                         )
 
 
+def _experiments(raw: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    return [(number, e) for number, e in enumerate(_list(raw.get("experiments"))) if isinstance(e, dict)]
+
+
 def _specs(raw: dict[str, Any]) -> Iterator[_Specs]:
-    experiments = [(number, e) for number, e in enumerate(_list(raw.get("experiments"))) if isinstance(e, dict)]
+    experiments = _experiments(raw)
     for kind, key in (("metric", "metrics"), ("metric", "snapshots"), ("claim", "claims"), ("figure", "figures")):
         yield _Specs(key, kind, _texts(raw.get(key)), ())
     sensitivity = raw.get("sensitivity")
@@ -186,13 +239,22 @@ def _specs(raw: dict[str, Any]) -> Iterator[_Specs]:
         yield _Specs(f"{at}.sources", "model", _texts(tuple(sources)), (number,))
         for model, losses in sources.items():
             yield _Specs(f"{at}.sources.{model}", "loss", _texts(losses), (number,))
-        for key in ("exact", "trained"):
-            single = isinstance(e.get(key), dict)
-            for j, block in enumerate((e[key],) if single else _list(e.get(key))):
-                if isinstance(block, dict):
-                    place = f"{at}.{key}" if single else f"{at}.{key}[{j}]"
-                    yield _Specs(f"{place}.samplers", "sampler", _texts(block.get("samplers")), (number,))
-                    yield _Specs(f"{place}.losses", "loss", _texts(block.get("losses")), (number,))
+        for place, block in _blocks(at, e):
+            texts = _texts(block.get("samplers"))
+            if not any(_untuned(place, block)):
+                first = {option: values[:1] for option, values in _grid(block).items()}  # which a sampler may not do without
+                texts = [text for name in texts for text in (over(first, (name,)) if _entry(name) else (name,))]
+            yield _Specs(f"{place}.samplers", "sampler", texts, (number,))
+            yield _Specs(f"{place}.losses", "loss", _texts(block.get("losses")), (number,))
+
+
+def _blocks(at: str, e: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each block of an experiment stands, and what it says."""
+    for key in ("exact", "trained"):
+        single = isinstance(e.get(key), dict)
+        for j, block in enumerate((e[key],) if single else _list(e.get(key))):
+            if isinstance(block, dict):
+                yield f"{at}.{key}" if single else f"{at}.{key}[{j}]", block
 
 
 def _list(value: Any) -> tuple[Any, ...]:
@@ -247,7 +309,7 @@ def _impossible(where: str, e: Experiment) -> Iterator[str]:
             names = [str(loss) for loss in asked] if key == "trained" else ["the exact score"]
             for name in sorted(set(names) - set(map(str, trained))) if key == "trained" else ():
                 yield unknown(f"{where}.{key}[{j}].losses:", name, map(str, trained))
-            for name, sampler in itertools.product(names, parse_all("sampler", block.samplers)):
+            for name, sampler in itertools.product(names, samplers(block)):
                 at = f"{where}.{key}[{j}]: sampler {str(sampler)!r} on {name}"
                 mine = {(key, name, sampler, c, t) for c in block.step_sizes for t in block.temperatures}
                 if mine & cells:

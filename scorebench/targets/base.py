@@ -155,3 +155,16 @@ def untempered(temperature: float, target: Target) -> Target:
     if temperature != 1:
         raise NotApplicable(f"no exact law at temperature {temperature:g}")
     return target
+
+
+def distinct(rows: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """N rows of (m, d), none of them twice, (n, d). Raises NotApplicable where there are fewer."""
+    if n > len(rows):
+        raise NotApplicable(f"takes {n:,} draws; there are {len(rows):,}")
+    return rows.to(generator.device)[torch.randperm(len(rows), generator=generator, device=generator.device)[:n]]
+
+
+def repeated(rows: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """N rows of (m, d), each as often as any other, or once more, (n, d)."""
+    full, rest = divmod(n, len(rows))
+    return torch.cat([rows.to(generator.device).repeat(full, 1), distinct(rows, rest, generator)])

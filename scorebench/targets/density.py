@@ -4,7 +4,7 @@
     def log_prob(x): ...                # log p up to a constant, (n, dim) -> (n,), or of one point, (dim,) -> ()
     def score(x): ...                   # grad log p, (n, dim) -> (n, dim), or of one point: a network that someone has trained
     def sample(n, generator): ...       # exact draws, (n, dim), where there is a way to draw; or
-    reference = "draws.npy"             # a file of them (`targets.lib.draws.taken`), beside this one
+    reference = "draws.npy"             # a file of them (`store.draws`), beside this one
     def start(n, generator): ...        # where every chain starts, (n, dim); else N(0, I)
     FILES = ["weights.pt"]              # what else the file reads beside itself: it counts, and a run keeps it
 
@@ -14,8 +14,6 @@ the score alone is measured, and a chain has diverged by the lengths of the star
 judge: `table` splits one.
 """
 
-import ast
-import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -32,8 +30,8 @@ from scorebench.core import files, plugins, rng
 from scorebench.core.errors import InputError, NotApplicable, unknown
 from scorebench.core.options import File
 from scorebench.core.schema import raised
-from scorebench.targets.base import Absent, Target
-from scorebench.targets.lib.draws import distinct, taken
+from scorebench.store.draws import taken
+from scorebench.targets.base import Absent, Target, distinct
 from scorebench.targets.lib.mixture import normal
 
 LABEL = "density {path}"
@@ -130,18 +128,10 @@ def _exact(file: Path, module: ModuleType, dim: int) -> tuple[Any, int | None, l
         return Absent("exact sample"), None, [f"{file.name} has neither sample nor reference: only what needs the score alone is measured"]
     path = file.parent / str(module.reference)
     made = path.with_suffix(".json")
-    if made.is_file() and json.loads(made.read_text(encoding="utf-8")).get("density") != identity(file):
+    if made.is_file() and json.loads(made.read_text(encoding="utf-8")).get("density") != files.identity(file):
         raise InputError(f"{path.name} was made of another {file.name} (allowed: make it again, by scorebench reference {file.name})")
     rows, remark = taken(path, dim)
-    return partial(distinct, rows), len(rows), [remark]
-
-
-def identity(file: Path) -> str:
-    """A hash of a density but for what it says of its reference: what its draws were made of."""
-    tree = ast.parse(file.read_bytes())
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reference")]
-    others = [files.content(path) for path in files.beside(file) if path.suffix != ".npy"]
-    return hashlib.sha256(repr((ast.dump(tree), others)).encode()).hexdigest()
+    return partial(distinct, torch.tensor(rows, dtype=torch.float32)), len(rows), [remark]
 
 
 def _drawing(file: Path, module: ModuleType, name: str, dim: int) -> Callable[[int, torch.Generator], Tensor]:

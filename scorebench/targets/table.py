@@ -16,8 +16,7 @@ from scorebench.core.errors import InputError
 from scorebench.core.files import locate
 from scorebench.core.options import Columns, File
 from scorebench.store import tables
-from scorebench.targets.base import Target, untempered
-from scorebench.targets.lib.draws import distinct, repeated
+from scorebench.targets.base import Target, distinct, repeated, untempered
 from scorebench.targets.lib.mixture import mixture
 
 LABEL = "table {path}"

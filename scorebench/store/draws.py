@@ -1,29 +1,14 @@
-"""Draws from a finite number of rows, and draws that another program made."""
+"""Draws that another program made: files of them, what they are worth, and how many are taken."""
 
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from scorebench.core.errors import InputError, NotApplicable
+from scorebench.core.errors import InputError
 from scorebench.store import tables
 
 FEWEST, SHORTEST = 32, 10
 """Draws of a set, and of a chain for its effective size."""
-
-
-def distinct(rows: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """N rows of (m, d), none of them twice, (n, d). Raises NotApplicable where there are fewer."""
-    if n > len(rows):
-        raise NotApplicable(f"takes {n:,} draws; there are {len(rows):,}")
-    return rows.to(generator.device)[torch.randperm(len(rows), generator=generator, device=generator.device)[:n]]
-
-
-def repeated(rows: Tensor, n: int, generator: torch.Generator) -> Tensor:
-    """N rows of (m, d), each as often as any other, or once more, (n, d)."""
-    full, rest = divmod(n, len(rows))
-    return torch.cat([rows.to(generator.device).repeat(full, 1), distinct(rows, rest, generator)])
 
 
 def read(path: Path, dim: int) -> np.ndarray:
@@ -80,10 +65,10 @@ def thinned(values: np.ndarray) -> tuple[np.ndarray, str]:
     return rows, remark
 
 
-def taken(path: Path, dim: int) -> tuple[Tensor, str]:
+def taken(path: Path, dim: int) -> tuple[np.ndarray, str]:
     """The draws of a file as they are compared with, (n, d), and what to say of them."""
     try:
         rows, remark = thinned(read(path, dim))
     except InputError as error:
         raise InputError(*(line if path.name in line else f"{path.name}: {line}" for line in error.lines)) from None
-    return torch.tensor(rows, dtype=torch.float32), f"{path.name}: {remark}"
+    return rows, f"{path.name}: {remark}"
