@@ -1,4 +1,4 @@
-"""The default fit: Adam over a loss, all noise levels, learning rates and seeds as one stack."""
+"""A model fitted by a loss for every seed: by the loss's own `fit`, or by Adam, all noise levels, learning rates and seeds as one stack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec
 from scorebench.engine.tracing import WORTH_IT, operations
-from scorebench.losses.base import Loss, LossFile
+from scorebench.losses.base import Loss, LossFile, Problem
 from scorebench.models.base import Bound, Parameters, stack
 from scorebench.suite.jobs import level
 from scorebench.targets.base import Target, has
@@ -53,7 +53,7 @@ def fit(
 
     `name` is the target's, for the random streams: a seed's data, minibatches and random numbers are the same for every loss, level, rate and
     model, so that comparisons are paired. Learning rate: cosine to zero (Loshchilov and Hutter 2017, without restarts). Adam is elementwise, so
-    that each member of the stack is trained as it would be alone.
+    that each member of the stack is trained as it would be alone. A loss with a `fit` of its own has no steps and no rate: every checkpoint is the fit.
     """
     device = torch.get_default_device()
     loss: LossFile = registry.module("loss", losses[0].name)
@@ -65,15 +65,26 @@ def fit(
     def stream(use: str, seed: object) -> torch.Generator:
         return rng.generator(master, use, name, seed)
 
+    draw = target.training_sample or target.sample
+    data = torch.stack([expect("the training sample", draw(training.size, stream("data", s)), (training.size, target.dim)) for s in seeds])
+
     module, initial = stack(lambda g: model.build(target.dim, g), [stream(f"init {model}", s) for s in seeds])
+    if hasattr(loss, "fit"):
+
+        def problem() -> Problem:
+            modules = [model.build(target.dim, stream(f"init {model}", s)) for s in seeds]
+            return Problem(target, modules, _gives_energy(model), data, [stream("fit", s) for s in seeds], training)
+
+        clock = time.perf_counter()
+        fitted = _stacked([loss.fit(problem(), **member.options) for member in losses], initial)
+        return Fitted(module, _gives_energy(model), steps, [fitted] * len(steps), (time.perf_counter() - clock) / steps[-1])
+
     members, each = len(losses), len(seeds)
     parameters = {k: v.repeat(members, *[1] * (v.dim() - 1)) for k, v in initial.items()}  # (member * seed, ...)
     # A member's slice is a leaf of its own, with its own learning rate, in the memory of the stack.
     leaves = [{k: v[i * each : (i + 1) * each].requires_grad_() for k, v in parameters.items()} for i in range(members)]
     levels = levels_of(losses).repeat_interleave(each)
     step_gradients: Callable[..., Any] = vmap(grad_and_value(objective(losses, model, module)))
-    draw = target.training_sample or target.sample
-    data = torch.stack([expect("the training sample", draw(training.size, stream("data", s)), (training.size, target.dim)) for s in seeds])
     batches, noise = [stream("batches", s) for s in seeds], [stream("noise", s) for s in seeds]
     groups = [{"params": list(leaf.values()), "lr": rate} for leaf, rate in zip(leaves, rates, strict=True)]
     optimiser = torch.optim.Adam(groups, foreach=True)
@@ -98,6 +109,16 @@ def fit(
         if step in steps:
             kept.append({k: v.detach().clone().unflatten(0, (members, each)) for k, v in parameters.items()})
     return Fitted(module, _gives_energy(model), steps, kept, (time.perf_counter() - clock) / steps[-1])
+
+
+def _stacked(fits: Sequence[Parameters], initial: Parameters) -> Parameters:
+    """What each member's own fit returned, as one stack, (level, seed, ...). Raises ValueError for what are not the model's parameters."""
+    for parameters in fits:
+        if parameters.keys() != initial.keys():
+            raise ValueError(f"the fit returned {', '.join(sorted(parameters)) or 'nothing'}, not the parameters {', '.join(sorted(initial))}")
+        for name, value in parameters.items():
+            expect(f"the fit's {name}", value, initial[name].shape)
+    return {name: torch.stack([parameters[name].detach().to(value) for parameters in fits]) for name, value in initial.items()}
 
 
 def _gives_energy(model: Spec) -> bool:

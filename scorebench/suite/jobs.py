@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from scorebench.core.spec import Spec, parse, parse_all
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
-    from scorebench.suite.config import Experiment, Sampling, Suite
+    from scorebench.suite.config import Experiment, Sampling, Suite, Training
 
 
 COMPUTING = ("train", "sample", "measure", "map", "sensitivity", "claim")
@@ -54,6 +54,25 @@ def a_round(sampler: Spec) -> int:
 def to_the_end(sampler: Spec) -> int:
     """The gradients after which a sampler is where it goes: a step, or all its steps at every noise level."""
     return a_round(sampler) * int(sampler.options.get(sampler.entry.facts.get("STEPS_A_LEVEL", ""), 1))
+
+
+LEARNING_RATE = "learning_rate"
+
+
+def tuned(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
+    """What is chosen for a loss and the values that are tried, one where it is given: an option of its own (TUNES) or the learning rate.
+
+    Of a loss with such an option there are none where that is given.
+    """
+    for option, values in loss.entry.facts.get("TUNES", {}).items():
+        return option, values if loss.options[option] is None else ()
+    return LEARNING_RATE, training.sweep.learning_rates if training.sweep else (training.learning_rate,)
+
+
+def trains(loss: Spec, model: Spec) -> bool:
+    """Whether a loss can train a model: it has what the loss needs, and noise levels only then. A broken file fails where it is used."""
+    needs, gives = {member for owner, member in loss.needs if owner == "model"}, set(model.entry.facts.get("GIVES", ()))
+    return bool(loss.entry.error or model.entry.error) or needs <= gives and ("noise_levels" in needs) == ("noise_levels" in gives)
 
 
 def without_level(loss: Spec) -> Spec:

@@ -7,6 +7,7 @@ import torch
 
 from scorebench.core import registry, rng
 from scorebench.core.spec import Spec, parse
+from scorebench.suite.jobs import trains
 
 
 def examples(kind: str) -> list[Spec]:
@@ -15,8 +16,8 @@ def examples(kind: str) -> list[Spec]:
 
 
 def fits(model: Spec, loss: Spec) -> bool:
-    """Whether the loss can train the model: noise levels on both sides, or on neither."""
-    return ("noise_levels" in model.entry.facts["GIVES"]) == (("model", "noise_levels") in loss.needs)
+    """Whether the loss can train the model."""
+    return trains(loss, model)
 
 
 def pairs() -> list[tuple[Spec, Spec]]:
