@@ -28,7 +28,7 @@ from scorebench.testing.statistical import assert_mean, z_limit
 
 GAUSSIAN = "gaussian:dim=2,variance=0.7,condition=3"
 ALL = len(examples("loss"))
-EXACT = ("explicit", "implicit", "sliced", "sliced_vr")
+EXACT = ("closed_form", "explicit", "implicit", "sliced", "sliced_vr")
 pytestmark = pytest.mark.usefixtures("device")
 
 
@@ -243,7 +243,7 @@ def closed(name: str, mean: torch.Tensor, matrix: torch.Tensor, x: torch.Tensor,
 
     if name == "explicit":
         return ((s(x) - e) ** 2).sum(1) / 2
-    if name == "implicit":
+    if name in ("implicit", "closed_form"):
         return -torch.trace(matrix) + (s(x) ** 2).sum(1) / 2
     if name == "sliced_vr":
         return -torch.einsum("ni,ij,nj->n", e, matrix, e) + (s(x) ** 2).sum(1) / 2

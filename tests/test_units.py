@@ -217,11 +217,11 @@ def moved_module(module: torch.nn.Module, energy: bool, scale: float, shift: flo
     return Moved()
 
 
-LOSSES = {"explicit": -2, "implicit": -2, "sliced": -2, "sliced_vr": -2}
+LOSSES = {"closed_form": -2, "explicit": -2, "implicit": -2, "sliced": -2, "sliced_vr": -2}
 """The unit of a loss; those that are scaled by sigma^2 have none."""
 
 
-MODELS = [parse("model", name) for name in ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8")]
+MODELS = [parse("model", name) for name in ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8", "quadratic")]
 
 
 @pytest.mark.parametrize(("spec", "model"), [(s, m) for s in examples("loss") for m in MODELS if fits(m, s)], ids=str)
@@ -264,6 +264,9 @@ def relearnt(spec: Spec, scale: float, shift: float) -> Bound:
         if spec.name == "quadratic":
             its.mean.mul_(scale).add_(shift)
             its.matrix.div_(scale**2)
+        elif spec.name == "kernel_exponential":
+            its.mean.mul_(scale).add_(shift)
+            its.log_spread.add_(math.log(scale))
         else:
             first, out = its.hidden[0], its.out
             first.bias.sub_(first.weight.sum(-1) * shift / scale)

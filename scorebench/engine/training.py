@@ -115,7 +115,9 @@ def _stacked(fits: Sequence[Parameters], initial: Parameters) -> Parameters:
     """What each member's own fit returned, as one stack, (level, seed, ...). Raises ValueError for what are not the model's parameters."""
     for parameters in fits:
         if parameters.keys() != initial.keys():
-            raise ValueError(f"the fit returned {', '.join(sorted(parameters)) or 'nothing'}, not the parameters {', '.join(sorted(initial))}")
+            raise ValueError(
+                f"the fit returned {', '.join(sorted(parameters)) or 'nothing'}, not the parameters {', '.join(sorted(initial))}"
+            )
         for name, value in parameters.items():
             expect(f"the fit's {name}", value, initial[name].shape)
     return {name: torch.stack([parameters[name].detach().to(value) for parameters in fits]) for name, value in initial.items()}

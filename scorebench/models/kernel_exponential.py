@@ -2,9 +2,10 @@ r"""A kernel exponential family: a Gaussian tilted by a function from the span o
 
 E(x) = |y|^2/2 - f(y),   f(y) = sum_i alpha_i exp(-|y - z_i|^2/(2 h^2)),   y = (x - mean)/spread        (Sriperumbudur et al. 2017, eq. 2)
 
-The base density q0 is N(mean, spread^2 I), the kernel's width h spread, so that neither knows an origin or a unit. In the Nystrom form the z_i are
-m training points and mean and spread (the root mean variance of a coordinate) are the data's, which leaves an energy that is linear in alpha
-(Sutherland et al. 2018, section 3, with the basis k(z_i, .)); a loss that is trained by gradients moves them all.
+The base density q0 is N(mean, spread^2 I), and h is `fraction` times the root mean squared distance between two of its points, sqrt(2 d), so that
+neither knows an origin or a unit. In the Nystrom form the z_i are m training points, and mean and spread (the root mean variance of a coordinate)
+those of the data, which leaves an energy that is linear in alpha (Sutherland et al. 2018, section 3, with the basis k(z_i, .)); a loss that is
+descended moves them all.
 """
 
 import torch
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 from scorebench.core.options import Count, Positive
 
 LABEL = "kernel exponential family"
-REFERENCE = "Sriperumbudur et al. (2017), Density estimation in infinite dimensional exponential families; Sutherland et al. (2018), section 3"
-EXAMPLES = ("kernel_exponential:points=20,bandwidth=1", "kernel_exponential:points=30,bandwidth=2")
+REFERENCE = (
+    "Sriperumbudur et al. (2017), Density estimation in infinite dimensional exponential families; Sutherland et al. (2018), section 3"
+)
+EXAMPLES = ("kernel_exponential:points=20,fraction=0.5", "kernel_exponential:points=30,fraction=1")
 GIVES = {"score", "log_prob", "closed_form"}
 
 
@@ -23,10 +26,10 @@ class KernelExponential(nn.Module):
 
     linear = "weights"
 
-    def __init__(self, dim: int, generator: torch.Generator, *, points: Count = 100, bandwidth: Positive = 0.5) -> None:
+    def __init__(self, dim: int, generator: torch.Generator, *, points: Count = 100, fraction: Positive = 0.25) -> None:
         super().__init__()
         device = generator.device
-        self.bandwidth = bandwidth
+        self.width = fraction * (2 * dim) ** 0.5  # h
         self.weights = nn.Parameter(torch.randn(points, generator=generator, device=device) / points**0.5)
         self.centres = nn.Parameter(torch.randn(points, dim, generator=generator, device=device))  # z, in units of y
         self.mean = nn.Parameter(torch.zeros(dim, device=device))
@@ -54,4 +57,4 @@ class KernelExponential(nn.Module):
     def _kernel(self, y: Tensor) -> Tensor:
         """k(y, z_i), (*, d) -> (*, m); y is of size 1, so that the squares may be taken apart."""
         squares = y.square().sum(-1, keepdim=True) + self.centres.square().sum(-1)
-        return ((y @ self.centres.mT - squares / 2) / self.bandwidth**2).exp()
+        return ((y @ self.centres.mT - squares / 2) / self.width**2).exp()

@@ -232,7 +232,9 @@ def _impossible(where: str, e: Experiment) -> Iterator[str]:
         if not trains(loss, model):
             needs = [_WANTED.get(member, f"that gives {member}") for owner, member in loss.needs if owner == "model"]
             wanted = " and ".join(needs if "with noise levels" in needs else [*needs, "without noise levels"])
-            fit = [name for name in registry.names("model") if not registry.entry("model", name).error and trains(loss, Spec("model", name))]
+            fit = [
+                name for name in registry.names("model") if not registry.entry("model", name).error and trains(loss, Spec("model", name))
+            ]
             yield f"{where}.sources.{model}: loss {str(loss)!r} needs a model {wanted} (known: {', '.join(fit)})"
     trained = {loss for _, loss in pairs}
     cells: set[tuple[Any, ...]] = set()
@@ -251,4 +253,3 @@ def _impossible(where: str, e: Experiment) -> Iterator[str]:
                 cells |= mine
                 if budgets.setdefault((name, sampler), (block.chains, block.budgets)) != (block.chains, block.budgets):
                     yield f"{at}: chains and budgets that differ from an earlier block's"
-
