@@ -477,6 +477,11 @@ ORDINARY = "autoencoder, kernel_exponential, mlp_energy, mlp_score, quadratic"
     [
         ("mlp_energy", "denoising_ladder:sigmas=2|1", "needs a model with noise levels (known: noise_conditional_energy)"),
         ("noise_conditional_energy", "sliced", f"needs a model without noise levels (known: {ORDINARY})"),
+        (
+            "mlp_score",
+            "contrastive_divergence",
+            "needs a model that is an energy and without noise levels (known: kernel_exponential, mlp_energy, quadratic)",
+        ),
         ("mlp_energy", "closed_form", "needs a model with a closed form and without noise levels (known: kernel_exponential, quadratic)"),
     ],
 )

@@ -21,7 +21,7 @@ from scorebench.samplers.base import exact_density
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import to_the_end
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import fits, stream
+from scorebench.testing.examples import fits, loss_values, stream
 
 MODERATE = st.floats(-1, 1).map(lambda e: round(10**e, 3))
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -64,9 +64,8 @@ def of_loss(spec: Spec) -> list[torch.Tensor]:
     module = next(model for name in names if fits(model := parse("model", name), spec)).build(2, stream("weights"))
     level = spec.entry.facts.get("LEVELS")
     draws = registry.module("loss", spec.name).draws(x, mixture(), stream("noise"), **{k: v for k, v in spec.options.items() if k != level})
-    method = registry.method("loss", spec.name)
-    values = method(Bound(module, dict(module.named_parameters()), True), x, draws, **spec.options).detach()
-    return [draws, values, *(value for options in settled(spec) for value in fitted(spec, module, x, options))]
+    found = loss_values(spec, Bound(module, dict(module.named_parameters()), True), x, draws, mixture()).detach()
+    return [draws, found, *(value for options in settled(spec) for value in fitted(spec, module, x, options))]
 
 
 def settled(spec: Spec) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ from scorebench.report.statistics import Measured, leaders, paired_p, t_interval
 from scorebench.samplers.base import Density, exact_density
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, fits, stream
+from scorebench.testing.examples import examples, fits, loss_values, stream
 
 MOVES = [(1.0, 1e3), (1.0, 1e4), (1e-3, 0.0), (1e3, 0.0), (1e9, 0.0), (1e-6, 0.0)]
 """Scale and shift."""
@@ -153,7 +153,7 @@ def test_mixtures(spec, scale, shift):
         torch.testing.assert_close(away + means.shape[1] * math.log(scale), here, rtol=1e-3, atol=1e-3)
 
 
-LENGTHS = {"sigma": 1, "sigmas": 1, "friction": -1}
+LENGTHS = {"sigma": 1, "sigmas": 1, "friction": -1, "step_size": 2}
 """The unit of an option as a power of a length; the others have none."""
 
 
@@ -230,7 +230,7 @@ def test_losses(spec, model, scale, shift):
     """Values and their gradients in the parameters, the model, the data and the noise levels moved together."""
     energy, law = "log_prob" in model.entry.facts["GIVES"], build(parse("target", "gaussian_mixture"))
     module = model.build(2, stream("loss")).double()
-    function, facts = registry.method("loss", spec.name), registry.module("loss", spec.name)
+    facts = registry.module("loss", spec.name)
     x = dyadic(law.sample(200, stream("loss", "x")), shift)
 
     def valued(scale: float, shift: float):
@@ -241,12 +241,12 @@ def test_losses(spec, model, scale, shift):
         own = {name: p.detach() for name, p in at.named_parameters()}
 
         def mean(parameters):
-            values = function(Bound(at, parameters, energy), here, draws, **its)
-            return values.double().mean(), values
+            found = loss_values(spec, Bound(at, parameters, energy), here, draws, law, **its)
+            return found.double().mean(), found
 
-        gradients, values = grad(mean, has_aux=True)(own)
+        gradients, found = grad(mean, has_aux=True)(own)
         unit = scale ** LOSSES.get(spec.name, 0)
-        return values.double() / unit, {name: g / unit for name, g in gradients.items()}
+        return found.double() / unit, {name: g / unit for name, g in gradients.items()}
 
     (away, steep), (here, slope) = valued(scale, shift), valued(1.0, 0.0)
     assert here.isfinite().all()

@@ -60,8 +60,8 @@ def sweep(
 ) -> list[dict[float, list[float]]]:
     """For each of `losses` its value on validation data at each value of what is tuned, one a seed.
 
-    Short runs on seeds of their own, so that what is reported later had no say in the choice; each loss is judged by itself, at 2,000 points that
-    it was not trained on, with the same random numbers for every rate: what can be done where the truth is not known.
+    Short runs on seeds of their own, so that what is reported later had no say in the choice; each loss is judged by itself, or by its `validation`, at
+    2,000 points that it was not trained on, with the same random numbers for every rate: what can be done where the truth is not known.
     """
     option, tried = tuned(losses[0], training)
     seeds = [f"sweep {i}" for i in range(training.sweep.seeds if training.sweep else SEEDS)]
@@ -79,7 +79,8 @@ def sweep(
     x, draws = (torch.stack(v).repeat(len(judges), 1, 1) for v in (points, noise))
     with torch.no_grad():
         stacked = {k: v.flatten(0, 1) for k, v in fitted.parameters[-1].items()}
-        values = vmap(objective(judges, model, fitted.module))(stacked, x, draws, levels_of(judges).repeat_interleave(len(seeds)))
+        judge = objective(judges, model, fitted.module, getattr(loss, "validation", None))
+        values = vmap(judge)(stacked, x, draws, levels_of(judges).repeat_interleave(len(seeds)))
     by_loss = values.view(len(losses), len(tried), len(seeds)).tolist()
     return [dict(zip(tried, by_value, strict=True)) for by_value in by_loss]
 

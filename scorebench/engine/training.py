@@ -17,7 +17,7 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec
 from scorebench.engine.tracing import WORTH_IT, operations
-from scorebench.losses.base import Loss, LossFile, Problem
+from scorebench.losses.base import LossFile, Problem
 from scorebench.models.base import Bound, Parameters, stack
 from scorebench.suite.jobs import level
 from scorebench.targets.base import Target, has
@@ -84,23 +84,30 @@ def fit(
     # A member's slice is a leaf of its own, with its own learning rate, in the memory of the stack.
     leaves = [{k: v[i * each : (i + 1) * each].requires_grad_() for k, v in parameters.items()} for i in range(members)]
     levels = levels_of(losses).repeat_interleave(each)
-    step_gradients: Callable[..., Any] = vmap(grad_and_value(objective(losses, model, module)))
+    init_state = getattr(loss, "init_state", None)
+    step_gradients: Callable[..., Any] = vmap(grad_and_value(objective(losses, model, module), has_aux=init_state is not None))
     batches, noise = [stream("batches", s) for s in seeds], [stream("noise", s) for s in seeds]
     groups = [{"params": list(leaf.values()), "lr": rate} for leaf, rate in zip(leaves, rates, strict=True)]
     optimiser = torch.optim.Adam(groups, foreach=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps[-1])
     kept = []
+    state: tuple[Tensor, ...] = ()
     clock = 0.0
     for step in range(1, steps[-1] + 1):
         rows = [torch.randint(training.size, (training.batch,), generator=g, device=device) for g in batches]
         x = torch.stack([d[r] for d, r in zip(data, rows, strict=True)])
         draws = torch.stack([loss.draws(b, target, g, **options) for b, g in zip(x, noise, strict=True)])
-        inputs = (parameters, x.repeat(members, 1, 1), draws.repeat(members, 1, 1), levels)
+        if step == 1 and init_state:
+            each_seed = torch.stack([init_state(b, target, g, **options) for b, g in zip(x, noise, strict=True)])
+            state = (each_seed.repeat(members, *[1] * (each_seed.dim() - 1)),)
+        inputs = (parameters, x.repeat(members, 1, 1), draws.repeat(members, 1, 1), levels, *state)
         if step == 1:
             if steps[-1] >= WORTH_IT:
                 step_gradients = operations(step_gradients, *inputs)
             clock = time.perf_counter()
-        gradients, _ = step_gradients(*inputs)
+        gradients, results = step_gradients(*inputs)
+        if state:
+            state = (expect("the loss's next state", results[1], state[0].shape),)
         for i, leaf in enumerate(leaves):
             for key, value in leaf.items():
                 value.grad = gradients[key][i * each : (i + 1) * each]
@@ -138,14 +145,20 @@ def levels_of(losses: Sequence[Spec]) -> Tensor:
     return torch.tensor([math.nan if (value := level(loss)) is None else value for loss in losses])
 
 
-def objective(losses: Sequence[Spec], model: Spec, module: nn.Module) -> Callable[[Parameters, Tensor, Tensor, Tensor], Tensor]:
-    """The mean loss of one member of the stack; the noise level that the members differ in is an argument."""
-    function: Loss = registry.method("loss", losses[0].name)
+def objective(losses: Sequence[Spec], model: Spec, module: nn.Module, function: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """The mean loss of one member of the stack, or of what judges it; the noise level that the members differ in is an argument.
+
+    Of a loss with a state, which is then the last argument, the mean and the next state.
+    """
+    called = function or registry.method("loss", losses[0].name)
     options, axis = shared_options(losses), losses[0].entry.facts.get("LEVELS")
     energy = _gives_energy(model)
 
-    def mean_loss(parameters: Parameters, x: Tensor, draws: Tensor, value: Tensor) -> Tensor:
+    def mean_loss(parameters: Parameters, x: Tensor, draws: Tensor, value: Tensor, *state: Tensor) -> Any:
         at = {axis: value} if axis else {}
-        return expect("the loss", function(Bound(module, parameters, energy), x, draws, **options, **at), x.shape[:1]).mean()
+        result = called(Bound(module, parameters, energy), x, draws, *state, **options, **at)
+        values, *following = result if state else (result,)
+        mean = expect("the loss", values, x.shape[:1]).mean()
+        return (mean, *following) if state else mean
 
     return mean_loss

@@ -15,6 +15,9 @@ A loss is descended by Adam unless its file defines `fit` (`Fits`), and says
              asks for that choice. The loss at None judges it, on the validation points of the sweep.
 
 What is fitted has no gradient steps: it is the same at every checkpoint, and `seconds_per_gradient` is the fit's time over the last of them.
+
+A loss whose file defines `init_state` (`Carries`) has a state, which goes from gradient step to gradient step, for every seed, level and rate its own.
+A loss whose gradient is not that of its value, or that has a state, defines `validation` (`Judged`): by this its learning rate is chosen.
 """
 
 from collections.abc import Sequence
@@ -50,6 +53,25 @@ class LossFile(Protocol):
     @staticmethod
     def fixed_point(target: Target, **options: Any) -> Target:
         """The density whose score minimises the loss. Raises NotApplicable where it is not known."""
+
+
+class Carries(Protocol):
+    """A loss with a state, and what stands in its file."""
+
+    def __call__(self, model: Bound, x: Tensor, draws: Tensor, state: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        """(batch, d), (batch, *) and the state -> (batch,) and the next state, of the shape of the first, through which nothing is differentiated."""
+
+    @staticmethod
+    def init_state(x: Tensor, target: Target, generator: torch.Generator, **options: Any) -> Tensor:
+        """The state before the first gradient step, whose batch is x (batch, d)."""
+
+
+class Judged(Protocol):
+    """What stands in the file of a loss that cannot judge itself."""
+
+    @staticmethod
+    def validation(model: Bound, x: Tensor, draws: Tensor, **options: Any) -> Tensor:
+        """What is lower for a better model, as the loss is called, but for the state: (batch, d) and (batch, *) -> (batch,)."""
 
 
 @dataclass(frozen=True, eq=False)
