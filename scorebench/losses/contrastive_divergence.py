@@ -23,7 +23,7 @@ from scorebench.targets.base import Target
 LABEL = "contrastive divergence, {steps} steps"
 EQUATION = r"E(x)-E(x_k),\quad x_k\ \text{after}\ k\ \text{steps of MALA from}\ x"
 REFERENCE = "Hinton (2002), Training products of experts by minimizing contrastive divergence, eq. 5"
-EXAMPLES = ("contrastive_divergence", "contrastive_divergence:steps=2,step_size=0.2")
+EXAMPLES = ("contrastive_divergence:steps=2,step_size=0.2",)
 NEEDS = {"model.log_prob"}
 
 
