@@ -101,7 +101,7 @@ def test_compare_losses_is_the_workflow(tmp_path: Path, capsys: pytest.CaptureFi
             interval = t_interval(values, log=registry.entry("metric", metric["metric"].partition(":")[0]).facts["LOG"])
             assert [metric[name] for name in ("mean", "low", "high")] == list(interval)
         outcome, (parameters,) = trained.read(tmp_path / f"compare/train/{job}.npz")
-        assert outcome.rates == (entry["learning_rate"],)
+        assert outcome.chosen == (entry["learning_rate"],)
         values = rows.loc[(rows["loss"] == entry["loss"]) & (rows["metric"] == "fisher_divergence"), "value"]
         for value, m, matrix in zip(values, *(torch.as_tensor(parameters[name][0]) for name in ("mean", "matrix")), strict=True):
             a = (matrix + matrix.T) / 2

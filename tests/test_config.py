@@ -536,11 +536,20 @@ def test_budgets_that_differ(suite):
     ]
 
 
+ORDINARY = "autoencoder, kernel_exponential, mlp_energy, mlp_score, quadratic"
+
+
 @pytest.mark.parametrize(
     ("model", "loss", "said"),
     [
         ("mlp_energy", "denoising_ladder:sigmas=2|1", "needs a model with noise levels (known: noise_conditional_energy)"),
-        ("noise_conditional_energy", "sliced", "needs a model without noise levels (known: autoencoder, mlp_energy, mlp_score, quadratic)"),
+        ("noise_conditional_energy", "sliced", f"needs a model without noise levels (known: {ORDINARY})"),
+        (
+            "mlp_score",
+            "contrastive_divergence",
+            "needs a model that is an energy and without noise levels (known: kernel_exponential, mlp_energy, quadratic)",
+        ),
+        ("mlp_energy", "closed_form", "needs a model with a closed form and without noise levels (known: kernel_exponential, quadratic)"),
     ],
 )
 def test_a_loss_on_a_model_it_cannot_train(suite, model, loss, said):

@@ -23,7 +23,7 @@ from scorebench.models.base import Bound, score_and_divergence
 from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.jobs import ladder
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import examples, fits, pairs, stream
+from scorebench.testing.examples import examples, fits, loss_values, pairs, stream
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_losses(model, loss, elsewhere):
     def value() -> tuple[torch.Tensor, ...]:
         draws = registry.module("loss", loss.name).draws(x, target, stream("draws"), **shared_options([loss]))
         at = bound if sigma is None else bound.at(sigma)
-        return draws, registry.method("loss", loss.name)(bound, x, draws, **loss.options), *score_and_divergence(at, x)
+        return draws, loss_values(loss, bound, x, draws, target), *score_and_divergence(at, x)
 
     assert_same(value, elsewhere)
 

@@ -22,13 +22,13 @@ from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
 from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, fits, stream
+from scorebench.testing.examples import examples, fits, loss_values, stream
 from scorebench.testing.lattice import Lattice
 from scorebench.testing.statistical import assert_mean, z_limit
 
 GAUSSIAN = "gaussian:dim=2,variance=0.7,condition=3"
 ALL = len(examples("loss"))
-EXACT = ("explicit", "implicit", "sliced", "sliced_vr")
+EXACT = ("closed_form", "explicit", "implicit", "sliced", "sliced_vr")
 pytestmark = pytest.mark.usefixtures("device")
 
 
@@ -58,7 +58,7 @@ def draws(spec: Spec, x: torch.Tensor, target: Target, *names: object) -> torch.
 
 
 def rows(spec: Spec, of: Bound, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    return registry.method("loss", spec.name)(of, x, noise, **spec.options)
+    return loss_values(spec, of, x, noise, gaussian())
 
 
 def data(target: Target, n: int, *names: object) -> torch.Tensor:
@@ -79,12 +79,17 @@ def test_one_value_a_row(spec, name):
     x, of = data(gaussian(), 12), model(name, 2)
     noise = draws(spec, x, gaussian())
     assert len(noise) == 12 and torch.equal(noise, draws(spec, x, gaussian()))
-    values = rows(spec, of, x, noise)
-    assert values.shape == (12,) and values.dtype == torch.float64 and values.isfinite().all()
-    torch.testing.assert_close(rows(spec, of, x[4:7], noise[4:7]), values[4:7], rtol=1e-10, atol=1e-10)
+    found = rows(spec, of, x, noise)
+    assert found.shape == (12,) and found.dtype == torch.float64 and found.isfinite().all()
+    torch.testing.assert_close(rows(spec, of, x[4:7], noise[4:7]), found[4:7], rtol=1e-10, atol=1e-10)
 
 
-@ON_MODELS
+def is_objective(spec: Spec) -> bool:
+    """Whether a loss's gradient is that of its value; else it is judged by another (`validation`)."""
+    return "validation" not in spec.entry.functions
+
+
+@pytest.mark.parametrize(("spec", "name"), [pair for pair in ON_MODELS.args[1] if is_objective(pair[0])], ids=str)
 def test_gradient_in_the_parameters(spec, name):
     """Against central differences along a random direction, in float64: what Adam is given is the gradient of what is reported."""
     x, of = data(gaussian(), 16), model(name, 2)
@@ -106,7 +111,8 @@ def test_gradient_in_the_parameters(spec, name):
 def test_a_step_written_down_once(spec, name):
     """What training runs at every step, written down at the first, is bitwise the step itself on other parameters, data, draws and levels."""
     of, seeds = model(name, 2), range(3)
-    step = vmap(grad_and_value(objective([spec], parse("model", name), of.module)))
+    stateful = "init_state" in spec.entry.functions
+    step = vmap(grad_and_value(objective([spec], parse("model", name), of.module), has_aux=stateful))
 
     def inputs(when):
         stacked = {
@@ -116,7 +122,8 @@ def test_a_step_written_down_once(spec, name):
         x = torch.stack([data(gaussian(), 8, when, s) for s in seeds])
         noise = torch.stack([draws(spec, row, gaussian(), when, s) for s, row in zip(seeds, x, strict=True)])
         sigma = levels_of([spec]).double() * torch.rand(3, generator=stream("level", when), dtype=torch.double)
-        return stacked, x, noise, sigma
+        state = [registry.module("loss", spec.name).init_state(x, gaussian(), stream(when), **spec.options)] if stateful else []
+        return stacked, x, noise, sigma, *state
 
     written = operations(step, *inputs("first"))
     for found, expected in zip(tree_leaves(written(*inputs("later"))), tree_leaves(step(*inputs("later"))), strict=True):
@@ -200,22 +207,39 @@ def test_fixed_point_is_stationary(spec):
             stationary(spec, law, factor)
 
 
-@over("spec", "loss", states_a_fixed_point)
+def away(best: Bound) -> list[Bound]:
+    """The quadratic energy with one of its entries off, or its mean."""
+    directions = [dict(best.parameters) for _ in range(5)]
+    for i, (a, b) in enumerate(itertools.product(range(2), repeat=2)):
+        directions[i]["matrix"] = best.parameters["matrix"].clone()
+        directions[i]["matrix"][a, b] += 0.4
+    directions[4]["mean"] = best.parameters["mean"] + 0.5
+    return [Bound(best.module, parameters, True) for parameters in directions]
+
+
+@over("spec", "loss", lambda spec: states_a_fixed_point(spec) and is_objective(spec))
 def test_fixed_point_is_a_minimum(spec):
     """The loss rises in every direction from it (common draws): a loss with its sign flipped has the same stationary point."""
     law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
     x = data(gaussian(), 50_000, "minimum", spec)
     noise = draws(spec, x, gaussian())
     best = quadratic_at(spec, law)
-    directions = [dict(best.parameters) for _ in range(5)]
-    for i, (a, b) in enumerate(itertools.product(range(2), repeat=2)):
-        directions[i]["matrix"] = best.parameters["matrix"].clone()
-        directions[i]["matrix"][a, b] += 0.4
-    directions[4]["mean"] = best.parameters["mean"] + 0.5
-    for parameters in directions:
-        rise = rows(spec, Bound(best.module, parameters, True), x, noise) - rows(spec, best, x, noise)
+    for other in away(best):
+        rise = rows(spec, other, x, noise) - rows(spec, best, x, noise)
         z = rise.mean() / (rise.std() / len(rise) ** 0.5)
         assert z > z_limit(5 * ALL), z
+
+
+@over("spec", "loss", lambda spec: states_a_fixed_point(spec) and not is_objective(spec))
+def test_the_gradient_leads_back(spec):
+    """Of a loss that is no objective: from off its fixed point, in every direction, descent goes back to it."""
+    law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
+    x = data(gaussian(), 50_000, "leads back", spec)
+    noise, best = draws(spec, x, gaussian()), quadratic_at(spec, law)
+    for other in away(best):
+        off = torch.cat([(other.parameters[name] - best.parameters[name]).flatten() for name in best.parameters])
+        along = gradients(spec, other, x, noise) @ off
+        assert along.mean() / (along.std() / len(along) ** 0.5) > z_limit(5 * ALL)
 
 
 def test_wrong_losses_are_seen(monkeypatch):
@@ -243,7 +267,7 @@ def closed(name: str, mean: torch.Tensor, matrix: torch.Tensor, x: torch.Tensor,
 
     if name == "explicit":
         return ((s(x) - e) ** 2).sum(1) / 2
-    if name == "implicit":
+    if name in ("implicit", "closed_form"):
         return -torch.trace(matrix) + (s(x) ** 2).sum(1) / 2
     if name == "sliced_vr":
         return -torch.einsum("ni,ij,nj->n", e, matrix, e) + (s(x) ** 2).sum(1) / 2

@@ -55,7 +55,7 @@ def test_shapes(spec, dim):
     """GIVES says what forward gives, row by row, whatever the leading axes."""
     facts = spec.entry.facts
     assert (
-        "score" in facts["GIVES"] <= {"score", "log_prob", "noise_levels"}
+        "score" in facts["GIVES"] <= {"score", "log_prob", "noise_levels", "closed_form"}
         and isinstance(facts["LABEL"], str)
         and isinstance(facts["REFERENCE"], str)
     )

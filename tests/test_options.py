@@ -1,5 +1,6 @@
 """Every option of every method does something beside every other, or is refused there. Exact: the same random numbers, so that what differs is the option."""
 
+import copy
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.loop import grid, run
 from scorebench.engine.metric import Metric
+from scorebench.losses.base import Problem
 from scorebench.metrics.base import Run
 from scorebench.models.base import Bound
 from scorebench.samplers.base import Density, exact_density
+from scorebench.suite.config import Training
 from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import stream
+from scorebench.testing.examples import fits, loss_values, stream
 
 MODERATE = st.floats(-1, 1).map(lambda e: round(10**e, 3))
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -77,12 +80,25 @@ def of_model(spec: Spec) -> list[torch.Tensor]:
 
 def of_loss(spec: Spec) -> list[torch.Tensor]:
     x = mixture().sample(64, stream("options"))
-    levelled = ("model", "noise_levels") in spec.needs
-    module = parse("model", "noise_conditional_energy" if levelled else "mlp_energy").build(2, stream("weights"))
+    names = ("mlp_energy", "quadratic", "noise_conditional_energy")
+    module = next(model for name in names if fits(model := parse("model", name), spec)).build(2, stream("weights"))
     level = spec.entry.facts.get("LEVELS")
     draws = registry.module("loss", spec.name).draws(x, mixture(), stream("noise"), **{k: v for k, v in spec.options.items() if k != level})
-    method = registry.method("loss", spec.name)
-    return [draws, method(Bound(module, dict(module.named_parameters()), True), x, draws, **spec.options).detach()]
+    found = loss_values(spec, Bound(module, dict(module.named_parameters()), True), x, draws, mixture()).detach()
+    return [draws, found, *(value for options in settled(spec) for value in fitted(spec, module, x, options))]
+
+
+def settled(spec: Spec) -> list[dict[str, Any]]:
+    """A loss's options with each value of what it tunes, where that is to be chosen; none of a loss without a fit of its own."""
+    options = [spec.options] if "fit" in spec.entry.functions else []
+    for key, tried in spec.entry.facts.get("TUNES", {}).items():
+        options = [its | {key: value} for its in options for value in (tried if its[key] is None else (its[key],))]
+    return options
+
+
+def fitted(spec: Spec, module: torch.nn.Module, x: torch.Tensor, options: dict[str, Any]) -> list[torch.Tensor]:
+    problem = Problem(mixture(), [copy.deepcopy(module)], True, x[None], [stream("fit")], Training(size=len(x)))
+    return list(registry.module("loss", spec.name).fit(problem, **options).values())
 
 
 def of_sampler(spec: Spec) -> list[torch.Tensor]:

@@ -199,6 +199,9 @@ def test_training_by_itself(model, loss, target):
         single = train(model, losses[i : i + 1], rates[i : i + 1], (seed,), target)
         assert_close(single, together, i, seed)
     moved = [not torch.equal(a, b) for a, b in zip(*(p.values() for p in together.parameters), strict=True)]
+    if "fit" in loss.entry.functions:  # which has no steps
+        assert not any(moved)
+        return
     assert sum(moved) >= len(moved) - 1  # all was trained, but for an energy's constant
 
 

@@ -36,7 +36,7 @@ from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.jobs import gradients
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, fits, stream
+from scorebench.testing.examples import examples, fits, loss_values, stream
 
 MOVES = [(1.0, 1e3), (1.0, 1e4), (1e-3, 0.0), (1e3, 0.0), (1e9, 0.0), (1e-6, 0.0)]
 """Scale and shift."""
@@ -154,7 +154,7 @@ def test_mixtures(spec, scale, shift):
         torch.testing.assert_close(away + means.shape[1] * math.log(scale), here, rtol=1e-3, atol=1e-3)
 
 
-LENGTHS = {"sigma": 1, "sigmas": 1, "friction": -1}
+LENGTHS = {"sigma": 1, "sigmas": 1, "friction": -1, "step_size": 2}
 """The unit of an option as a power of a length; the others have none."""
 
 
@@ -218,11 +218,11 @@ def moved_module(module: torch.nn.Module, energy: bool, scale: float, shift: flo
     return Moved()
 
 
-LOSSES = {"explicit": -2, "implicit": -2, "sliced": -2, "sliced_vr": -2}
+LOSSES = {"closed_form": -2, "explicit": -2, "implicit": -2, "sliced": -2, "sliced_vr": -2}
 """The unit of a loss; those that are scaled by sigma^2 have none."""
 
 
-MODELS = [parse("model", name) for name in ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8")]
+MODELS = [parse("model", name) for name in ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8", "quadratic")]
 
 
 @pytest.mark.parametrize(("spec", "model"), [(s, m) for s in examples("loss") for m in MODELS if fits(m, s)], ids=str)
@@ -231,7 +231,7 @@ def test_losses(spec, model, scale, shift):
     """Values and their gradients in the parameters, the model, the data and the noise levels moved together."""
     energy, law = "log_prob" in model.entry.facts["GIVES"], build(parse("target", "gaussian_mixture"))
     module = model.build(2, stream("loss")).double()
-    function, facts = registry.method("loss", spec.name), registry.module("loss", spec.name)
+    facts = registry.module("loss", spec.name)
     x = dyadic(law.sample(200, stream("loss", "x")), shift)
 
     def valued(scale: float, shift: float):
@@ -242,12 +242,12 @@ def test_losses(spec, model, scale, shift):
         own = {name: p.detach() for name, p in at.named_parameters()}
 
         def mean(parameters):
-            values = function(Bound(at, parameters, energy), here, draws, **its)
-            return values.double().mean(), values
+            found = loss_values(spec, Bound(at, parameters, energy), here, draws, law, **its)
+            return found.double().mean(), found
 
-        gradients, values = grad(mean, has_aux=True)(own)
+        gradients, found = grad(mean, has_aux=True)(own)
         unit = scale ** LOSSES.get(spec.name, 0)
-        return values.double() / unit, {name: g / unit for name, g in gradients.items()}
+        return found.double() / unit, {name: g / unit for name, g in gradients.items()}
 
     (away, steep), (here, slope) = valued(scale, shift), valued(1.0, 0.0)
     assert here.isfinite().all()
@@ -265,6 +265,9 @@ def relearnt(spec: Spec, scale: float, shift: float) -> Bound:
         if spec.name == "quadratic":
             its.mean.mul_(scale).add_(shift)
             its.matrix.div_(scale**2)
+        elif spec.name == "kernel_exponential":
+            its.mean.mul_(scale).add_(shift)
+            its.log_spread.add_(math.log(scale))
         else:
             first, out = its.hidden[0], its.out
             first.bias.sub_(first.weight.sum(-1) * shift / scale)

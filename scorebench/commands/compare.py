@@ -21,7 +21,7 @@ from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
 from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
-from scorebench.suite.jobs import has_step, timing, to_the_end
+from scorebench.suite.jobs import LEARNING_RATE, has_step, timing, to_the_end, tuned
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
 
@@ -156,7 +156,7 @@ def _summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def losses(target: str, model: str, texts: list[str], steps: int, size: int, batch: int, rates: Sequence[float], seeds: int) -> list[Entry]:
-    """One entry a loss: the metrics of what it learnt, the learning rate that its own sweep chose, and what a step cost.
+    """One entry a loss: the metrics of what it learnt, the learning rate, or the option of its own, that its sweep chose, and what a step cost.
 
     Raises InputError with one line a mistake.
     """
@@ -169,11 +169,13 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
     run = _run(_plan(metrics_about("source"), experiment, "compare losses"))
     entries = []
     for id, job in run.plan.trains.items():
-        chosen = run.trainings[id].rates or (None,) * len(job.losses)
+        option, _ = tuned(job.loss, job.experiment.training)
+        chosen = run.trainings[id].chosen or (None,) * len(job.losses)
         costs = [source["seconds_per_gradient"] for source in run.record("train", id).get("sources", ())] or [None] * len(job.losses)
-        for loss, rate, cost in zip(map(str, job.losses), chosen, costs, strict=True):
+        for loss, value, cost in zip(map(str, job.losses), chosen, costs, strict=True):
             rows = run.rows[run.rows["loss"] == loss]
-            entries.append({"loss": loss, "learning_rate": rate, "seconds_per_gradient": cost, "metrics": _summary(rows)})
+            choice = {LEARNING_RATE: value} if option == LEARNING_RATE else {LEARNING_RATE: None, "tuned": {option: value}}
+            entries.append({"loss": loss, **choice, "seconds_per_gradient": cost, "metrics": _summary(rows)})
     return _with_leaders(entries, run.rows, "loss")
 
 

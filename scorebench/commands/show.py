@@ -30,7 +30,7 @@ def show(result: list[Entry], kind: str, settings: str) -> None:
         cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
         table.add_row(first["label"], *cells)
     if kind == "loss":
-        table.add_row("learning rate", *("" if r["learning_rate"] is None else f"{r['learning_rate']:g}" for r in result))
+        table.add_row("learning rate", *map(_tuned, result))
     name, unit = ("milliseconds a step", 1e3) if kind == "loss" else ("nanoseconds a gradient", 1e9)
     costs = (r["seconds_per_gradient"] for r in result)
     table.add_row(name, *("" if c is None else f"{unit * c:.{2 if kind == 'loss' else 0}f}" for c in costs))
@@ -52,6 +52,12 @@ def _difference(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return ""
     return f"{'x' if entry['ratio'] else ''}{entry['mean']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
+
+
+def _tuned(entry: Entry) -> str:
+    """The learning rate, or what the loss tunes in its place."""
+    values = entry.get("tuned", {"": entry["learning_rate"]})
+    return ", ".join(f"{option} {value:g}".strip() for option, value in values.items() if value is not None)
 
 
 def _cell(entry: dict[str, Any]) -> str:

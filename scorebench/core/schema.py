@@ -262,6 +262,11 @@ LEARNING_RATES = Table(
     SOURCE | _all("real", "learning_rate") | INTERVAL | _all("whole", "seeds") | _all("flag", "chosen"),
     ("target", "model", "loss", "learning_rate"),
 )
+TUNED = Table(
+    SOURCE | _all("text", "option") | _all("real", "value") | INTERVAL | _all("whole", "seeds") | _all("flag", "chosen"),
+    ("target", "model", "loss", "value"),
+)
+"""As LEARNING_RATES, of losses that tune an option of their own."""
 SENSITIVITY = Table(
     _all("text", "target", "metric", "fault") | _all("whole", "chains", "repeats", "alarms") | _all("real", "share", "low", "high"),
     ("target", "metric", "fault"),
@@ -288,6 +293,7 @@ TABLES = {
     "samplers": SAMPLERS,
     "decomposition": DECOMPOSITION,
     "learning_rates": LEARNING_RATES,
+    "tuned": TUNED,
     "sensitivity": SENSITIVITY,
     "claims": CLAIMS,
 }

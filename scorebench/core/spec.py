@@ -70,7 +70,7 @@ class Spec:
     def label(self) -> str:
         """The method's name for figures and tables: its LABEL with its options, and what VARIANTS says of an option that is true."""
         facts, options = self.entry.facts, self.options
-        variants = [text for option, text in facts.get("VARIANTS", {}).items() if options.get(option)]
+        variants = [text.format(**options) for option, text in facts.get("VARIANTS", {}).items() if options.get(option)]
         return ", ".join([str(facts.get("LABEL", self)).format(**options), *variants])
 
     @property
@@ -86,6 +86,10 @@ class Spec:
     def without(self, *keys: str) -> "Spec":
         """The spec with some options left out."""
         return Spec(self.kind, self.name, tuple((k, v) for k, v in self.given if k not in keys))
+
+    def having(self, key: str, value: object) -> "Spec":
+        """The spec with another value of an option."""
+        return Spec(self.kind, self.name, (*self.without(key).given, (key, value)))
 
     def build(self, *args: object, **kwargs: object) -> Any:
         """Import the method and call it with the spec's options: a target, a sampler, a model."""

@@ -2,8 +2,9 @@
 
 A model is an `nn.Module` whose forward gives, row by row, an energy (*, d) -> (*) or a field (*, d) -> (*, d). Its file says which by
 GIVES: an energy gives {"score", "log_prob"}, p proportional to exp(-E); a field gives {"score"}. One that gives "noise_levels", too, has a
-forward (x, sigma), sigma broadcasting with (*), for the noised density p * N(0, sigma^2 I). Everything below takes a `Bound` model, a module
-with its parameters, so that it can be differentiated in them and mapped over stacks of them.
+forward (x, sigma), sigma broadcasting with (*), for the noised density p * N(0, sigma^2 I). One that gives "closed_form" is linear in one of its
+parameters (`Linear`). Everything below takes a `Bound` model, a module with its parameters, so that it can be differentiated in them and mapped over
+stacks of them.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,19 @@ class Model(Protocol):
 
     def __call__(self, dim: int, generator: torch.Generator, **options: Any) -> nn.Module:
         """The module for x in R^dim."""
+
+
+class Linear(Protocol):
+    """A module whose energy or field is linear in one of its parameters once the others are placed."""
+
+    linear: str
+    """Its name."""
+
+    def place(self, x: Tensor, generator: torch.Generator) -> None:
+        """Set the other parameters by training points x (n, d)."""
+
+    def gram(self) -> Tensor:
+        """The squared norm of the linear part, a quadratic form in that parameter, flat: (k, k), positive semidefinite."""
 
 
 @dataclass(frozen=True, eq=False)

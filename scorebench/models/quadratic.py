@@ -8,11 +8,13 @@ from torch import Tensor, nn
 
 LABEL = "quadratic energy"
 REFERENCE = "Hyvarinen (2005), section 3.1"
-GIVES = {"score", "log_prob"}
+GIVES = {"score", "log_prob", "closed_form"}
 
 
 class Quadratic(nn.Module):
     """E: (*, d) -> (*)."""
+
+    linear = "matrix"
 
     def __init__(self, dim: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -24,3 +26,12 @@ class Quadratic(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # noqa: D102
         centred = x - self.mean
         return 0.5 * ((centred @ self.matrix) * centred).sum(-1)
+
+    def place(self, x: Tensor, generator: torch.Generator) -> None:
+        """The mean of the training points x (n, d), at which the implicit loss is least for every A."""
+        with torch.no_grad():
+            self.mean.copy_(x.double().mean(0))
+
+    def gram(self) -> Tensor:
+        """The squares of A's entries, (d^2, d^2)."""
+        return torch.eye(self.matrix.numel(), dtype=self.matrix.dtype, device=self.matrix.device)

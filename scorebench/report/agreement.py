@@ -45,10 +45,15 @@ def cells(rows: pd.DataFrame) -> pd.DataFrame:
     return kept[[*CELL, "seed"]].assign(value=values).reset_index(drop=True)
 
 
+def choices(learning_rates: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
+    """What every loss was tuned to, whatever that is."""
+    return pd.concat([learning_rates, tuned.rename(columns={"value": "learning_rate"})])
+
+
 def chosen_alike(
     reference: pd.DataFrame, fresh: pd.DataFrame, rates: pd.DataFrame, fresh_rates: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, int]:
-    """Both frames of `cells` without the sources whose learning rates differ between two tables of learning rates, and how many these are."""
+    """Both frames of `cells` without the sources whose learning rates differ between two tables of them (`choices`), and how many these are."""
     key = ["target", "model", "loss"]
     chosen = [t[t["chosen"]].set_index(key)["learning_rate"] for t in (rates, fresh_rates)]
     both = pd.concat(chosen, axis=1, join="inner").to_numpy()

@@ -114,6 +114,7 @@ SHOWN: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "samplers": lambda table: wide("samplers", table),
     "decomposition": decomposition,
     "learning_rates": lambda table: table,
+    "tuned": lambda table: table,
     "sensitivity": sensitivity,
     "claims": claims,
 }

@@ -5,7 +5,7 @@ CSV tables are long; Markdown and LaTeX show the same, a metric a column (`repor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,7 +17,8 @@ from scorebench.core.spec import Spec
 from scorebench.report import choosing, statistics
 from scorebench.report.choosing import CELL, competes, is_control
 from scorebench.store.trained import Training
-from scorebench.suite.jobs import Train
+from scorebench.suite import jobs
+from scorebench.suite.jobs import LEARNING_RATE, Train
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
@@ -55,15 +56,27 @@ def _table(kind: schema.Table, summaries: list[dict[str, Any]]) -> pd.DataFrame:
     return kind.frame([{name: value for name, value in row.items() if name in kind.columns} for row in rows])
 
 
-def learning_rates(trainings: Sequence[tuple[Train, Training]]) -> pd.DataFrame:
+Trainings = Sequence[tuple[Train, Training]]
+
+
+def learning_rates(trainings: Trainings) -> pd.DataFrame:
     """What was swept, each loss's validation value at each rate, and the rate that was chosen."""
-    rows = []
+    rows = [row for row in _swept(trainings) if row["option"] == LEARNING_RATE]
+    return schema.LEARNING_RATES.frame([row | {LEARNING_RATE: row["value"]} for row in rows])
+
+
+def tuned(trainings: Trainings) -> pd.DataFrame:
+    """The same of losses that tune an option of their own."""
+    return schema.TUNED.frame([row for row in _swept(trainings) if row["option"] != LEARNING_RATE])
+
+
+def _swept(trainings: Trainings) -> Iterator[dict[str, Any]]:
     for train, training in trainings:
-        for loss, by_rate, chosen in zip(training.losses, training.sweep, training.rates, strict=False):
-            for rate, values in by_rate.items():
-                key = {"target": str(train.target), "model": str(train.model), "loss": loss, "learning_rate": rate}
-                rows.append(key | statistics.t_interval(values)._asdict() | {"seeds": len(values), "chosen": rate == chosen})
-    return schema.LEARNING_RATES.frame(rows)
+        option, _ = jobs.tuned(train.loss, train.experiment.training)
+        for loss, by_value, chosen in zip(training.losses, training.sweep, training.chosen, strict=False):
+            for value, values in by_value.items():
+                key = {"target": str(train.target), "model": str(train.model), "loss": loss, "option": option, "value": value}
+                yield key | statistics.t_interval(values)._asdict() | {"seeds": len(values), "chosen": value == chosen}
 
 
 def claims(results: Sequence[ClaimResult], plan: Plan) -> pd.DataFrame:

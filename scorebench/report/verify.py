@@ -14,7 +14,7 @@ from scorebench.claims.base import BUDGET
 from scorebench.core import schema
 from scorebench.core.errors import InputError
 from scorebench.core.schema import ClaimResult, Quantity
-from scorebench.report.agreement import ALPHA, CELL, cells, chosen_alike, compare, matrix
+from scorebench.report.agreement import ALPHA, CELL, cells, choices, chosen_alike, compare, matrix
 from scorebench.store import artifacts
 from scorebench.store.provenance import timings
 from scorebench.store.results import Results
@@ -97,12 +97,15 @@ def show(folder: Path) -> bool:
     if not stored.exists():
         print(f"verify: there is no reference for the suite {folder.name!r}: nothing to compare")
         return True
-    rates = reference / "tables" / "learning_rates.csv"
+    rates, tuned = (reference / "tables" / f"{name}.csv" for name in ("learning_rates", "tuned"))
     old, new, other = chosen_alike(
         schema.CELLS.from_csv(artifacts.read_gzip(stored), stored),
         cells(results.metrics),
-        schema.LEARNING_RATES.from_csv(rates.read_bytes(), rates),
-        results.table("learning_rates"),
+        choices(
+            schema.LEARNING_RATES.from_csv(rates.read_bytes(), rates),
+            schema.TUNED.from_csv(tuned.read_bytes(), tuned) if tuned.exists() else schema.TUNED.frame([]),
+        ),
+        choices(results.table("learning_rates"), results.table("tuned")),
     )
     comparison = compare(old, new)
     was = [

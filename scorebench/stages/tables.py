@@ -35,6 +35,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             "samplers": tables.samplers(chosen, metrics),
             "decomposition": decompose(chosen, metrics),
             "learning_rates": tables.learning_rates(trainings),
+            "tuned": tables.tuned(trainings),
             "sensitivity": _collected(plan, folder, "sensitivity", schema.SENSITIVITY),
             "claims": tables.claims(claims, plan),
         }

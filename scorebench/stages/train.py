@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 
 def run(plan: Plan, job: str, folder: Path) -> None:
-    """Write the parameters of every checkpoint, each (level, seed, ...), and the sweep of the learning rate."""
+    """Write the parameters of every checkpoint, each (level, seed, ...), and the sweep of what was tuned."""
     limit = deadline(plan.suite.job_minutes)
     prepare(plan.suite.device)
     its = plan.trains[job]
@@ -31,10 +31,10 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         if done is None:
             lost(plan, job, folder, ended)
         else:
-            fitted, rates, values = done
+            fitted, chosen, sweep = done
             each = fitted.seconds_per_step / (its.experiment.seeds * len(its.losses))
             entry["sources"] = [{"model": str(its.model), "loss": str(loss), "seconds_per_gradient": each} for loss in its.losses]
-            _write(plan, job, folder, replace(_outcome(its, ended), rates=rates, sweep=values), fitted.parameters)
+            _write(plan, job, folder, replace(_outcome(its, ended), chosen=chosen, sweep=sweep), fitted.parameters)
 
 
 def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:

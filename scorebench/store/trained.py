@@ -1,4 +1,4 @@
-"""What a training job leaves: the parameters at every checkpoint, and the sweep of the learning rates."""
+"""What a training job leaves: the parameters at every checkpoint, and the sweep of what was tuned, the learning rate or an option of the loss."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,10 +22,10 @@ class Training:
     """Gradient steps at each checkpoint."""
     status: Status
     reason: str
-    rates: tuple[float, ...] = ()
-    """The learning rate of each loss."""
+    chosen: tuple[float, ...] = ()
+    """The value of what is tuned (`suite.jobs.tuned`) for each loss."""
     sweep: tuple[dict[float, list[Number]], ...] = ()
-    """For each loss the validation loss of each seed at each rate; empty where one rate was given."""
+    """For each loss the validation loss of each seed at each value; empty where one was given."""
 
     @property
     def ended(self) -> Ended:

@@ -11,7 +11,7 @@ from scorebench.core import registry
 from scorebench.core.spec import GRID, Spec, parse, parse_all, written
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
-    from scorebench.suite.config import Experiment, Sampling, Suite
+    from scorebench.suite.config import Experiment, Sampling, Suite, Training
 
 
 COMPUTING = ("train", "sample", "measure", "map", "sensitivity", "claim")
@@ -95,6 +95,25 @@ def within(sampler: Spec, budgets: Sequence[int]) -> list[int]:
     """The budgets that a sampler has a use for: of one that ENDS none beyond its end."""
     most = to_the_end(sampler) if sampler.entry.facts.get("ENDS") else budgets[-1]
     return list(dict.fromkeys(min(budget, most) for budget in budgets))
+
+
+LEARNING_RATE = "learning_rate"
+
+
+def tuned(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
+    """What is chosen for a loss and the values that are tried, one where it is given: an option of its own (TUNES) or the learning rate.
+
+    Of a loss with such an option there are none where that is given.
+    """
+    for option, values in loss.entry.facts.get("TUNES", {}).items():
+        return option, values if loss.options[option] is None else ()
+    return LEARNING_RATE, training.sweep.learning_rates if training.sweep else (training.learning_rate,)
+
+
+def trains(loss: Spec, model: Spec) -> bool:
+    """Whether a loss can train a model: it has what the loss needs, and noise levels only then. A broken file fails where it is used."""
+    needs, gives = {member for owner, member in loss.needs if owner == "model"}, set(model.entry.facts.get("GIVES", ()))
+    return bool(loss.entry.error or model.entry.error) or needs <= gives and ("noise_levels" in needs) == ("noise_levels" in gives)
 
 
 def without_level(loss: Spec) -> Spec:

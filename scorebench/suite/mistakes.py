@@ -10,7 +10,7 @@ from scorebench.core import files, registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.spec import GRID, Spec, parse, parse_all, read
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
-from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers
+from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers, trains
 
 
 def of_types(error: ValidationError, raw: Any) -> list[str]:
@@ -292,14 +292,21 @@ def _has(methods: Methods, kind: str, name: str) -> bool:
     return name in methods.get(kind, set()) if name else bool(methods.get(kind))
 
 
+_WANTED = {"log_prob": "that is an energy", "closed_form": "with a closed form", "noise_levels": "with noise levels"}
+"""What a loss needs of a model, in words."""
+
+
 def _impossible(where: str, e: Experiment) -> Iterator[str]:
     """What an experiment asks for that cannot be: a loss on a model that it cannot train, a source that is not trained, a cell twice."""
     pairs = [(parse("model", model), loss) for model, texts in e.sources.items() for loss in parse_all("loss", texts)]
     for model, loss in pairs:
-        if _noise_levels(model) != _noise_levels(loss):
-            wanted = "with" if _noise_levels(loss) else "without"
-            fit = [name for name in registry.names("model") if _noise_levels(Spec("model", name)) == _noise_levels(loss)]
-            yield f"{where}.sources.{model}: loss {str(loss)!r} needs a model {wanted} noise levels (known: {', '.join(fit)})"
+        if not trains(loss, model):
+            needs = [_WANTED.get(member, f"that gives {member}") for owner, member in loss.needs if owner == "model"]
+            wanted = " and ".join(needs if "with noise levels" in needs else [*needs, "without noise levels"])
+            fit = [
+                name for name in registry.names("model") if not registry.entry("model", name).error and trains(loss, Spec("model", name))
+            ]
+            yield f"{where}.sources.{model}: loss {str(loss)!r} needs a model {wanted} (known: {', '.join(fit)})"
     trained = {loss for _, loss in pairs}
     cells: set[tuple[Any, ...]] = set()
     for key, blocks in (("exact", e.exact), ("trained", e.trained)):
@@ -317,8 +324,3 @@ def _impossible(where: str, e: Experiment) -> Iterator[str]:
                 cells |= mine
                 if budgets.setdefault((name, sampler), (block.chains, block.budgets)) != (block.chains, block.budgets):
                     yield f"{at}: chains and budgets that differ from an earlier block's"
-
-
-def _noise_levels(spec: Spec) -> bool:
-    """Whether a model gives, or a loss needs, noise levels."""
-    return "noise_levels" in spec.entry.facts.get("GIVES", ()) or ("model", "noise_levels") in spec.needs

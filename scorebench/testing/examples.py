@@ -3,10 +3,16 @@
 A method's file is tested by being there, as its EXAMPLES (specs) configure it. Streams are named after the test, so that no seed was chosen.
 """
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from scorebench.core import registry, rng
 from scorebench.core.spec import Spec, parse
+from scorebench.models.base import Bound
+from scorebench.suite.jobs import trains
+from scorebench.targets.base import Target
 
 
 def examples(kind: str) -> list[Spec]:
@@ -15,13 +21,22 @@ def examples(kind: str) -> list[Spec]:
 
 
 def fits(model: Spec, loss: Spec) -> bool:
-    """Whether the loss can train the model: noise levels on both sides, or on neither."""
-    return ("noise_levels" in model.entry.facts["GIVES"]) == (("model", "noise_levels") in loss.needs)
+    """Whether the loss can train the model."""
+    return trains(loss, model)
 
 
 def pairs() -> list[tuple[Spec, Spec]]:
     """Every model with every loss that can train it."""
     return [(model, loss) for model in examples("model") for loss in examples("loss") if fits(model, loss)]
+
+
+def loss_values(loss: Spec, model: Bound, x: Tensor, draws: Tensor, target: Target, **options: Any) -> Tensor:
+    """A loss's value a row, (batch,); of one with a state, as it begins. `options` for the spec's."""
+    options = options or loss.options
+    module, function = registry.module("loss", loss.name), registry.method("loss", loss.name)
+    if not hasattr(module, "init_state"):
+        return function(model, x, draws, **options)
+    return function(model, x, draws, module.init_state(x, target, stream("state"), **options), **options)[0]
 
 
 def stream(*names: object) -> torch.Generator:
