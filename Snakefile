@@ -57,7 +57,9 @@ onstart:
         if answer.returncode:
             sys.exit(f"scorebench: {SUITE}: {answer.stderr.strip().splitlines()[-1].partition(': ')[2]}")
     if any(files.given(spec) for spec in PLAN.methods):
-        answer = subprocess.run([sys.executable, "-m", "scorebench", "validate"], env={**os.environ, "SCOREBENCH_SUITE": os.path.abspath(SUITE)})
+        answer = subprocess.run(
+            [sys.executable, "-m", "scorebench", "validate"], env={**os.environ, "SCOREBENCH_SUITE": os.path.abspath(SUITE)}
+        )
         if answer.returncode:
             sys.exit("scorebench: nothing was run")
     os.makedirs(OUT, exist_ok=True)

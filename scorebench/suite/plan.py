@@ -1,6 +1,6 @@
 """A suite as jobs and files: what depends on what, and where everything lies under the suite's folder. Imports no torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -74,24 +74,31 @@ class Plan:
         }
         return by_stage.get(stage, [""])
 
-    def of_target(self, target: str) -> list[str]:
-        """The measuring jobs of one target: one process does them in turn."""
-        return [id for id, job in self.measures.items() if job.on.id == target]
+    @cached_property
+    def shared_metrics(self) -> list[tuple[Spec, ...]]:
+        """The metrics that one process measures in turn on a target: the package's. One from elsewhere is alone: an edit of it reruns no other."""
+        own = [metric for metric in self.metrics if metric.entry.elsewhere]
+        builtin = tuple(metric for metric in self.metrics if metric not in own)
+        return [*([builtin] if builtin else []), *((metric,) for metric in own)]
+
+    def of_target(self, target: str, metrics: Collection[Spec]) -> list[str]:
+        """The measuring jobs of some metrics on one target."""
+        return [id for id, job in self.measures.items() if job.on.id == target and job.metric in metrics]
 
     def batches(self, stage: str) -> list[tuple[str, ...]]:
         """The jobs of a stage that one start of Python does one after the other, which takes as long as a job: a few claims, or figures, the log of which
-        bears the name of the first; every metric of a target. A figure of claims alone, which may be wanted alone, is.
+        bears the name of the first; every metric of a target. What comes from elsewhere is alone, and so is a figure of claims, which may be wanted alone.
         """
         if stage == "claim":
-            return _batches(self.suite.claims, CLAIMS_A_JOB)
+            return _batches("claim", self.suite.claims, CLAIMS_A_JOB)
         if stage == "measure":
-            return [tuple(self.of_target(target)) for target in self.targets]
+            return [tuple(self.of_target(target, metrics)) for target in self.targets for metrics in self.shared_metrics]
         if stage == "sensitivity":
             return [tuple(self.sensitivities)] if self.sensitivities else []
         if stage != "figure":
             return [(job,) for job in self.jobs(stage)]
         waiting = [figure for figure in self.suite.figures if "manifest.json" in self.inputs("figure", figure)]
-        return [(figure,) for figure in self.suite.figures if figure not in waiting] + _batches(waiting, FIGURES_A_JOB)
+        return [(figure,) for figure in self.suite.figures if figure not in waiting] + _batches("figure", waiting, FIGURES_A_JOB)
 
     def claims_of_figure(self, figure: str) -> tuple[str, ...]:
         """The claims whose numbers a figure shows."""
@@ -165,5 +172,7 @@ def _facts(kind: str, name: str) -> dict[str, Any]:
     return registry.entry(kind, name).facts
 
 
-def _batches(names: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    return [tuple(names[first : first + size]) for first in range(0, len(names), size)]
+def _batches(kind: str, names: Sequence[str], size: int) -> list[tuple[str, ...]]:
+    own = [name for name in names if registry.entry(kind, name).elsewhere]
+    shared = [name for name in names if name not in own]
+    return [tuple(shared[first : first + size]) for first in range(0, len(shared), size)] + [(name,) for name in own]
