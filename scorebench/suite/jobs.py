@@ -59,7 +59,7 @@ def to_the_end(sampler: Spec) -> int:
 LEARNING_RATE = "learning_rate"
 
 
-def tuned(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
+def swept(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
     """What is chosen for a loss and the values that are tried, one where it is given: an option of its own (TUNES) or the learning rate.
 
     Of a loss with such an option there are none where that is given.
