@@ -67,6 +67,27 @@ def test_facts():
     assert [name for name in registry.names("sampler") if "PEERS" in registry.entry("sampler", name).facts] == ["nuts_blackjax"]
 
 
+@pytest.mark.parametrize("lost", [None, "samples", "acceptance"])
+def test_a_loop_of_its_own_is_held_to_its_shapes(lost):
+    """What a sampler's `run` leaves is the run's outcome, if it has a snapshot a budget, and a number a seed and cell."""
+
+    class Own:
+        step_size = temperature = torch.ones(2, 1)
+
+        def run(self, density, start, budgets, generators):
+            samples = torch.zeros(len(budgets), len(generators), 2, *start.shape[1:])
+            made = Outcome(samples, (1, 2), (3, 5), samples[0, :, :, :8, None], torch.ones(3, 2), torch.zeros(3, 2))
+            return made._replace(**{lost: getattr(made, lost)[:1]}) if lost else made
+
+    of, generators = target("gaussian"), [stream("own", s) for s in range(3)]
+    start = torch.zeros(3, 16, 2)
+    if lost:
+        with pytest.raises(ValueError, match="has shape"):
+            run(Own(), exact_density(of), start, (3, 5), generators, 1)
+    else:
+        assert run(Own(), exact_density(of), start, (3, 5), generators, 1).gradients == (3, 5)
+
+
 @installed
 @pytest.mark.parametrize(
     ("text", "temperature"), [("gaussian:dim=2,variance=0.7,condition=3", 2.0), ("gaussian_mixture:components=3,radius=1,weight=0.6", 0.5)]
