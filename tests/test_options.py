@@ -24,7 +24,7 @@ from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import fits, loss_values, stream
+from scorebench.testing.examples import examples, fits, loss_values, stream
 
 MODERATE = st.floats(-1, 1).map(lambda e: round(10**e, 3))
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -132,7 +132,12 @@ def of_metric(spec: Spec) -> list[torch.Tensor]:
 
 
 OBSERVED = {"target": of_target, "model": of_model, "loss": of_loss, "sampler": of_sampler, "metric": of_metric}
-OPTIONS = [(kind, name, key) for kind in OBSERVED for name in registry.names(kind) for key in registry.entry(kind, name).options]
+OPTIONS = [
+    (kind, name, key)
+    for kind in OBSERVED
+    for name in dict.fromkeys(spec.name for spec in examples(kind))
+    for key in registry.entry(kind, name).options
+]
 
 
 def same(a: list[torch.Tensor], b: list[torch.Tensor]) -> bool:

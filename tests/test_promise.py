@@ -122,7 +122,7 @@ experiments:
 """
 WHOLE = {
     "seeds": 3,
-    "samplers": ", ".join(registry.names("sampler")),
+    "samplers": ", ".join(dict.fromkeys(spec.name for spec in examples("sampler"))),
     "steps": "1e-3, 2e-3",
     "losses": "explicit, sliced, 'denoising:sigma=1'",
 }

@@ -21,7 +21,7 @@ from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
 from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
-from scorebench.suite.jobs import LEARNING_RATE, has_step, timing, to_the_end, tuned
+from scorebench.suite.jobs import LEARNING_RATE, has_step, swept, timing, to_the_end
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
 
@@ -169,7 +169,7 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
     run = _run(_plan(metrics_about("source"), experiment, "compare losses"))
     entries = []
     for id, job in run.plan.trains.items():
-        option, _ = tuned(job.loss, job.experiment.training)
+        option, _ = swept(job.loss, job.experiment.training)
         chosen = run.trainings[id].chosen or (None,) * len(job.losses)
         costs = [source["seconds_per_gradient"] for source in run.record("train", id).get("sources", ())] or [None] * len(job.losses)
         for loss, value, cost in zip(map(str, job.losses), chosen, costs, strict=True):

@@ -19,6 +19,7 @@ from scorebench.engine.target import built
 from scorebench.samplers.base import Sampler, exact_density
 from scorebench.store import artifacts
 from scorebench.store.draws import diagnosed, thinned
+from scorebench.suite.jobs import gradients, has_step
 from scorebench.targets.base import Target, has
 
 R_HAT, EFFECTIVE, CHAINS, APART = 1.01, 10_000, 4, 0.5
@@ -66,7 +67,7 @@ def write(file: Path, out: Path, sampler: str, chains: int, minutes: float, seed
 
 def _usable(spec: Spec) -> bool:
     facts = spec.entry.facts
-    return bool(facts.get("EXACT") and facts.get("GRADIENTS") and facts.get("START") != "target")
+    return bool(facts.get("EXACT") and has_step(spec) and "START" not in facts and "PEERS" not in facts)
 
 
 def _made(target: Target, spec: Spec, chains: int, limit: float, seed: int) -> Made:
@@ -91,7 +92,7 @@ def _made(target: Target, spec: Spec, chains: int, limit: float, seed: int) -> M
     found = {"rhat": (np.inf, "x1"), "effective": (0.0, "x1")}
     with torch.no_grad():
         state = at(step_size).init(starts[None, None], density)
-        wanted = ACCEPTED[spec.entry.facts["GRADIENTS"] != 1]
+        wanted = ACCEPTED[gradients(spec) > 1]
         for number in range(1, PILOT + 1):
             state, acceptance = moved(at(step_size), state)
             step_size = step_size * float(np.exp((acceptance - wanted) / number**0.5))

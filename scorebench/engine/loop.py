@@ -5,27 +5,14 @@ Positions are (seed, grid, chain, d); log densities and all that is one number a
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from scorebench.core.shapes import expect
-from scorebench.samplers.base import Density, Sampler, Shows
+from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS, Density, Outcome, Runs, Sampler, Shows
 
-
-class Outcome(NamedTuple):
-    """What one run leaves behind."""
-
-    samples: Tensor  # (budget, seed, grid, chain, d), each chain's state at each snapshot
-    steps: tuple[int, ...]  # at each snapshot
-    gradients: tuple[int, ...]  # evaluations a chain up to each snapshot
-    trace: Tensor  # (seed, grid, trace chain, draw, d), thinned
-    acceptance: Tensor  # (seed, grid), mean over steps and chains
-    acceptance_sd: Tensor  # (seed, grid), across chains of the chain's own mean
-
-
-TRACE_CHAINS, TRACE_DRAWS = 8, 200
 Result = TypeVar("Result")
 
 
@@ -62,7 +49,7 @@ class _Counted:
 
 
 def run(
-    sampler: Sampler[Any],
+    sampler: Sampler[Any] | Runs,
     density: Density,
     start: Tensor,
     budgets: Sequence[int],
@@ -71,11 +58,16 @@ def run(
 ) -> Outcome:
     """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
 
-    Independent samplers (no gradients) run for the length of a trace and have one snapshot. Raises ValueError where a sampler spends other than
-    `gradients_per_step`, but for a step's worth, that of its start.
+    Independent samplers (no gradients) run for the length of a trace and have one snapshot. A sampler with a `run` of its own does all this itself.
+    Raises ValueError where a sampler spends other than `gradients_per_step`, but for a step's worth, that of its start.
     """
     seeds, chains, dim = start.shape
     cells = len(sampler.step_size)
+    if isinstance(sampler, Runs):
+        outcome = sampler.run(density, start, budgets, generators)
+        expect("what the sampler shows", outcome.samples, (len(budgets), seeds, cells, chains, dim))
+        expect("the acceptance", outcome.acceptance, (seeds, cells))
+        return outcome
     x = start[:, None].expand(seeds, cells, chains, dim).contiguous()
     independent = gradients_per_step == 0
     snapshots = [TRACE_DRAWS] if independent else [b // gradients_per_step for b in budgets]

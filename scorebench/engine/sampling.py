@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,11 +14,12 @@ from torch import Tensor
 from scorebench.core import rng
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.shapes import expect
+from scorebench.core.spec import Spec
 from scorebench.engine.attempt import attempt
-from scorebench.engine.loop import Outcome, grid, run
+from scorebench.engine.loop import grid, run
 from scorebench.engine.sources import Source, sources
 from scorebench.engine.target import built
-from scorebench.samplers.base import Density, Starts, exact_density
+from scorebench.samplers.base import Density, Outcome, Starts, exact_density
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.store.trained import Checkpoint, Training
 from scorebench.suite.jobs import Sample, has_step, has_temperature, ladder, to_the_end, within
@@ -108,6 +110,14 @@ def _cells(job: Sample, block: Sampling) -> Cells:
     return tuple((step, temperature) for step in steps for temperature in block.temperatures)
 
 
+def absent(sampler: Spec) -> str:
+    """What to install for a sampler that other libraries do (PEERS); nothing where they are there."""
+    for extra, packages in sampler.entry.facts.get("PEERS", {}).items():
+        if missing := [package for package in packages if importlib.util.find_spec(package) is None]:
+            return f"takes {' and '.join(missing)}: pip install 'scorebench[{extra}]'"
+    return ""
+
+
 def _run(
     job: Sample,
     density: Density,
@@ -122,6 +132,8 @@ def _run(
     Starts, but for a sampler's own, and random numbers depend on the target and the seed alone, so that sources, samplers and cells are compared in pairs.
     """
     facts = job.sampler.entry.facts
+    if why := absent(job.sampler):
+        return None, Ended(Status.NOT_APPLICABLE, why)
     if missing := [member for _, member in job.sampler.needs if not has(density, MEMBERS.get(member, member))]:
         return None, Ended(Status.NOT_APPLICABLE, f"the source has no {' and no '.join(missing)}")
 

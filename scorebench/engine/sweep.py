@@ -15,7 +15,7 @@ from scorebench.core.spec import Spec
 from scorebench.engine.target import built
 from scorebench.engine.training import Fitted, fit, levels_of, objective, shared_options
 from scorebench.losses.base import LossFile
-from scorebench.suite.jobs import LEARNING_RATE, Train, tuned
+from scorebench.suite.jobs import LEARNING_RATE, Train, swept
 from scorebench.targets.base import Target
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -35,7 +35,7 @@ class Trained(NamedTuple):
 def train(job: Train, master: int) -> Trained:
     """The fit of a job's losses for every seed, and what it was tuned to."""
     training, name, target = job.experiment.training, str(job.target), built(job.target)
-    option, tried = tuned(job.loss, training)
+    option, tried = swept(job.loss, training)
     values = sweep(target, job.model, job.losses, training, master, name) if len(tried) > 1 else []
     chosen = tuple(map(lowest, values)) or tried * len(job.losses)
     losses, rates = _at(job.losses, option, chosen, training)
@@ -63,7 +63,7 @@ def sweep(
     Short runs on seeds of their own, so that what is reported later had no say in the choice; each loss is judged by itself, or by its `validation`, at
     2,000 points that it was not trained on, with the same random numbers for every rate: what can be done where the truth is not known.
     """
-    option, tried = tuned(losses[0], training)
+    option, tried = swept(losses[0], training)
     seeds = [f"sweep {i}" for i in range(training.sweep.seeds if training.sweep else SEEDS)]
     steps = training.sweep.steps if training.sweep else 1
     judges = [member for member in losses for _ in tried]

@@ -72,7 +72,7 @@ def tuned(trainings: Trainings) -> pd.DataFrame:
 
 def _swept(trainings: Trainings) -> Iterator[dict[str, Any]]:
     for train, training in trainings:
-        option, _ = jobs.tuned(train.loss, train.experiment.training)
+        option, _ = jobs.swept(train.loss, train.experiment.training)
         for loss, by_value, chosen in zip(training.losses, training.sweep, training.chosen, strict=False):
             for value, values in by_value.items():
                 key = {"target": str(train.target), "model": str(train.model), "loss": loss, "option": option, "value": value}

@@ -13,9 +13,12 @@ dataclass of hyper-parameters (`Sampler`), and says
     ENDS = True        for one that has arrived at the end of its ladder: it is run so far and no further, and has no trace
     NEEDS              members of the density that it calls, as "source.score"
     START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do but those that say where (`Starts`)
+    PEERS              of one that another library does, the extra that brings it, and what is imported: {"peers": ("blackjax", "jax")}
+
+A sampler whose dataclass has `run` (`Runs`) in place of `draws`, `init` and `step` has a loop of its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -86,3 +89,38 @@ class Shows(Protocol):
 
     def output(self, state: Any, density: Density) -> Tensor:
         """What a snapshot shows, (seed, grid, chain, d)."""
+
+
+class Outcome(NamedTuple):
+    """What one run leaves behind."""
+
+    samples: Tensor  # (budget, seed, grid, chain, d), each chain's state at each snapshot
+    steps: tuple[int, ...]  # at each snapshot
+    gradients: tuple[int, ...]  # evaluations a chain up to each snapshot
+    trace: Tensor  # (seed, grid, trace chain, draw, d), thinned
+    acceptance: Tensor  # (seed, grid), mean over steps and chains
+    acceptance_sd: Tensor  # (seed, grid), across chains of the chain's own mean
+
+
+TRACE_CHAINS, TRACE_DRAWS = 8, 200
+"""Of a trace, at most."""
+
+
+@runtime_checkable
+class Runs(Protocol):
+    """A sampler with a loop of its own: what another library does in one piece."""
+
+    @property
+    def step_size(self) -> Tensor:
+        """As a `Sampler`'s, (grid, 1); what it makes of it, its file says."""
+
+    @property
+    def temperature(self) -> Tensor:
+        """T, (grid, 1)."""
+
+    def run(self, density: Density, start: Tensor, budgets: Sequence[int], generators: Sequence[torch.Generator]) -> Outcome:
+        """From `start` (seed, chain, d) in every cell until each budget of gradients a chain is spent, one generator a seed.
+
+        A snapshot is the last state within its budget. Where chains differ in what a step takes, that is the mean over the chains of a seed and cell, and
+        `steps` and `gradients` are means over all, rounded. Raises NotApplicable where the budget is too small.
+        """

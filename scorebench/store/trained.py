@@ -23,7 +23,7 @@ class Training:
     status: Status
     reason: str
     chosen: tuple[float, ...] = ()
-    """The value of what is tuned (`suite.jobs.tuned`) for each loss."""
+    """The value of what is tuned (`suite.jobs.swept`) for each loss."""
     sweep: tuple[dict[float, list[Number]], ...] = ()
     """For each loss the validation loss of each seed at each value; empty where one was given."""
 

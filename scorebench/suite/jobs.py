@@ -100,7 +100,7 @@ def within(sampler: Spec, budgets: Sequence[int]) -> list[int]:
 LEARNING_RATE = "learning_rate"
 
 
-def tuned(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
+def swept(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
     """What is chosen for a loss and the values that are tried, one where it is given: an option of its own (TUNES) or the learning rate.
 
     Of a loss with such an option there are none where that is given.

@@ -16,8 +16,9 @@ from scorebench.targets.base import Target
 
 
 def examples(kind: str) -> list[Spec]:
-    """Every method of a kind, as its file's EXAMPLES configure it, or by its name."""
-    return [parse(kind, text) for name in registry.names(kind) for text in registry.entry(kind, name).facts.get("EXAMPLES", (name,))]
+    """Every method of a kind, as its file's EXAMPLES configure it, or by its name; what other libraries do (PEERS) has tests of its own."""
+    own = [name for name in registry.names(kind) if "PEERS" not in registry.entry(kind, name).facts]
+    return [parse(kind, text) for name in own for text in registry.entry(kind, name).facts.get("EXAMPLES", (name,))]
 
 
 def fits(model: Spec, loss: Spec) -> bool:
