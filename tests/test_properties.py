@@ -20,6 +20,12 @@ from scorebench.suite.reading import load
 
 SMOKE = Path("workflows/suites/smoke.yaml").read_text(encoding="utf-8")
 MORE = """
+  - target: two_moons
+    seeds: 2
+    exact:
+      samplers: [underdamped, hmc, parallel_tempering]
+      grid: {friction: [0.5, 2], leapfrog_steps: [1, 3], temperatures: [[1, 2], 1|3|9]}
+      step_sizes: [0.1]
 sensitivity: {target: gaussian_mixture, chains: 32, repeats: 20}
 snapshots: [mmd]
 job_minutes: 1.5
@@ -195,7 +201,7 @@ def mutants(draw: st.DrawFn) -> dict[str, Any]:
         elif change == "rename" and isinstance(parent, dict):
             parent[draw(st.sampled_from(["seeds", "target", "losses", "exact", "quadratic", "x", 3, None, ""]))] = parent.pop(key)
         else:
-            parent[key] = draw(st.sampled_from(ODD))
+            parent[key] = copy.deepcopy(draw(st.sampled_from(ODD)))
         if not places(suite):
             break
     return suite

@@ -97,7 +97,7 @@ def test_every_kind_has_methods():
 
 
 def test_an_unknown_name_says_the_known_ones():
-    with pytest.raises(InputError, match=r"sampler 'mals' is unknown; did you mean 'mala'\? \(known: .*exact, .*mala, .*prior, ula"):
+    with pytest.raises(InputError, match=r"sampler 'mals' is unknown; did you mean 'mala'\? \(known: .*exact, .*mala, .*prior, .*ula"):
         registry.entry("sampler", "mals")
     for name in ("base", "_mixture", "../samplers/ula", ""):
         with pytest.raises(InputError, match="is unknown"):
@@ -185,8 +185,10 @@ FACTS = {
     "GRADIENTS = 'a'": "GRADIENTS = 'a' is no number",
     "GRADIENTS = 1.5": "GRADIENTS = 1.5 is no number",
     "GRADIENTS = True": "GRADIENTS = True is no number",
-    "TUNES = {'a', 'order'}": "TUNES = ",
-    "TUNES = 'a'": "TUNES = 'a' is no set of options (allowed: a)",
+    "TUNES = {'order'}": "TUNES = {'order'} does not hold names of these (allowed: a)",
+    "TUNES = 'a'": "TUNES = 'a' does not hold names of these (allowed: a)",
+    "TUNES = {'a': 1}": "TUNES = {'a': 1} does not hold",
+    "AXES = ('stepsize',)": "AXES = ('stepsize',) does not hold names of these (allowed: step_size, temperature)",
     "GRADIENTS = -1": "GRADIENTS = -1 is no number",
 }
 

@@ -11,6 +11,7 @@ import ast
 import importlib
 import math
 import string
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,8 @@ FOLDERS = {
     "figure": "figures",
 }
 REQUIRED = object()
+AXES = ("step_size", "temperature")
+"""The two grid axes of a sampler: suites sweep them, so they are options only on the command line."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,8 @@ def entry(kind: str, name: str) -> Entry:
             _check_label(str(facts.get("LABEL", "")), options)
         if kind == "sampler":
             _check_gradients(facts.get("GRADIENTS"), options)
-            _check_tuned(facts.get("TUNES", set()), options)
+            _check_names("TUNES", facts.get("TUNES", ()), options)
+            _check_names("AXES", facts.get("AXES", ()), AXES)
         return Entry(
             kind,
             name,
@@ -228,10 +232,10 @@ def _check_gradients(per_step: Any, options: dict[str, Option]) -> None:
         )
 
 
-def _check_tuned(tuned: Any, options: dict[str, Option]) -> None:
-    """Raises ValueError for TUNES that are no options."""
-    if not (isinstance(tuned, set) and tuned <= set(options)):
-        raise ValueError(f"TUNES = {tuned!r} is no set of options (allowed: {', '.join(options) or 'none'})")
+def _check_names(fact: str, given: Any, known: Iterable[str]) -> None:
+    """Raises ValueError for a fact that is no collection of known names."""
+    if not (isinstance(given, set | tuple) and set(known).issuperset(given)):
+        raise ValueError(f"{fact} = {given!r} does not hold names of these (allowed: {', '.join(known) or 'none'})")
 
 
 def _option(annotation: ast.expr | None, default: ast.expr | None) -> Option:

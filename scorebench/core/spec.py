@@ -10,10 +10,7 @@ from pydantic import ValidationError
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError, unknown
-
-GRID = ("step_size", "temperature")
-"""The two grid axes of a sampler: suites sweep them, so they are options only on the command line."""
-
+from scorebench.core.registry import AXES
 
 LONGEST = 80
 _NUMBER = r"-?[0-9.]+(?:e[+-][0-9]+)?"
@@ -123,7 +120,7 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
     if entry.error:  # its options are unknown, so they are kept as they are: the jobs that import it fail, every other job goes on
         pairs = (item.partition("=") for item in rest.split(",") if item)
         return Spec(kind, name, tuple((k.strip(), v.strip()) for k, _, v in pairs))
-    known = entry.options | ({k: registry.Option("Positive", registry.REQUIRED) for k in GRID} if grid else {})
+    known = entry.options | ({k: registry.Option("Positive", registry.REQUIRED) for k in AXES} if grid else {})
     given: dict[str, Any] = {}
     lines = []
     for item in rest.split(",") if colon else ():
@@ -178,4 +175,4 @@ def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Sp
     return specs
 
 
-__all__ = ["GRID", "Spec", "parse", "parse_all", "read", "written"]
+__all__ = ["Spec", "parse", "parse_all", "read", "written"]

@@ -1,4 +1,4 @@
-"""What is compared with what: which seeds judge, at which step size a sampler is shown, which metrics can rank, who leads."""
+"""What is compared with what: which seeds judge, at which step size and tuned options a sampler is shown, which metrics can rank, who leads."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence

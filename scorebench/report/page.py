@@ -66,6 +66,7 @@ def page(plan: Plan, folder: Path) -> str:
         figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.suite.figures],
         tables=[_table(results, *table) for table in TABLES] + [_decomposition(results)],
         methods=_methods(plan),
+        tuned=any(sample.sampler.tuned for sample in plan.samples.values()),
         divergences=divergences(results),
         troubles=troubles(results),
         unfloored=unfloored(results),

@@ -77,7 +77,7 @@ class Starts(Protocol):
 
 @runtime_checkable
 class Extended(Protocol):
-    """An exact sampler that carries more than one point of the law: in what it keeps, the contract tests begin."""
+    """An exact sampler that carries more than a point of the law, and so leaves another law invariant: there the contract tests begin."""
 
     def equilibrium(self, draw: Callable[[float], Tensor], density: Density) -> Any:
         """The state, from exact draws of p^(1/T) at any T, (seed, 1, chain, d)."""

@@ -19,7 +19,7 @@ from scorebench.samplers.lib.metropolis import metropolis
 from scorebench.samplers.mala import MALA, State
 
 LABEL = "HMC"
-EXAMPLES = ("hmc", "hmc:leapfrog_steps=2")
+EXAMPLES = ("hmc:leapfrog_steps=3",)
 EQUATION = (
     r"\dot x=v,\quad\dot v=s(x),\quad v(0)\sim N(0,TI),\quad\text{accepted with probability}\quad\min\left(1,e^{(H(x,v)-H(x',v'))/T}\right)"
 )

@@ -25,7 +25,7 @@ from scorebench.samplers.lib.metropolis import metropolis
 from scorebench.samplers.mala import MALA
 
 LABEL = "parallel tempering"
-EXAMPLES = ("parallel_tempering", "parallel_tempering:temperatures=1|4")
+EXAMPLES = ("parallel_tempering:temperatures=1|2|8",)
 EQUATION = r"x_i\leftrightarrow x_j\quad\text{with probability}\quad\min\left(1,e^{(1/T_i-1/T_j)(\log p(x_j)-\log p(x_i))}\right),\quad T_i=T\tau_i"
 REFERENCE = "Swendsen and Wang (1986); Geyer (1991); exchanged in turn as in Syed, Bouchard-Côté, Deligiannidis and Doucet (2022)"
 NEEDS = {"source.score", "source.log_prob"}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scorebench.core import registry
-from scorebench.core.spec import GRID, Spec, parse, parse_all, written
+from scorebench.core.registry import AXES
+from scorebench.core.spec import Spec, parse, parse_all, written
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
     from scorebench.suite.config import Experiment, Sampling, Suite, Training
@@ -73,12 +74,12 @@ def gradients(sampler: Spec) -> int:
 
 def has_step(sampler: Spec) -> bool:
     """Whether a sampler has a step size (AXES); independent draws have none."""
-    return gradients(sampler) > 0 and "step_size" in sampler.entry.facts.get("AXES", GRID)
+    return gradients(sampler) > 0 and "step_size" in sampler.entry.facts.get("AXES", AXES)
 
 
 def has_temperature(sampler: Spec) -> bool:
     """Whether a sampler has a temperature (AXES)."""
-    return "temperature" in sampler.entry.facts.get("AXES", GRID)
+    return "temperature" in sampler.entry.facts.get("AXES", AXES)
 
 
 def a_round(sampler: Spec) -> int:

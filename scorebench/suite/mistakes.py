@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from scorebench.core import files, registry
 from scorebench.core.errors import InputError, unknown
-from scorebench.core.spec import GRID, Spec, parse, parse_all, read
+from scorebench.core.registry import AXES
+from scorebench.core.spec import Spec, parse, parse_all, read
 from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
 from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers, trains
 
@@ -157,7 +158,7 @@ def _untuned(place: str, block: dict[str, Any]) -> Iterator[str]:
     entries = {text: entry for text in texts if (entry := _entry(text))}
     known = set().union(*(entry.facts.get("TUNES", ()) for entry in entries.values()))
     for option, values in _grid(block).items():
-        if option in GRID:
+        if option in AXES:
             yield f"{place}.grid.{option}: has a key of its own (allowed: {option}s)"
         elif option not in known and len(entries) == len(texts) and not any(entry.error for entry in entries.values()):
             yield unknown(f"{place}.grid: tuned option", option, known)
