@@ -1,6 +1,5 @@
 """What the tests share that is pytest's: parametrisation over the registry, the devices, and the state that no test may leave behind."""
 
-import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -50,20 +49,6 @@ def over(name: str, kind: str, keep=lambda spec: True) -> pytest.MarkDecorator:
     specs = [spec for spec in examples(kind) if keep(spec)]
     assert specs, f"no {kind} is left to test"
     return pytest.mark.parametrize(name, specs, ids=str)
-
-
-def cached(function):
-    """`functools.cache`, for each device apart."""
-
-    @functools.cache
-    def on(device: torch.device, *arguments):
-        return function(*arguments)
-
-    @functools.wraps(function)
-    def call(*arguments):
-        return on(torch.get_default_device(), *arguments)
-
-    return call
 
 
 @pytest.fixture(params=DEVICES)

@@ -9,7 +9,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import cached, over
+from conftest import over
 from torch.func import grad, grad_and_value, vmap
 from torch.utils._pytree import tree_leaves
 
@@ -22,7 +22,7 @@ from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
 from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, fits, loss_values, stream
+from scorebench.testing.examples import cached, examples, fits, loss_values, stream
 from scorebench.testing.lattice import Lattice
 from scorebench.testing.statistical import assert_mean, z_limit
 

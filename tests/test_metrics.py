@@ -12,7 +12,7 @@ import numpy as np
 import ot
 import pytest
 import torch
-from conftest import cached, over
+from conftest import over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -30,7 +30,7 @@ from scorebench.metrics.lib.trace import worst_case
 from scorebench.samplers.base import Density
 from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib.mixture import mixture, normal
-from scorebench.testing.examples import examples, stream
+from scorebench.testing.examples import cached, examples, stream
 from scorebench.testing.statistical import assert_mean, z_limit
 
 REPEATS, CHAINS = 200, 256

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from conftest import cached, values
+from conftest import values
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import fits, loss_values, stream
+from scorebench.testing.examples import cached, fits, loss_values, stream
 
 MODERATE = st.floats(-1, 1).map(lambda e: round(10**e, 3))
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -12,7 +12,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import cached, over
+from conftest import over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_discrete_lyapunov
@@ -27,7 +27,7 @@ from scorebench.samplers.hmc import leapfrog
 from scorebench.samplers.ula import ULA, theory
 from scorebench.suite.jobs import gradients, to_the_end, within
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import examples, stream
+from scorebench.testing.examples import cached, examples, stream
 from scorebench.testing.lattice import Lattice
 from scorebench.testing.statistical import assert_mean
 

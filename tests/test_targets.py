@@ -13,7 +13,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import cached, over
+from conftest import over
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +23,7 @@ from scorebench.targets import two_moons
 from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib import mixture as mixtures
 from scorebench.targets.lib.mixture import log_maximum, mixture
-from scorebench.testing.examples import examples, stream
+from scorebench.testing.examples import cached, examples, stream
 from scorebench.testing.lattice import Lattice
 from scorebench.testing.statistical import assert_cdf, assert_mean, z_limit
 
