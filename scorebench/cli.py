@@ -172,6 +172,19 @@ def check(
 
 
 @app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")],
+    name: Annotated[str, typer.Argument(help="What it is called, and its file: a Python identifier.")],
+    folder: Annotated[Path, typer.Option(help="Where NAME.py is written.")] = Path("."),
+) -> None:
+    """Write a commented file of a kind that already passes `scorebench check`, to be changed into your own."""
+    from scorebench.commands import new as writing
+
+    path = writing.new(kind, name, folder)
+    print(f"{path}: written; change it, then: scorebench check {path}")
+
+
+@app.command()
 def claims(
     claim: Annotated[list[str] | None, typer.Argument(help="Claims to test; all if none is named.")] = None,
     seeds: Annotated[int, typer.Option(help="How many fresh master seeds.")] = 20,

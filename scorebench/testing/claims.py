@@ -32,7 +32,9 @@ def declares_what_it_claims(spec: Spec) -> None:
         f"EXPECTED = {facts['EXPECTED']!r}; one of {', '.join(VERDICTS)} was expected, registered before measuring"
     )
     qualified = facts["EXPECTED"] == Verdict.QUALIFIED
-    assert qualified == bool(facts.get("CONDITIONS")), "CONDITIONS, group: whether the statement holds there, are those of a qualified claim"
+    assert qualified == bool(facts.get("CONDITIONS")), (
+        "CONDITIONS, group: whether the statement holds there, are those of a qualified claim"
+    )
     for kind, names in facts.get("USES", {}).items():
         assert kind in registry.FOLDERS, f"USES names the kind {kind!r} (known: {', '.join(registry.FOLDERS)})"
         for name in names:
@@ -86,7 +88,11 @@ def comes_to_its_verdict(spec: Spec) -> None:
         for q in tested.quantities
         if q.agrees != should.get(q.group, q.agrees)
     ]
-    why = f" (a standard error above {LARGEST_ERROR:.1%} of the leading number, or too few units)" if tested.verdict == Verdict.UNDERPOWERED else ""
+    why = (
+        f" (a standard error above {LARGEST_ERROR:.1%} of the leading number, or too few units)"
+        if tested.verdict == Verdict.UNDERPOWERED
+        else ""
+    )
     others = f"; of another group than it stands in is {'; '.join(odd[:3])}" if odd else ""
     raise AssertionError(f"verdict: {tested.verdict} came{why}; EXPECTED = {tested.expected!r}{others}")
 
@@ -98,7 +104,9 @@ def rests_on_its_master_seed(spec: Spec) -> None:
     with own_generator("measure"):
         here = evaluate(spec.name, master())
     numbers = ([(q.name, q.measured, q.standard_error, q.n) for q in tested.quantities] for tested in (there, here))
-    assert repr(next(numbers)) == repr(next(numbers)), "the same master seed gave other numbers; streams come from rng.generator(master, ...)"
+    assert repr(next(numbers)) == repr(next(numbers)), (
+        "the same master seed gave other numbers; streams come from rng.generator(master, ...)"
+    )
     for mine, other in zip(here.quantities, evaluate(spec.name, master() + 1).quantities, strict=True):
         assert mine.standard_error == 0 or mine.measured != other.measured, (
             f"{mine.name!r} is {mine.measured:.6g} from two master seeds, to the last digit, with a standard error of {mine.standard_error:.2g}"
