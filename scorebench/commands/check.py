@@ -45,8 +45,8 @@ class Finding:
         return f"{'ok    ' if self.passed else 'FAILED'}  {self.spec}: {self.check if self.passed else self.reason}"
 
 
-def check(paths: list[Path], kind: str, seed: int) -> Iterator[Finding]:
-    """Every check of every file, as it is done. Raises InputError for what can not be checked, before any is."""
+def check(paths: list[Path], kind: str, seed: int, alone: "Alone | None" = None) -> Iterator[Finding]:
+    """Every check of every file, as it is done, each in a process of its own (`alone`). Raises InputError for what can not be checked, before any is."""
     if kind and kind not in registry.FOLDERS:
         raise InputError(unknown("--kind", kind, registry.FOLDERS))
     if seed < 0:
@@ -62,7 +62,7 @@ def check(paths: list[Path], kind: str, seed: int) -> Iterator[Finding]:
             lines += error.lines
     if lines:
         raise InputError(*lines)
-    return (finding for method in methods for finding in _findings(*method, seed))
+    return (finding for method in methods for finding in _findings(*method, seed, alone or isolated_work))
 
 
 def _registered(path: Path, kind: str) -> tuple[str, str]:
@@ -79,7 +79,7 @@ def _registered(path: Path, kind: str) -> tuple[str, str]:
     return found or kind or next(iter(registry.FOLDERS)), plugins.name_of(found or kind, path)
 
 
-def _findings(file: str, kind: str, name: str, seed: int) -> Iterator[Finding]:
+def _findings(file: str, kind: str, name: str, seed: int, alone: "Alone") -> Iterator[Finding]:
     specs: list[Spec] = []
     entry = registry.entry(kind, name)
 
@@ -97,13 +97,13 @@ def _findings(file: str, kind: str, name: str, seed: int) -> Iterator[Finding]:
     yield Finding(file, kind, name, "The file is read, and its EXAMPLES are specs of it", not reason, reason)
     if reason:
         return
-    reason = _isolated(partial(_loaded, kind, name))
+    reason = alone(partial(_loaded, kind, name))
     yield Finding(file, kind, name, "The file is imported, and defines what is called like it", not reason, reason)
     if reason:
         return
     for spec in specs:
         for one in contract.contract(kind):
-            said = _isolated(partial(_run, one, spec, seed))
+            said = alone(partial(_run, one, spec, seed))
             if said != NOT_OF_THIS:
                 yield Finding(file, kind, str(spec), contract.told(one), not said, said)
 
@@ -128,17 +128,26 @@ def _run(one: contract.Check, spec: Spec, seed: int) -> str:
     return ""
 
 
-def _isolated(work: Callable[[], str]) -> str:
-    """What the work says of a failure, "" for none; or how it ended."""
+Alone = Callable[[Callable[[], str]], str]
+"""Does a work and says what the work does, "" where nothing failed, or how it ended otherwise."""
+
+
+def here(work: Callable[[], str]) -> str:
+    """In this process: what it raises is said in words, but what ends or stops a process does."""
+    try:
+        said = work()
+    except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are the method's
+        said = _reason(error)
+    return " ".join(said.split())[:LINE]
+
+
+def isolated_work(work: Callable[[], str]) -> str:
+    """In a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "said.json")
 
         def told() -> None:
-            try:
-                said = work()
-            except BaseException as error:  # SystemExit and KeyboardInterrupt, too, are the method's
-                said = _reason(error)
-            path.write_text(json.dumps(" ".join(said.split())[:LINE]), encoding="utf-8")
+            path.write_text(json.dumps(here(work)), encoding="utf-8")
 
         left = isolated(told, SECONDS, MEGABYTES)
         if left.ended != OK:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scorebench.core import registry, rng
+from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse
 from scorebench.models.base import Bound
 from scorebench.suite.jobs import trains
@@ -28,7 +29,12 @@ def examples(kind: str) -> list[Spec]:
 
 def of_file(kind: str, name: str) -> list[Spec]:
     """A method as its file's EXAMPLES configure it, or by its name. Raises InputError for what is no spec of it."""
-    return [parse(kind, text) for text in registry.entry(kind, name).facts.get("EXAMPLES", (name,))]
+    specs = [parse(kind, text) for text in registry.entry(kind, name).facts.get("EXAMPLES", (name,))]
+    if others := [str(spec) for spec in specs if spec.name != name]:
+        raise InputError(
+            f"{kind} {name!r}: EXAMPLES names {', '.join(map(repr, others))}, another method (allowed: {name} with its options)"
+        )
+    return specs
 
 
 def fits(model: Spec, loss: Spec) -> bool:
@@ -70,4 +76,5 @@ def cached(function: Callable[P, R]) -> Callable[P, R]:
     def call(*arguments: P.args, **named: P.kwargs) -> R:
         return on(torch.get_default_device(), SEED.get(), *arguments, **named)  # type: ignore[arg-type]
 
+    call.cache_clear = on.cache_clear  # type: ignore[attr-defined]
     return call

@@ -72,6 +72,7 @@ def gives_row_by_row(spec: Spec) -> None:
         s = score(model, x)
         assert s.shape == x.shape and s.dtype == torch.float64, f"the score of x (12, {dim}) float64 is {tuple(s.shape)} {s.dtype}"
         agree(f"the score in rows (3, 4, {dim})", score(model, x.view(3, 4, dim)).view(12, dim), s, 1e-10, 1e-11, "leading axes are *")
+        agree(f"the output for one row of 12, d = {dim},", model(x[5:6]), value[5:6], 1e-10, 1e-11, "a row's output rests on its own row")
         agree(f"the score of one row of 12, d = {dim},", score(model, x[5:6]), s[5:6], 1e-10, 1e-11, "a row's output rests on its own row")
 
 

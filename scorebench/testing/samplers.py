@@ -165,6 +165,12 @@ def keeps_seeds_cells_and_chains_apart(spec: Spec) -> None:
     differs = (first != second).any(-1)
     differs[1, :, 3] = False
     assert not differs.any(), f"another start of one chain changed {int(differs.sum())} other chains; each was expected to move by itself"
+    density, x = exact_density(of), of.sample(16, stream("x"))[None, None]
+    draws = sampler.draws(density, (16, 2), stream("d"))
+    other = torch.cat([sampler.draws(density, (16, 2), stream("e"))[..., :1, :], draws[..., 1:, :]], -2)
+    one, two = (sampler.step(sampler.init(x, density), density, d[None])[0].x[0, 0] for d in (draws, other))
+    moved = int((one != two).any(-1)[1:].sum())
+    assert not moved, f"other random numbers of one chain moved {moved} other chains; each was expected to move by its own"
     assert not torch.equal(first[0], first[1]), "two seeds from one start have the same chains; each has random numbers of its own"
 
 

@@ -22,7 +22,7 @@ from scorebench.testing.statistical import assert_mean, z_limit
 
 N = 20_000
 TEMPERATURES = (0.5, 1.0, 2.0)
-MOST_NODES = 1_500
+MOST_NODES = 700
 """A side, of the finest square but one."""
 NORMALISED = 3e-6
 """Of a total mass: the rounding of constants in float32."""
@@ -322,6 +322,7 @@ CHECKS: tuple[Check, ...] = (
     declares_its_members,
     lists_its_options,
     draws_by_its_generator,
+    obeys_its_options,
     has_the_score_of_its_density,
     is_finite_everywhere,
     integrates_to_one,
@@ -331,5 +332,4 @@ CHECKS: tuple[Check, ...] = (
     perturbs_by_convolution,
     has_its_truths,
     has_its_modes,
-    obeys_its_options,
 )
