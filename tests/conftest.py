@@ -9,6 +9,7 @@ import torch
 from hypothesis import strategies as st
 
 from scorebench.core import registry
+from scorebench.testing import contract as testing
 from scorebench.testing.examples import examples
 
 DEVICES = ["cpu", "cuda"][: 1 + torch.cuda.is_available()]
@@ -49,6 +50,13 @@ def over(name: str, kind: str, keep=lambda spec: True) -> pytest.MarkDecorator:
     specs = [spec for spec in examples(kind) if keep(spec)]
     assert specs, f"no {kind} is left to test"
     return pytest.mark.parametrize(name, specs, ids=str)
+
+
+def contract(kind: str) -> pytest.MarkDecorator:
+    """Parametrise a test over the checks of a kind, each with every example that it is one of: what `scorebench check` runs over a stranger's file."""
+    pairs = [(check, spec) for check in testing.contract(kind) for spec in examples(kind) if testing.applies(check, spec)]
+    assert {check for check, _ in pairs} == set(testing.contract(kind)), "a check of nothing"
+    return pytest.mark.parametrize(("check", "spec"), pairs, ids=lambda value: getattr(value, "__name__", None) or str(value))
 
 
 @pytest.fixture(params=DEVICES)

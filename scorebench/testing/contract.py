@@ -125,7 +125,8 @@ def lists_its_options(spec: Spec) -> None:
     else:
         parameters = list(inspect.signature(method).parameters.values())
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        beyond = positional[len(POSITIONAL[spec.kind]) :]
+        carried = "init_state" in spec.entry.functions  # a loss with a state is called with it, too
+        beyond = positional[len(POSITIONAL[spec.kind]) + carried :]
         hidden = [p.name for p in (*beyond, *(p for p in parameters if p not in positional)) if p.name not in listed]
         how = "a keyword-only parameter (behind a *) with its annotation, of the function or __init__ itself, since a base class's is not read"
     assert not hidden, (

@@ -5,6 +5,7 @@ Exact in float64, but for the two that say which error they see.
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,8 +21,8 @@ from scorebench.models.base import Bound
 from scorebench.suite.jobs import ladder
 from scorebench.targets.base import Target
 from scorebench.testing.contract import SHARE, Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
-from scorebench.testing.examples import cached, fits, stream
-from scorebench.testing.options import obeys_its_options
+from scorebench.testing.examples import cached, fits, loss_values, stream
+from scorebench.testing.options import fitted, obeys_its_options, settled
 from scorebench.testing.statistical import assert_mean, z_limit
 
 MODELS = ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8", "quadratic")
@@ -58,9 +59,8 @@ def draws(spec: Spec, x: Tensor, target: Target, *names: object) -> Tensor:
 
 
 def rows(spec: Spec, of: Bound, x: Tensor, noise: Tensor) -> Tensor:
-    """The loss."""
-    values: Tensor = registry.method("loss", spec.name)(of, x, noise, **spec.options)
-    return values
+    """The loss; of one with a state, as it begins."""
+    return loss_values(spec, of, x, noise, gaussian())
 
 
 def data(target: Target, n: int, *names: object) -> Tensor:
@@ -144,11 +144,12 @@ def needs_what_it_says(spec: Spec) -> None:
         raise AssertionError(f"it reads of the target what NEEDS = {sorted(spec.entry.facts['NEEDS'])} does not name: {error}") from None
 
 
-def _differentiates_its_value(spec: Spec) -> bool:
-    return not spec.entry.facts.get("SURROGATE", False)
+def is_objective(spec: Spec) -> bool:
+    """Whether its gradient is that of its value; else it is judged by another (`validation`)."""
+    return "validation" not in spec.entry.functions
 
 
-@only(_differentiates_its_value)
+@only(is_objective)
 def has_the_gradient_of_its_value(spec: Spec) -> None:
     """What Adam is given is the gradient of what is reported: central differences along a random direction."""
     for name in fitting(spec):
@@ -161,7 +162,7 @@ def has_the_gradient_of_its_value(spec: Spec) -> None:
 
         ends = [mean({k: v + t * direction[k] for k, v in of.parameters.items()}) for t in (1e-4, -1e-4)]
         slope = torch.stack([(g * direction[k]).sum() for k, g in grad(mean)(of.parameters).items()]).sum()
-        why = "is something detached, or held without a gradient? a loss whose value is no objective says SURROGATE = True"
+        why = "is something detached? a loss whose value is no objective defines validation (losses/base.py)"
         agree(f"the gradient on {name} along a direction", slope, (ends[0] - ends[1]) / 2e-4, 2e-5, 1e-6, why)
 
 
@@ -169,16 +170,19 @@ def is_written_down_once(spec: Spec) -> None:
     """Its tensor operations, written down at the first step, are bitwise the step on other parameters, data, draws and levels."""
     for name in fitting(spec):
         of = model(name, 2)
-        step = vmap(grad_and_value(objective([spec], parse("model", name), of.module)))
+        stateful = "init_state" in spec.entry.functions
+        step = vmap(grad_and_value(objective([spec], parse("model", name), of.module), has_aux=stateful))
 
-        def inputs(when: str, of: Bound = of) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        def inputs(when: str, of: Bound = of, stateful: bool = stateful) -> tuple[Any, ...]:
             stacked = {
                 k: torch.stack([v + 0.1 * torch.randn(v.shape, generator=stream(when, k, s), dtype=v.dtype) for s in range(3)])
                 for k, v in of.parameters.items()
             }
             x = torch.stack([data(gaussian(), 8, when, s) for s in range(3)])
             noise = torch.stack([draws(spec, row, gaussian(), when, s) for s, row in enumerate(x)])
-            return stacked, x, noise, levels_of([spec]).double() * torch.rand(3, generator=stream("level", when), dtype=torch.double)
+            sigma = levels_of([spec]).double() * torch.rand(3, generator=stream("level", when), dtype=torch.double)
+            state = [registry.module("loss", spec.name).init_state(x, gaussian(), stream(when), **spec.options)] if stateful else []
+            return stacked, x, noise, sigma, *state
 
         written = operations(step, *inputs("first"))
         for found, expected in zip(tree_leaves(written(*inputs("later"))), tree_leaves(step(*inputs("later"))), strict=True):
@@ -309,6 +313,29 @@ def leads_back_to_where_it_is_stationary(spec: Spec) -> None:
         )
 
 
+@only(lambda spec: "fit" in spec.entry.functions)
+def fits_where_it_says(spec: Spec) -> None:
+    """Its own fit of a quadratic energy to 50,000 Gaussian draws is where the file says that the loss is stationary.
+
+    Within 5 %, eight standard errors of a precision: sees one that is off by 10 %, whatever it tunes.
+    """
+    law = where_stationary(spec)
+    module = parse("model", "quadratic").build(2, stream("fit start"))
+    names = [name for name, _ in module.named_parameters()]
+    expected = -law.score(torch.eye(2, dtype=torch.float64))
+    for options in settled(spec):
+        found = dict(zip(names, fitted(spec, module, gaussian(), gaussian().sample(ROWS, stream("fit data", spec)), options), strict=True))
+        matrix = found["matrix"][0].double()
+        agree(
+            f"the precision that fit finds at {options}",
+            (matrix + matrix.T) / 2,
+            expected,
+            0,
+            0.05 * float(expected.max()),
+            "the fixed point's",
+        )
+
+
 CHECKS: tuple[Check, ...] = (
     declares_what_training_reads,
     lists_its_options,
@@ -321,6 +348,7 @@ CHECKS: tuple[Check, ...] = (
     has_the_gradient_of_its_value,
     is_stationary_where_it_says,
     leads_back_to_where_it_is_stationary,
+    fits_where_it_says,
     maps_over_a_stack,
     is_written_down_once,
 )

@@ -20,6 +20,7 @@ from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Estimate, Run
 from scorebench.metrics.lib.faults import FAULTS
 from scorebench.targets.base import Target, has
+from scorebench.targets.lib.density import Density
 from scorebench.testing.contract import SHARE, Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
 from scorebench.testing.examples import cached, stream
 from scorebench.testing.options import mixture, obeys_its_options
@@ -71,16 +72,20 @@ def example_run(name: str, seeds: int = 2, cells: int = 3) -> tuple[Run, Tensor]
     return Run(samples, trace, acceptance, spread, 64, score=lambda x: -x), two_modes().sample(seeds * 64, g).unflatten(0, (seeds, 64))
 
 
+LEVELLED = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))
+"""What a source with noise levels is to a metric."""
+
+
 def of_source(seeds: int = 2, n: int = 300, *names: object) -> tuple[Run, Callable[[Target], Tensor]]:
     """A source with a wrong score, and exact draws for each seed."""
-    run = Run(learnt=two_modes, score=lambda x: -x, divergence=lambda x: -x.sum(-1))
+    run = Run(learnt=two_modes, score=lambda x: -x, divergence=lambda x: -x.sum(-1), density=LEVELLED)
     return run, lambda law: law.sample(seeds * n, stream("points", *names)).unflatten(0, (seeds, n))
 
 
 def an_example(spec: Spec, name: str) -> tuple[Run, Any]:
     """What there is to measure."""
     run, reference = example_run(name) if about_sampler(spec) else of_source()
-    return run._replace(score=lambda x: -x, divergence=lambda x: -x.sum(-1)), reference
+    return run._replace(score=lambda x: -x, divergence=lambda x: -x.sum(-1), density=LEVELLED), reference
 
 
 def declares_what_tables_read(spec: Spec) -> None:
@@ -293,8 +298,8 @@ def of_size(size: int) -> tuple[Run, Tensor]:
     g = stream("sized", size, size)
     x, y = (two_modes().sample(2 * size, g).view(2, 1, size, 2) for _ in "xy")
     trace = two_modes().sample(2 * 8 * size, g).view(2, 1, 8, size, 2)
-    run = Run(x, trace, torch.ones(2, 1), torch.ones(2, 1), size, score=lambda x: -x, divergence=lambda x: x.sum(-1), learnt=two_modes)
-    return run, y[:, 0]
+    run, _ = of_source()
+    return run._replace(samples=x, trace=trace, acceptance=torch.ones(2, 1), acceptance_sd=torch.ones(2, 1), chains=size), y[:, 0]
 
 
 def says_what_it_takes(spec: Spec) -> None:
