@@ -1,4 +1,4 @@
-"""The command line: `scorebench list | compare | claims | stage | summary | retry | verify | readme`."""
+"""The command line: `scorebench list | compare | check | new | claims | stage | summary | retry | verify | readme`."""
 
 import json
 import os
@@ -148,6 +148,40 @@ def compare_losses(
             "loss",
             f"{model} on {target}: {steps} steps of {batch} from {size} draws, {seeds} seeds; learning rates {tried} tried for each",
         )
+
+
+@app.command()
+def check(
+    file: Annotated[list[Path], typer.Argument(help="A file with a method of your own, or several.")],
+    kind: Annotated[str, typer.Option(help=f"What it is, where that does not follow: one of {', '.join(registry.FOLDERS)}.")] = "",
+    seed: Annotated[int, typer.Option(help="Another repeat of the checks that rest on chance.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run the contract tests of its kind over a method's file: a line a check, ok or what fails; exit code 1 if one does."""
+    from scorebench.commands import check as checking
+
+    findings = []
+    for finding in checking.check(file, kind, seed):
+        findings.append(finding)
+        if not as_json:
+            print(finding, flush=True)
+    if as_json:
+        print(json.dumps([finding.as_json() for finding in findings], indent=1, ensure_ascii=False))
+    if not all(finding.passed for finding in findings):
+        sys.exit(1)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")],
+    name: Annotated[str, typer.Argument(help="What it is called, and its file: a Python identifier.")],
+    folder: Annotated[Path, typer.Option(help="Where NAME.py is written.")] = Path("."),
+) -> None:
+    """Write a commented file of a kind that already passes `scorebench check`, to be changed into your own."""
+    from scorebench.commands import new as writing
+
+    path = writing.new(kind, name, folder)
+    print(f"{path}: written; change it, then: scorebench check {path}")
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """What the tests share that is pytest's: parametrisation over the registry, the devices, and the state that no test may leave behind."""
 
-import functools
 import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 from hypothesis import strategies as st
 
 from scorebench.core import registry
+from scorebench.testing import contract as testing
 from scorebench.testing.examples import examples
 
 DEVICES = ["cpu", "cuda"][: 1 + torch.cuda.is_available()]
@@ -52,18 +52,11 @@ def over(name: str, kind: str, keep=lambda spec: True) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(name, specs, ids=str)
 
 
-def cached(function):
-    """`functools.cache`, for each device apart."""
-
-    @functools.cache
-    def on(device: torch.device, *arguments):
-        return function(*arguments)
-
-    @functools.wraps(function)
-    def call(*arguments):
-        return on(torch.get_default_device(), *arguments)
-
-    return call
+def contract(kind: str) -> pytest.MarkDecorator:
+    """Parametrise a test over the checks of a kind, each with every example that it is one of: what `scorebench check` runs over a stranger's file."""
+    pairs = [(check, spec) for check in testing.contract(kind) for spec in examples(kind) if testing.applies(check, spec)]
+    assert {check for check, _ in pairs} == set(testing.contract(kind)), "a check of nothing"
+    return pytest.mark.parametrize(("check", "spec"), pairs, ids=lambda value: getattr(value, "__name__", None) or str(value))
 
 
 @pytest.fixture(params=DEVICES)

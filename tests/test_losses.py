@@ -9,32 +9,23 @@ import itertools
 
 import pytest
 import torch
-from conftest import cached, over
-from torch.func import grad, grad_and_value, vmap
-from torch.utils._pytree import tree_leaves
+from conftest import contract, over
+from torch.func import grad
 
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
-from scorebench.engine.tracing import operations
-from scorebench.engine.training import levels_of, objective, shared_options
 from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
 from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, fits, loss_values, stream
+from scorebench.testing.examples import cached, examples, stream
 from scorebench.testing.lattice import Lattice
-from scorebench.testing.statistical import assert_mean, z_limit
+from scorebench.testing.losses import data, draws, gaussian, model, rows, stationary, where_stationary
+from scorebench.testing.statistical import assert_mean
 
-GAUSSIAN = "gaussian:dim=2,variance=0.7,condition=3"
-ALL = len(examples("loss"))
 EXACT = ("closed_form", "explicit", "implicit", "sliced", "sliced_vr")
 pytestmark = pytest.mark.usefixtures("device")
-
-
-@cached
-def gaussian() -> Target:
-    return parse("target", GAUSSIAN).build()
 
 
 @cached
@@ -43,149 +34,19 @@ def bimodal() -> Target:
     return mixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.5], [1.0]]), torch.tensor([[0.3], [0.5]]))
 
 
-def model(name: str, dim: int, *names: object) -> Bound:
-    """A model with random float64 parameters."""
-    spec = parse("model", name)
-    module = spec.build(dim, stream("model", name, dim, *names)).double()
-    generator = stream("parameters", name, dim, *names)
-    parameters = {k: v.detach() + 0.3 * torch.randn(v.shape, generator=generator, dtype=v.dtype) for k, v in module.named_parameters()}
-    return Bound(module, parameters, "log_prob" in spec.entry.facts["GIVES"])
-
-
-def draws(spec: Spec, x: torch.Tensor, target: Target, *names: object) -> torch.Tensor:
-    """As training draws them: the noise level is no business of the draws."""
-    return registry.module("loss", spec.name).draws(x, target, stream("draws", spec, *names), **shared_options([spec]))
-
-
-def rows(spec: Spec, of: Bound, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    return loss_values(spec, of, x, noise, gaussian())
-
-
-def data(target: Target, n: int, *names: object) -> torch.Tensor:
-    return target.sample(n, stream("data", *names)).double()
-
-
-NAMES = ("mlp_energy:width=8", "mlp_score:width=8", "noise_conditional_energy:width=8", "quadratic")
-ON_MODELS = pytest.mark.parametrize(
-    ("spec", "name"), [(s, n) for s in examples("loss") for n in NAMES if fits(parse("model", n), s)], ids=str
-)
-
-
-@ON_MODELS
-def test_one_value_a_row(spec, name):
-    """A row's value rests on its own data and its own draws alone; the type is the data's; draws repeat with their stream."""
-    facts = registry.module("loss", spec.name)
-    assert facts.LABEL and facts.REFERENCE and isinstance(facts.NEEDS, set)
-    x, of = data(gaussian(), 12), model(name, 2)
-    noise = draws(spec, x, gaussian())
-    assert len(noise) == 12 and torch.equal(noise, draws(spec, x, gaussian()))
-    found = rows(spec, of, x, noise)
-    assert found.shape == (12,) and found.dtype == torch.float64 and found.isfinite().all()
-    torch.testing.assert_close(rows(spec, of, x[4:7], noise[4:7]), found[4:7], rtol=1e-10, atol=1e-10)
-
-
-def is_objective(spec: Spec) -> bool:
-    """Whether a loss's gradient is that of its value; else it is judged by another (`validation`)."""
-    return "validation" not in spec.entry.functions
-
-
-@pytest.mark.parametrize(("spec", "name"), [pair for pair in ON_MODELS.args[1] if is_objective(pair[0])], ids=str)
-def test_gradient_in_the_parameters(spec, name):
-    """Against central differences along a random direction, in float64: what Adam is given is the gradient of what is reported."""
-    x, of = data(gaussian(), 16), model(name, 2)
-    noise = draws(spec, x, gaussian())
-    direction = {k: torch.randn(v.shape, generator=stream(k), dtype=v.dtype) for k, v in of.parameters.items()}
-
-    def mean(parameters):
-        return rows(spec, Bound(of.module, parameters, of.gives_energy), x, noise).mean()
-
-    def along(t):
-        return mean({k: v + t * direction[k] for k, v in of.parameters.items()})
-
-    slope = sum((g * direction[k]).sum() for k, g in grad(mean)(of.parameters).items())
-    h = 1e-4
-    torch.testing.assert_close(slope, (along(h) - along(-h)) / (2 * h), rtol=2e-5, atol=1e-6)
-
-
-@ON_MODELS
-def test_a_step_written_down_once(spec, name):
-    """What training runs at every step, written down at the first, is bitwise the step itself on other parameters, data, draws and levels."""
-    of, seeds = model(name, 2), range(3)
-    stateful = "init_state" in spec.entry.functions
-    step = vmap(grad_and_value(objective([spec], parse("model", name), of.module), has_aux=stateful))
-
-    def inputs(when):
-        stacked = {
-            k: torch.stack([v + 0.1 * torch.randn(v.shape, generator=stream(when, k, s), dtype=v.dtype) for s in seeds])
-            for k, v in of.parameters.items()
-        }
-        x = torch.stack([data(gaussian(), 8, when, s) for s in seeds])
-        noise = torch.stack([draws(spec, row, gaussian(), when, s) for s, row in zip(seeds, x, strict=True)])
-        sigma = levels_of([spec]).double() * torch.rand(3, generator=stream("level", when), dtype=torch.double)
-        state = [registry.module("loss", spec.name).init_state(x, gaussian(), stream(when), **spec.options)] if stateful else []
-        return stacked, x, noise, sigma, *state
-
-    written = operations(step, *inputs("first"))
-    for found, expected in zip(tree_leaves(written(*inputs("later"))), tree_leaves(step(*inputs("later"))), strict=True):
-        assert torch.equal(found, expected)
+@contract("loss")
+def test_contract(check, spec):
+    """The checks that are shipped; those that rest on chance have a false-alarm rate of 1e-5 for each spec."""
+    check(spec)
 
 
 @over("spec", "loss")
-def test_maps_over_a_stack(spec):
-    """Seeds and noise levels as one batch: `vmap` gives what a loop gives."""
-    name = next(n for n in NAMES if fits(parse("model", n), spec))
-    members = [model(name, 2, i) for i in range(3)]
-    x = torch.stack([data(gaussian(), 16, i) for i in range(3)])
-    noise = torch.stack([draws(spec, x[i], gaussian(), i) for i in range(3)])
-    stacked = {k: torch.stack([m.parameters[k] for m in members]) for k in members[0].parameters}
-    together = vmap(lambda p, x, e: rows(spec, Bound(members[0].module, p, True), x, e))(stacked, x, noise)
-    apart = torch.stack([rows(spec, members[i], x[i], noise[i]) for i in range(3)])
-    torch.testing.assert_close(together, apart, rtol=1e-10, atol=1e-10)
-
-
-# Stationarity, for any loss: on a Gaussian target with a quadratic energy the fixed point is a point in parameter space.
-
-
-class NoisedQuadratic(torch.nn.Module):
-    """The quadratic energy at every noise level: the covariance of `matrix`, which is that at the lowest, grows by sigma^2."""
-
-    def __init__(self, lowest: float) -> None:
-        super().__init__()
-        self.lowest = lowest
-
-    def forward(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-        more = (sigma**2 - self.lowest**2)[..., None, None] * torch.eye(x.shape[-1], dtype=x.dtype)
-        centred = x - self.mean
-        precision = torch.linalg.inv(torch.linalg.inv((self.matrix + self.matrix.T) / 2) + more)
-        return 0.5 * torch.einsum("...i,...ij,...j->...", centred, precision, centred)
-
-
-def quadratic_at(spec: Spec, law: Target, factor: float = 1.0) -> Bound:
-    """The quadratic energy whose score is that of a centred Gaussian, its precision times `factor`; at all levels for a loss that has them."""
-    basis = torch.eye(law.dim, dtype=torch.float64)
-    precision = -(law.score(basis) - law.score(torch.zeros_like(basis))) * factor
-    module = parse("model", "quadratic").build(law.dim, stream("structure")).double()
-    if "sigmas" in spec.options:
-        noised = NoisedQuadratic(spec.options["sigmas"][-1])
-        noised.mean, noised.matrix = module.mean, module.matrix
-        module = noised
-    return Bound(module, {"mean": torch.zeros(law.dim, dtype=torch.float64), "matrix": precision}, True)
-
-
-def gradients(spec: Spec, of: Bound, x: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """A gradient a row, (n, parameters)."""
-
-    def value(parameters, x, noise):
-        return rows(spec, Bound(of.module, parameters, of.gives_energy), x[None], noise[None])[0]
-
-    per_row = vmap(grad(value), (None, 0, 0))(of.parameters, x, noise)
-    return torch.cat([g.flatten(1) for g in per_row.values()], -1)
-
-
-def stationary(spec: Spec, law: Target, factor: float = 1.0) -> None:
-    x = data(gaussian(), 50_000, "stationary", spec)
-    found = gradients(spec, quadratic_at(spec, law, factor), x, draws(spec, x, gaussian()))
-    assert_mean(found, torch.zeros(found.shape[1]), ALL)
+def test_ten_per_cent_of_a_precision_are_seen(spec):
+    """Away from the fixed point by so much the population's gradient does not vanish."""
+    law = where_stationary(spec)
+    for factor in (0.9, 1.1):
+        with pytest.raises(AssertionError):
+            stationary(spec, law, factor)
 
 
 def states_a_fixed_point(spec: Spec) -> bool:
@@ -195,51 +56,6 @@ def states_a_fixed_point(spec: Spec) -> bool:
     except NotApplicable:
         return False
     return True
-
-
-@over("spec", "loss", states_a_fixed_point)
-def test_fixed_point_is_stationary(spec):
-    """The population's gradient vanishes at the fixed point that the file states, and 10 % away from it does not."""
-    law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
-    stationary(spec, law)
-    for factor in (0.9, 1.1):
-        with pytest.raises(AssertionError):
-            stationary(spec, law, factor)
-
-
-def away(best: Bound) -> list[Bound]:
-    """The quadratic energy with one of its entries off, or its mean."""
-    directions = [dict(best.parameters) for _ in range(5)]
-    for i, (a, b) in enumerate(itertools.product(range(2), repeat=2)):
-        directions[i]["matrix"] = best.parameters["matrix"].clone()
-        directions[i]["matrix"][a, b] += 0.4
-    directions[4]["mean"] = best.parameters["mean"] + 0.5
-    return [Bound(best.module, parameters, True) for parameters in directions]
-
-
-@over("spec", "loss", lambda spec: states_a_fixed_point(spec) and is_objective(spec))
-def test_fixed_point_is_a_minimum(spec):
-    """The loss rises in every direction from it (common draws): a loss with its sign flipped has the same stationary point."""
-    law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
-    x = data(gaussian(), 50_000, "minimum", spec)
-    noise = draws(spec, x, gaussian())
-    best = quadratic_at(spec, law)
-    for other in away(best):
-        rise = rows(spec, other, x, noise) - rows(spec, best, x, noise)
-        z = rise.mean() / (rise.std() / len(rise) ** 0.5)
-        assert z > z_limit(5 * ALL), z
-
-
-@over("spec", "loss", lambda spec: states_a_fixed_point(spec) and not is_objective(spec))
-def test_the_gradient_leads_back(spec):
-    """Of a loss that is no objective: from off its fixed point, in every direction, descent goes back to it."""
-    law = registry.module("loss", spec.name).fixed_point(gaussian(), **spec.options)
-    x = data(gaussian(), 50_000, "leads back", spec)
-    noise, best = draws(spec, x, gaussian()), quadratic_at(spec, law)
-    for other in away(best):
-        off = torch.cat([(other.parameters[name] - best.parameters[name]).flatten() for name in best.parameters])
-        along = gradients(spec, other, x, noise) @ off
-        assert along.mean() / (along.std() / len(along) ** 0.5) > z_limit(5 * ALL)
 
 
 def test_wrong_losses_are_seen(monkeypatch):

@@ -12,7 +12,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import cached, over
+from conftest import over
 
 from scorebench.core import registry
 from scorebench.core.schema import Status
@@ -30,7 +30,7 @@ from scorebench.suite.jobs import gradients
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 from scorebench.targets.base import Target
-from scorebench.testing.examples import examples, fits, pairs, stream
+from scorebench.testing.examples import cached, examples, fits, pairs, stream
 
 STEP_SIZES, TEMPERATURES, SEEDS = (1e-3, 4e-3, 1.6e-2), (0.7, 1.0), (0, 1, 2)
 CELLS = tuple(itertools.product(STEP_SIZES, TEMPERATURES))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import cached, over
+from conftest import over
 from torch.func import grad
 
 from scorebench.claims.lib import fokker_planck
@@ -36,7 +36,7 @@ from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.jobs import gradients
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, fits, loss_values, stream
+from scorebench.testing.examples import cached, examples, fits, loss_values, stream
 
 MOVES = [(1.0, 1e3), (1.0, 1e4), (1e-3, 0.0), (1e3, 0.0), (1e9, 0.0), (1e-6, 0.0)]
 """Scale and shift."""

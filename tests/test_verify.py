@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import cached
 
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, ClaimResult, Quantity, Verdict
@@ -24,6 +23,7 @@ from scorebench.engine.sources import trained
 from scorebench.report import agreement, verify
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import as_suite
+from scorebench.testing.examples import cached
 
 SUITE = {
     "name": "verify",

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from scorebench.core.options import Count, Falling
 from scorebench.samplers.base import Density, Info
+from scorebench.targets.base import Target
 
 LABEL = "annealed Langevin"
 VARIANTS = {"denoise": "denoised"}
@@ -24,6 +25,7 @@ REFERENCE = "Song and Ermon (2019), algorithm 1"
 NEEDS = {"source.perturbed"}
 GRADIENTS = 1
 EXACT = False
+ORDER = 1
 LADDER = "sigmas"
 STEPS_A_LEVEL = "steps"
 
@@ -69,3 +71,9 @@ class Annealed:
 
     def _sigma(self, step: int) -> float:
         return self.sigmas[min(step // self.steps, len(self.sigmas) - 1)]
+
+
+def law(target: Target, temperature: float, *, sigmas: tuple[float, ...], steps: int, denoise: bool) -> Target:
+    """Where a chain ends up: the last level's density, tempered."""
+    law: Target = target.perturbed(sigmas[-1]).tempered(temperature)
+    return law

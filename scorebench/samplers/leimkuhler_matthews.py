@@ -20,6 +20,7 @@ REFERENCE = "Leimkuhler and Matthews (2013), Rational construction of stochastic
 NEEDS = {"source.score"}
 GRADIENTS = 1
 EXACT = False
+ORDER = 2
 
 
 class State(NamedTuple):

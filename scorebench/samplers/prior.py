@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from scorebench.samplers.base import Density, Info
+from scorebench.targets.base import Target
 
 LABEL = "prior draws"
 REFERENCE = "control"
@@ -39,3 +40,9 @@ class Prior:
     def step(self, state: State, density: Density, draws: Tensor) -> tuple[State, Info]:
         """Replace the state."""
         return State(draws[:, None].expand_as(state.x)), Info()
+
+
+def law(target: Target, temperature: float) -> Target:
+    """The prior, at any temperature. A target has one."""
+    assert target.prior is not None
+    return target.prior

@@ -8,6 +8,7 @@ mean of the point without its noise (Karras et al. 2022, algorithm 1). The error
 blurred. There is no step size and no temperature, and after the last level nothing is left to do.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -66,3 +67,12 @@ class ProbabilityFlow:
         if lower:
             x = state.x + (lower - sigma) * (slope - lower * density.perturbed(lower).score(x)) / 2
         return State(x, state.level + 1), Info()
+
+
+def theory(step_size: float, temperature: float, variance: float, *, sigmas: tuple[float, ...]) -> float:
+    """The variance at the end on N(0, variance), whatever step and temperature: each level multiplies x, as its score is -x/(variance + sigma^2)."""
+    root = sigmas[0]
+    for sigma, lower in itertools.pairwise(sigmas):
+        here, there, h = sigma / (variance + sigma**2), lower / (variance + lower**2), lower - sigma
+        root *= 1 + h * (here + there * (1 + h * here)) / 2
+    return (root * variance / (variance + sigmas[-1] ** 2)) ** 2

@@ -20,6 +20,7 @@ REFERENCE = "Roberts and Tweedie (1996), eq. 5"
 NEEDS = {"source.score"}
 GRADIENTS = 1
 EXACT = False
+ORDER = 1
 
 
 class State(NamedTuple):

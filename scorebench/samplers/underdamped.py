@@ -24,6 +24,7 @@ NEEDS = {"source.score"}
 GRADIENTS = 1
 TUNES = {"friction"}
 EXACT = False
+ORDER = 1
 
 
 class State(NamedTuple):

@@ -3,22 +3,39 @@
 A method's file is tested by being there, as its EXAMPLES (specs) configure it. Streams are named after the test, so that no seed was chosen.
 """
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from scorebench.core import registry, rng
+from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse
 from scorebench.models.base import Bound
 from scorebench.suite.jobs import trains
 from scorebench.targets.base import Target
 
+SEED = ContextVar("SEED", default=0)
+"""Which of the independent repeats of all tests: `scorebench check --seed`."""
+
 
 def examples(kind: str) -> list[Spec]:
     """Every method of a kind, as its file's EXAMPLES configure it, or by its name; what other libraries do (PEERS) has tests of its own."""
     own = [name for name in registry.names(kind) if "PEERS" not in registry.entry(kind, name).facts]
-    return [parse(kind, text) for name in own for text in registry.entry(kind, name).facts.get("EXAMPLES", (name,))]
+    return [spec for name in own for spec in of_file(kind, name)]
+
+
+def of_file(kind: str, name: str) -> list[Spec]:
+    """A method as its file's EXAMPLES configure it, or by its name. Raises InputError for what is no spec of it."""
+    specs = [parse(kind, text) for text in registry.entry(kind, name).facts.get("EXAMPLES", (name,))]
+    if others := [str(spec) for spec in specs if spec.name != name]:
+        raise InputError(
+            f"{kind} {name!r}: EXAMPLES names {', '.join(map(repr, others))}, another method (allowed: {name} with its options)"
+        )
+    return specs
 
 
 def fits(model: Spec, loss: Spec) -> bool:
@@ -41,5 +58,24 @@ def loss_values(loss: Spec, model: Bound, x: Tensor, draws: Tensor, target: Targ
 
 
 def stream(*names: object) -> torch.Generator:
-    """The random stream of a test."""
-    return rng.generator("tests", *names)
+    """The random stream of a test, and of its repeat where SEED says which."""
+    return rng.generator("tests", *names, *([f"seed {SEED.get()}"] if SEED.get() else []))
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def cached(function: Callable[P, R]) -> Callable[P, R]:
+    """`functools.cache`, for each device and repeat apart."""
+
+    @functools.cache
+    def on(device: torch.device, seed: int, *arguments: P.args, **named: P.kwargs) -> R:
+        return function(*arguments, **named)
+
+    @functools.wraps(function)
+    def call(*arguments: P.args, **named: P.kwargs) -> R:
+        return on(torch.get_default_device(), SEED.get(), *arguments, **named)  # type: ignore[arg-type]
+
+    call.cache_clear = on.cache_clear  # type: ignore[attr-defined]
+    return call

@@ -34,15 +34,26 @@ class Lattice:
         marginal = self.mass.reshape([len(self.axis)] * self.dim).movedim(coordinate, 0).flatten(1).sum(1) if self.dim > 1 else self.mass
         return (self.axis + 0.5 * (self.axis[1] - self.axis[0])).cpu().numpy(), marginal.cumsum(0).cpu().numpy()
 
-    def assert_draws(self, x: Tensor, comparisons: int) -> None:
+    def assert_draws(self, x: Tensor, comparisons: int, what: str = "the draws") -> None:
         """Draws follow the density: each coordinate by DKW and, in the plane, counts in 12 x 12 quantile cells by chi-squared."""
         x = x.double().cpu()
+        wrong = int((~x.isfinite()).any(-1).sum())
+        assert not wrong, f"{what}: {wrong} of {len(x)} are not finite"
         for k in range(self.dim):
             nodes, cumulative = self.cdf(k)
-            assert_cdf(np.interp(x[:, k].numpy(), nodes, cumulative), comparisons * (self.dim + 1))
+            name = f"{what}: the distribution function of coordinate {k + 1} ({self._spread(x, k)})"
+            assert_cdf(np.interp(x[:, k].numpy(), nodes, cumulative), comparisons * (self.dim + 1), name)
         if self.dim == 2:
             p = self._chi_squared(x)
-            assert p >= ALPHA / (comparisons * (self.dim + 1)), p
+            assert p >= ALPHA / (comparisons * (self.dim + 1)), (
+                f"{what}: counts in {CUTS} x {CUTS} cells do not follow the density, p = {p:.1g} (each coordinate by itself does)"
+            )
+
+    def _spread(self, x: Tensor, coordinate: int) -> str:
+        points = self.points[:, coordinate]
+        mean = self.mean(points)
+        moments = ", ".join(f"{float(of):.3g}" for of in (mean, self.mean((points - mean).square())))
+        return f"mean and variance {float(x[:, coordinate].mean()):.3g}, {float(x[:, coordinate].var()):.3g} for {moments}"
 
     def _chi_squared(self, x: Tensor) -> float:
         cuts = [

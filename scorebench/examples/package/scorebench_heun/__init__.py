@@ -1,0 +1,1 @@
+"""A sampler for scorebench, as an installed package brings it: see `pyproject.toml` beside this folder."""

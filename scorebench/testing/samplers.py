@@ -1,0 +1,562 @@
+"""What every sampler keeps to: a pure step of the shapes that the loop asks for, gradients as counted, and the law that its file states.
+
+Exact but for what says which error it sees. On a Gaussian an unadjusted scheme is linear, x_K = M x_0 + sum_k N_k eps_k, and its response to unit impulses,
+run through the sampler's own step in float64, gives its law without noise.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from scorebench.core import registry
+from scorebench.core.spec import Spec, parse
+from scorebench.engine.loop import Outcome, grid, run
+from scorebench.samplers.base import Density, Extended, Sampler, Starts, exact_density
+from scorebench.suite.jobs import gradients, has_step, has_temperature, ladder, to_the_end, within
+from scorebench.targets.base import Target, has
+from scorebench.targets.lib.mixture import mixture, normal
+from scorebench.testing.contract import SHARE, Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
+from scorebench.testing.examples import cached, stream
+from scorebench.testing.lattice import Lattice
+from scorebench.testing.options import obeys_its_options, of_sampler, same
+from scorebench.testing.statistical import assert_mean, z_limit
+
+UNEQUAL = "gaussian_mixture:components=3,radius=1,weight=0.6"
+N = 20_000
+SMALL = (1e-4, 4e-4)  # stable for all: an annealed step is a thousand times larger at its first level
+STEP = "x' = x + c s(x) + sqrt(2 c T) eps"
+
+
+@cached
+def target(text: str) -> Target:
+    """A target by its spec."""
+    built: Target = parse("target", text).build()
+    return built
+
+
+def build(spec: Spec, steps: Sequence[float] = (0.1,), temperatures: Sequence[float] = (1.0,)) -> Any:
+    """The sampler over a grid."""
+    c, t = grid(itertools.product(steps, temperatures))
+    return spec.build(step_size=c, temperature=t)
+
+
+def go(
+    spec: Spec,
+    of: Target,
+    chains: int = 16,
+    budgets: tuple[int, ...] = (7, 20),
+    steps: Sequence[float] = SMALL,
+    temperatures: Sequence[float] = (0.7, 1.0),
+    seeds: Sequence[int] = (0, 1),
+    density: Density | None = None,
+) -> Outcome:
+    """A run of the loop as the stages run it."""
+    assert of.prior is not None
+    start = torch.stack([of.prior.sample(chains, stream("start", i)) for i in seeds])
+    return run(
+        build(spec, steps, temperatures),
+        density or exact_density(of),
+        start,
+        within(spec, budgets),
+        [stream("run", i) for i in seeds],
+        gradients(spec),
+    )
+
+
+def declares_what_planning_reads(spec: Spec) -> None:
+    """It says LABEL, REFERENCE, NEEDS, GRADIENTS and EXACT, and is a frozen dataclass."""
+    says(spec, LABEL=str, REFERENCE=str, NEEDS=set, GRADIENTS=(int, str), EXACT=bool)
+    known = {f"source.{name}" for name in {f.name for f in dataclasses.fields(Density)} | {"log_prob"}}
+    assert spec.entry.facts["NEEDS"] <= known, (
+        f"NEEDS names {sorted(spec.entry.facts['NEEDS'] - known)} (known: {', '.join(sorted(known))})"
+    )
+    assert gradients(spec) >= 0, f"GRADIENTS = {gradients(spec)}; 0 or more was expected"
+    sampler = build(spec)
+    frozen = dataclasses.is_dataclass(sampler) and vars(type(sampler))["__dataclass_params__"].frozen
+    assert frozen, "the class is no frozen dataclass; @dataclass(frozen=True, eq=False) was expected"
+    for axis in ("step_size", "temperature"):
+        assert tuple(getattr(sampler, axis).shape) == (1, 1), f"{axis} has been changed: its shape is {tuple(getattr(sampler, axis).shape)}"
+
+
+def steps_without_side_effects(spec: Spec) -> None:
+    """A step returns a new state of the same type and leaves the old one, the draws and the grid as they were; twice the same."""
+    of, sampler = target("gaussian"), build(spec)
+    x = of.sample(16, stream("x"))[None, None]
+    with unchanged("init", x=x):
+        state = sampler.init(x, exact_density(of))
+    agree("the position at the start", state.x, x, 0, 0, "init starts at x")
+    draws = sampler.draws(exact_density(of), (16, 2), stream("d"))[None]
+    held = {"the old state": tuple(state), "draws": draws, "step_size": sampler.step_size, "temperature": sampler.temperature}
+    with unchanged("a step", **held):
+        after, info = sampler.step(state, exact_density(of), draws)
+    assert type(after) is type(state), f"a step returns {type(after).__name__}; {type(state).__name__}, as init returns, was expected"
+    again, _ = sampler.step(state, exact_density(of), draws)
+    agree("the position after the same step again", again.x, after.x, 0, 0, "a step is a function of state and draws")
+    acceptance = torch.as_tensor(info.acceptance)
+    assert ((acceptance >= 0) & (acceptance <= 1)).all(), (
+        f"an acceptance of {float(acceptance.max()):.3g} was reported; it is a probability"
+    )
+
+
+def draws_by_its_generator(spec: Spec) -> None:
+    """Randomness comes from `draws` and its generator, and from no global one; the same stream gives the same, every chain its own."""
+    of, sampler = target("gaussian_mixture"), build(spec)
+    density, x = exact_density(of), of.sample(16, stream("x"))[None, None]
+    with own_generator("draws"):
+        draws = sampler.draws(density, (16, 2), stream("d"))
+    agree(
+        "a second draw of the same stream", sampler.draws(density, (16, 2), stream("d")), draws, 0, 0, "draws rest on their generator alone"
+    )
+    with own_generator("init"):
+        state = sampler.init(x, density)
+    with own_generator("a step"):
+        sampler.step(state, density, draws[None])
+    if draws.numel():
+        rows = draws.movedim(-2, 0).flatten(1)  # a row a chain, or several
+        assert len(rows) % 16 == 0, f"draws for 16 chains have shape {tuple(draws.shape)}; (16, ...) was expected, a row a chain or several"
+        assert len(rows.unique(dim=0)) == len(rows), (
+            "chains share their random numbers; a row of its own for each was expected, of shape (chain, ...)"
+        )
+
+
+def has_any_shape(spec: Spec) -> None:
+    """It runs with one or several seeds, cells and chains, in 1, 2 and 5 dimensions, and keeps the shapes."""
+    for seeds, steps, chains, dim in ((1, 1, 1, 1), (1, 1, 1, 2), (3, 2, 5, 5), (2, 3, 4, 1), (1, 5, 2, 2), (4, 1, 1, 3)):
+        of, cells = target(f"gaussian:dim={dim}"), [SMALL[0] * (1 + i / 10) for i in range(steps)]
+        shape = (seeds, steps, chains, dim)
+        try:
+            outcome = go(spec, of, chains, (4 * max(gradients(spec), 1),), cells, (1.0,), range(seeds))
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            raise AssertionError(f"shapes: with (seed, cell, chain, d) = {shape} it raises {type(error).__name__}: {error}") from None
+        found = tuple(outcome.samples.shape[1:])
+        assert found == shape, f"shapes: samples {found} came for (seed, cell, chain, d) = {shape}"
+        finite(f"a position with (seed, cell, chain, d) = {shape}", outcome.samples.flatten(0, -2))
+
+
+def keeps_seeds_cells_and_chains_apart(spec: Spec) -> None:
+    """A seed and a cell alone are what they are in company; another start of one chain changes that chain alone."""
+    of = target("gaussian_mixture")
+    cells = list(itertools.product(SMALL, (0.7, 1.0)))
+    budgets = (7 * max(gradients(spec), 1), 20 * max(gradients(spec), 1))
+    whole = go(spec, of, budgets=budgets).samples  # (budget, seed, cell, chain, d)
+    for seed in (0, 1):
+        agree(
+            f"seed {seed} alone",
+            go(spec, of, budgets=budgets, seeds=(seed,)).samples[:, 0],
+            whole[:, seed],
+            1e-4,
+            1e-5,
+            "what it is beside another seed",
+        )
+    for cell, (c, t) in enumerate(cells):
+        alone = go(spec, of, budgets=budgets, steps=(c,), temperatures=(t,)).samples[:, :, 0]
+        agree(f"the cell c = {c:g}, T = {t:g} alone", alone, whole[:, :, cell], 1e-4, 1e-5, "what it is in the grid")
+    assert of.prior is not None
+    start = torch.stack([of.prior.sample(16, stream("mix")) for _ in range(2)])
+    changed = start.clone()
+    changed[1, 3] += 0.5
+    budget, sampler = within(spec, (10 * max(gradients(spec), 1),)), build(spec, SMALL[:1])
+    first, second = (
+        run(sampler, exact_density(of), s, budget, [stream("mix", i) for i in range(2)], gradients(spec)).samples[-1]
+        for s in (start, changed)
+    )
+    differs = (first != second).any(-1)
+    differs[1, :, 3] = False
+    assert not differs.any(), f"another start of one chain changed {int(differs.sum())} other chains; each was expected to move by itself"
+    density, x = exact_density(of), of.sample(16, stream("x"))[None, None]
+    draws = sampler.draws(density, (16, 2), stream("d"))
+    if draws.numel():
+        other = torch.cat([sampler.draws(density, (16, 2), stream("e"))[..., :1, :], draws[..., 1:, :]], -2)
+        one, two = (sampler.step(sampler.init(x, density), density, d[None])[0].x[0, 0] for d in (draws, other))
+        moved = int((one != two).any(-1).sum())
+        assert moved <= 1, f"other random numbers of one chain moved {moved} chains; each was expected to move by its own"
+        assert not torch.equal(first[0], first[1]), "two seeds from one start have the same chains; each has random numbers of its own"
+
+
+def is_finite_on_every_chain(spec: Spec) -> None:
+    """4,000 chains from three times the prior's spread stay finite for ten small steps."""
+    of, sampler = target("gaussian_mixture"), build(spec, SMALL[:1])
+    assert of.prior is not None
+    x = 3 * of.prior.sample(4_000, stream("wide"))
+    x[:3] = torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 1e-8]])
+    density, generator = exact_density(of), stream("wide steps")
+    state = sampler.init(x[None, None], density)
+    for _ in range(10):
+        state, info = sampler.step(state, density, sampler.draws(density, (4_000, 2), generator)[None])
+        finite("the position after a small step", state.x[0, 0], x)
+        finite("the acceptance", torch.as_tensor(info.acceptance).flatten())
+
+
+def counts_its_gradients(spec: Spec) -> None:
+    """GRADIENTS is what a step spends, each over all chains, beside those of the start."""
+    of, calls = target("gaussian_mixture"), []
+
+    def counting(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+        def call(x: Tensor) -> Any:
+            calls.append(x.shape[:-1].numel())
+            return function(x)
+
+        return call
+
+    def watched(density: Density) -> Density:
+        noised = (lambda sigma: watched(density.perturbed(sigma))) if has(density, "perturbed") else density.perturbed
+        return dataclasses.replace(
+            density, score=counting(density.score), score_and_log_prob=counting(density.score_and_log_prob), perturbed=noised
+        )
+
+    density, sampler, each = watched(exact_density(of)), build(spec, SMALL, (0.7, 1.0)), gradients(spec)
+    steps = within(spec, (20 * max(each, 1),))[0] // max(each, 1)
+    state = sampler.init(of.sample(16, stream("counted")).expand(2, 4, 16, 2).contiguous(), density)
+    calls.clear()  # those of the start
+    for step in range(steps):
+        state, _ = sampler.step(state, density, torch.stack([sampler.draws(density, (16, 2), stream("c", step, i)) for i in range(2)]))
+    made = sum(calls) / (2 * 4 * 16)
+    assert abs(made - steps * each) <= (each if steps > 1 else 0), (
+        f"GRADIENTS = {each}, and {made / steps:g} evaluations of the score a step were made, in {steps} steps: budgets are spent in gradients"
+    )
+
+
+def obeys_its_grid(spec: Spec) -> None:
+    """The step size and the temperature do something; independent draws have no step."""
+    first = of_sampler(spec)
+    if has_step(spec):
+        assert not same(first, of_sampler(spec, step_size=0.1)), (
+            "step_size is accepted and ignored: c = .05 and c = .1 do the same, to the last bit"
+        )
+    if has_temperature(spec) and gradients(spec):
+        hot = of_sampler(spec, temperature=2.0)
+        assert not same(first, hot), f"temperature is accepted and ignored: T = 1 and T = 2 do the same, to the last bit ({STEP})"
+
+
+# The law: exact start, some steps, same law.
+
+
+class Stepped(NamedTuple):
+    """Chains after some steps, and how they came there."""
+
+    x: Tensor  # (chain, d)
+    acceptance: float
+    moved: float
+
+
+def law_after(spec: Spec, temperature: float, step_size: float, steps: int = 3) -> Stepped:
+    """Chains from exact draws of p^(1/T)."""
+    of = target(UNEQUAL)
+    density, sampler = exact_density(of), build(spec, (step_size,), (temperature,))
+
+    def draw(at: float) -> Tensor:
+        return of.tempered(at).sample(N, stream("exact start", spec, at))[None, None]
+
+    state = sampler.equilibrium(draw, density) if isinstance(sampler, Extended) else sampler.init(draw(temperature), density)
+    generator = stream("steps", spec, temperature, step_size)
+    accepted, moved = [], []
+    for _ in range(steps):
+        before = state.x
+        state, info = sampler.step(state, density, sampler.draws(density, (N, 2), generator)[None])
+        accepted.append(float(torch.as_tensor(info.acceptance).mean()))
+        moved.append(float((state.x != before).any(-1).double().mean()))
+    return Stepped(state.x[0, 0], sum(accepted) / steps, sum(moved) / steps)
+
+
+@cached
+def power(temperature: float) -> Lattice:
+    """p^(1/T) by quadrature."""
+    of = target(UNEQUAL)
+    return Lattice(lambda x: of.log_prob(x) / temperature, 2, 1.4 * of.radius * math.sqrt(max(temperature, 1)), 401)
+
+
+CELLS = tuple(itertools.product((0.5, 1.0, 2.0), (0.05, 0.4)))
+
+
+def assert_law(spec: Spec, temperature: float, step_size: float) -> None:
+    """Three steps from exact draws of p^(1/T) leave exact draws of it."""
+    after = law_after(spec, temperature, step_size)
+    how = f"temperature and law: at T = {temperature:g}, c = {step_size:g}, three steps from exact draws of p^(1/T)"
+    try:
+        power(temperature).assert_draws(after.x, len(CELLS) * SHARE, how)
+    except AssertionError as error:
+        refused = f"; a chain moved in {after.moved:.0%} of its steps and the acceptance says {after.acceptance:.0%}"
+        why = "EXACT = True says that a step of any size leaves p^(1/T) invariant: proposals by sqrt(2 c T) eps, and where one is refused the state is repeated"
+        raise AssertionError(f"{error}{refused if after.acceptance < 1 else ''} ({why})") from None
+
+
+@only(lambda spec: bool(spec.entry.facts["EXACT"]))
+def keeps_the_law(spec: Spec) -> None:
+    """Three steps from exact draws of p^(1/T) leave exact draws of p^(1/T), at T = 1/2, 1 and 2, for a small and a large step.
+
+    On three unequal modes; 20,000 chains see a distribution function off by .03 and a density off by 10 % in root mean square.
+    """
+    for temperature, step_size in CELLS:
+        assert_law(spec, temperature, step_size)
+
+
+# What is not exact states what it has instead: the order of its bias, its stationary variance, another law.
+
+
+STEPS_A_SIDE = (4.0, 2.0, 1.0)
+"""Step sizes, in units of the smallest."""
+TEMPERATURES = (0.5, 2.0)
+SMALLEST, LONGEST, FORGOTTEN, BIASED = 1 / 16, 8_192, 1e-3, 2e-3
+"""The smallest step in units of the smaller variance; the most steps; how much of a variance may still come when the number of steps doubles (its square is
+what is left); what the extrapolated variance may be off."""
+
+
+def states_its_law(spec: Spec) -> None:
+    """Says that there is a statement. Raises AssertionError in words where there is none."""
+    there = spec.entry.functions | set(spec.entry.facts)
+    if gradients(spec) == 0:
+        assert "law" in there, (
+            "EXACT = False and GRADIENTS = 0, and the file does not say what is drawn; expected is a function law(target, temperature, **options) -> Target"
+        )
+    assert gradients(spec) == 0 or there & {"ORDER", "theory"}, (
+        "EXACT = False, and the file does not say what holds instead; expected is ORDER = k (the error of the stationary law is O(c^k)), "
+        "or a function theory(step_size, temperature, variance), the stationary variance on N(0, variance) (see samplers/base.py)"
+    )
+
+
+def law_of(spec: Spec, of: Target, temperature: float) -> Target:
+    """What is sampled with small steps: p^(1/T), or what the file says in `law`."""
+    module = registry.module("sampler", spec.name)
+    stated: Target = module.law(of, temperature, **spec.options) if "law" in spec.entry.functions else of.tempered(temperature)
+    return stated
+
+
+def oval(spec: Spec) -> Target:
+    """N(0, diag(v, 2 v)), v of the size of the last noise level where there are some: small steps are few there."""
+    v = ladder(spec)[-1] ** 2 if ladder(spec) else 0.5
+    return mixture(torch.ones(1), torch.zeros(1, 2), torch.tensor([[v, 2 * v]]), normal(2, 4 * v), modes=False)
+
+
+class Response(NamedTuple):
+    """x_K = offset + M x_0 + sum_k N_k eps_k for each cell, and at half of the steps."""
+
+    offset: Tensor  # (cell, 2)
+    start: Tensor  # (cell, 2, 2)
+    noise: Tensor  # (cell, steps * draws, 2)
+    half: Tensor  # (cell, steps * draws, 2), at half of the steps
+
+
+def impulses(sampler: Sampler[Any], density: Density, steps: int, columns: int) -> Response:
+    """A chain for nothing, one for each coordinate of the start, and one for each number that is drawn, all through the sampler's own steps."""
+    cells, chains = len(sampler.step_size), 3 + steps * columns
+    x = torch.zeros(1, cells, chains, 2, dtype=torch.float64)
+    x[:, :, 1, 0] = x[:, :, 2, 1] = 1
+    state, half = sampler.init(x, density), x
+    for k in range(steps):
+        draws = torch.zeros(1, chains, columns, dtype=torch.float64)
+        first = 3 + k * columns
+        draws[0, first : first + columns] = torch.eye(columns, dtype=torch.float64)
+        state, _ = sampler.step(state, density, draws)
+        half = state.x if k == steps // 2 - 1 else half
+    now, then = state.x[0], half[0]
+    return Response(now[:, 0], now[:, 1:3] - now[:, :1], now[:, 3:] - now[:, :1], then[:, 3:] - then[:, :1])
+
+
+def double(spec: Spec, cells: Sequence[tuple[float, float]]) -> Any:
+    """The sampler over these cells, in float64."""
+    c, t = torch.tensor(cells, dtype=torch.float64).split(1, -1)
+    return spec.build(step_size=c, temperature=t)
+
+
+def is_linear(spec: Spec, sampler: Sampler[Any], density: Density, columns: int) -> bool:
+    """Whether a few steps from and by random numbers are what their impulses say."""
+    its = impulses(sampler, density, 6, columns)
+    x = torch.randn(1, len(sampler.step_size), 5, 2, generator=stream("linear x", spec), dtype=torch.float64)
+    eps = torch.randn(6, 1, 5, columns, generator=stream("linear eps", spec), dtype=torch.float64)
+    state = sampler.init(x, density)
+    for draws in eps:
+        state, _ = sampler.step(state, density, draws)
+    by_noise = torch.einsum("cmo,nm->cno", its.noise, eps[:, 0].transpose(0, 1).flatten(1))
+    predicted = its.offset[:, None] + torch.einsum("cio,cni->cno", its.start, x[0]) + by_noise
+    return bool(torch.allclose(state.x[0], predicted, rtol=1e-6, atol=1e-6 * float(predicted.abs().max())))
+
+
+class Stationary(NamedTuple):
+    """The covariance where a chain ends on a Gaussian, with its standard error; zero where it is known without noise."""
+
+    covariance: Tensor  # (cell, 2, 2)
+    error: Tensor  # (cell, 2, 2)
+
+
+def by_impulses(spec: Spec, density: Density, cells: Sequence[tuple[float, float]], columns: int) -> Stationary:
+    """Of a linear scheme, exact, once the start is forgotten."""
+    sampler, steps = double(spec, cells), max(256, 2 * to_the_end(spec) // gradients(spec))
+    while True:
+        its = impulses(sampler, density, steps, columns)
+        now, then = (torch.einsum("cmo,cmp->cop", part, part) for part in (its.noise, its.half))
+        finite(f"runs away: the stationary variance (is the sign of the score that of {STEP}, s = grad log p?)", now)
+        growth = float(((now - then).abs() / now.abs().amax((1, 2), keepdim=True)).max())
+        if growth <= FORGOTTEN and float(its.start.abs().max()) <= FORGOTTEN**0.5:
+            spread = now.diagonal(dim1=1, dim2=2).sqrt()
+            agree("the stationary mean on N(0, v), in standard deviations,", its.offset / spread, torch.zeros_like(spread), 0, BIASED)
+            return Stationary(now, torch.zeros_like(now))
+        assert steps < LONGEST, (
+            f"on N(0, v), in {steps} steps of c = v/16, its law still changes by {growth:.2g} of its variance between half of the steps and all: "
+            f"it runs away (is the sign of the score that of {STEP}?), or forgets its start too slowly to be checked (give EXAMPLES that are quicker)"
+        )
+        steps *= 2
+
+
+def by_chains(spec: Spec, of: Target, cells: Sequence[tuple[float, float]], relaxation: float, chains: int = 100_000) -> Stationary:
+    """Of any scheme, from exact draws of what it samples and for six times as long as that takes to be forgotten."""
+    covariances, errors = [], []
+    for c, t in cells:
+        sampler, density, generator = build(spec, (c,), (t,)), exact_density(of), stream("stationary", spec, c, t)
+        state = sampler.init(law_of(spec, of, t).sample(chains, stream("stationary start", spec, c, t))[None, None], density)
+        for _ in range(max(to_the_end(spec) // gradients(spec), math.ceil(6 * relaxation / c))):
+            state, _ = sampler.step(state, density, sampler.draws(density, (chains, 2), generator)[None])
+        x = state.x[0, 0].double()
+        finite(f"runs away: the position at T = {t:g}, c = {c:g} on a Gaussian (is the sign of the score that of {STEP}?)", x)
+        products = x[:, :, None] * x[:, None]
+        covariances.append(products.mean(0))
+        errors.append(products.std(0) / chains**0.5)
+    return Stationary(torch.stack(covariances), torch.stack(errors))
+
+
+def _extrapolated(values: Tensor, steps: Sequence[float], order: int) -> tuple[Tensor, Tensor]:
+    """The value at c = 0 of b0 + b1 c^order + b2 c^(order + 1) through three steps, from values (step, ...), and the weights of the values."""
+    c = torch.tensor(steps, dtype=torch.float64) / max(steps)
+    weights = torch.linalg.inv(torch.stack([torch.ones_like(c), c**order, c ** (order + 1)], -1))[0]
+    return torch.tensordot(weights, values, 1), weights
+
+
+@only(lambda spec: not spec.entry.facts["EXACT"] and has_step(spec))
+def has_the_bias_that_it_states(spec: Spec) -> None:
+    """On a Gaussian its stationary variance is that of its `theory`, or tends to T v as its ORDER says.
+
+    Without noise for a scheme that is linear there: b0 of V(c)/(T v) = 1 + b0 + b1 c^k + b2 c^(k+1), through three step sizes, sees .2 % of the variance at
+    T = 1/2 and 2: noise sqrt(c T) for sqrt(2 c T) is 50 %, T squared or forgotten 50 or 100 %, an order less some per cent. For another scheme by
+    100,000 chains, which see some 12 %.
+    """
+    states_its_law(spec)
+    of, facts, functions = oval(spec), spec.entry.facts, spec.entry.functions
+    density, small = exact_density(of), -1 / float(of.score(torch.eye(2, dtype=torch.float64))[0, 0])
+    steps = [size * SMALLEST * small for size in STEPS_A_SIDE]
+    cells = list(itertools.product(steps, TEMPERATURES))
+    drawn = double(spec, cells).draws(density, (2, 2), stream("columns"))
+    linear = drawn.dim() == 2 and is_linear(spec, double(spec, cells), density, drawn.shape[-1])
+    laws = [law_of(spec, of, t) for _, t in cells]
+    exact = torch.stack([-1 / law.score(torch.eye(2, dtype=torch.float64)).diagonal() for law in laws])  # (cell, 2)
+    found = by_impulses(spec, density, cells, drawn.shape[-1]) if linear else by_chains(spec, of, cells, 2 * small)
+    if linear:
+        _draws_as_its_impulses_say(spec, density, cells, drawn.shape[-1])
+    variance, error = (part.diagonal(dim1=-2, dim2=-1) for part in found)  # (cell, 2)
+    limit = z_limit(4 * len(cells) * SHARE)
+    if "theory" in functions:
+        theory = registry.module("sampler", spec.name).theory
+        for (c, t), mine, its, law in zip(cells, variance, error, exact, strict=True):
+            for v, e, whole in zip(mine.tolist(), its.tolist(), (law / t).tolist(), strict=True):
+                said = theory(c, t, whole, **spec.options)
+                assert abs(v - said) <= 1e-4 * said + limit * e, (
+                    f"variance: on N(0, {whole:g}) at T = {t:g}, c = {c:g} the stationary variance is {v:.4g}{_within(e)}; theory says {said:.4g} ({STEP})"
+                )
+                nearly = theory(1e-6 * whole, t, whole, **spec.options)
+                assert abs(nearly / (t * whole) - 1) < 1e-3, (
+                    f"theory says {nearly:.4g} for the smallest steps on N(0, {whole:g}) at T = {t:g}; T v = {t * whole:g} was expected"
+                )
+    if "ORDER" not in facts:
+        return
+    order = facts["ORDER"]
+    assert isinstance(order, int) and order >= 1, f"ORDER = {order!r}; a whole number, 1 or more, was expected"
+    for i, t in enumerate(TEMPERATURES):
+        its, wanted = variance[i :: len(TEMPERATURES)], exact[i]
+        at_zero, weights = _extrapolated(its / wanted, steps, order)
+        noise = (weights[:, None] * error[i :: len(TEMPERATURES)] / wanted).square().sum(0).sqrt()
+        for k in range(2):
+            shown, at = (", ".join(f"{float(v):.4g}" for v in part) for part in (its[:, k], steps))
+            assert abs(float(at_zero[k]) - 1) <= BIASED + limit * float(noise[k]), (
+                f"temperature and noise: on N(0, {float(wanted[k] / t):.3g}) at T = {t:g} the stationary variance at c = {at} is "
+                f"{shown}{_within(float(error[i, k]))}; with ORDER = {order} it tends to {float(at_zero[k] * wanted[k]):.4g} as c goes to 0, and "
+                f"{float(wanted[k]):.4g} was expected ({STEP} leaves p^(1/T) invariant up to order c)"
+            )
+        across = found.covariance[i :: len(TEMPERATURES), 0, 1].abs().max()
+        allowed = BIASED * float(wanted.max()) + limit * float(found.error[:, 0, 1].max())
+        assert float(across) <= allowed, (
+            f"noise: on a Gaussian with independent coordinates theirs have covariance {float(across):.3g} at T = {t:g}; 0 was expected: each has its own eps"
+        )
+
+
+def _within(error: float) -> str:
+    return f" +- {error:.2g}" if error else ""
+
+
+def _draws_as_its_impulses_say(spec: Spec, density: Density, cells: Sequence[tuple[float, float]], columns: int, steps: int = 24) -> None:
+    """Moments of chains from 0 by the sampler's own draws against those by its impulses; 20,000 chains see 6 % of a variance."""
+    its, sampler, generator = impulses(double(spec, cells), density, steps, columns), double(spec, cells), stream("by its draws", spec)
+    state = sampler.init(torch.zeros(1, len(cells), N, 2, dtype=torch.float64), density)
+    for _ in range(steps):
+        state, _ = sampler.step(state, density, sampler.draws(density, (N, 2), generator)[None].double())
+    for cell, (c, t) in enumerate(cells):
+        x, covariance = state.x[0, cell], its.noise[cell].T @ its.noise[cell]
+        moments = torch.cat([x, (x[:, :, None] * x[:, None]).flatten(1)[:, [0, 1, 3]]], -1)
+        assert_mean(
+            moments,
+            torch.cat([its.offset[cell], covariance.flatten()[[0, 1, 3]]]),
+            len(cells) * SHARE,
+            what=f"noise: after {steps} steps from 0 at T = {t:g}, c = {c:.3g} on a Gaussian, x, then xx', by its own draws",
+            why=f"what the step makes of independent numbers of mean 0 and variance 1: {STEP}",
+        )
+
+
+@only(lambda spec: not spec.entry.facts["EXACT"] and gradients(spec) > 0 and not has_step(spec))
+def ends_where_it_states(spec: Spec) -> None:
+    """Without a step size: on a Gaussian it ends with the variance of its `theory`, which is within 10 % of the target's; 100,000 chains see 2.5 %."""
+    assert "theory" in spec.entry.functions, (
+        "EXACT = False, no step size, and the file does not say what holds instead; expected is a function theory(step_size, temperature, variance, "
+        "**options), the variance where it ends on N(0, variance), whatever the step (see samplers/base.py)"
+    )
+    of, sampler, n = target("gaussian:dim=2,variance=0.5,condition=2"), build(spec), 100_000
+    density, generator = exact_density(of), stream("ends", spec)
+    assert of.prior is not None
+    x = sampler.start(density, (n, 2), generator) if isinstance(sampler, Starts) else of.prior.sample(n, generator)
+    state = sampler.init(x[None, None], density)
+    for _ in range(to_the_end(spec) // gradients(spec)):
+        state, _ = sampler.step(state, density, sampler.draws(density, (n, 2), generator)[None])
+    said = [registry.module("sampler", spec.name).theory(math.nan, 1.0, v, **spec.options) for v in (0.5, 1.0)]
+    moments = torch.cat([state.x[0, 0], state.x[0, 0].square()], -1).double()
+    what = "variance: on N(0, diag(0.5, 1)), x and then x^2 at the end"
+    assert_mean(moments, torch.tensor([0.0, 0.0, *said]), SHARE, what=what, why="its theory")
+    for v, its in zip((0.5, 1.0), said, strict=True):
+        assert abs(its / v - 1) < 0.1, f"theory says that it ends with variance {its:.4g} on N(0, {v:g}); within 10 % of {v:g} was expected"
+
+
+@only(lambda spec: not spec.entry.facts["EXACT"] and gradients(spec) == 0)
+def draws_the_law_that_it_states(spec: Spec) -> None:
+    """Independent draws follow the law that the file states: distribution functions to .03, densities to 10 %."""
+    states_its_law(spec)
+    for temperature in (0.5, 1.0, 2.0):
+        law = law_of(spec, target(UNEQUAL), temperature)
+        lattice = Lattice(law.log_prob, 2, 1.4 * law.radius, 401)
+        lattice.assert_draws(law_after(spec, temperature, 0.1, 1).x, 3 * SHARE, f"the draws at T = {temperature:g}")
+
+
+@only(lambda spec: gradients(spec) == 0)
+def draws_afresh(spec: Spec) -> None:
+    """Of a sampler without gradients each state is a new draw."""
+    outcome = go(spec, target("gaussian_mixture"))
+    first, second = outcome.trace[..., 0, :], outcome.trace[..., 1, :]
+    assert not (first == second).any(), "GRADIENTS = 0 and a state that is that before it: independent draws were expected"
+
+
+CHECKS: tuple[Check, ...] = (
+    declares_what_planning_reads,
+    lists_its_options,
+    steps_without_side_effects,
+    draws_by_its_generator,
+    has_any_shape,
+    is_finite_on_every_chain,
+    keeps_seeds_cells_and_chains_apart,
+    counts_its_gradients,
+    obeys_its_grid,
+    obeys_its_options,
+    keeps_the_law,
+    has_the_bias_that_it_states,
+    ends_where_it_states,
+    draws_the_law_that_it_states,
+    draws_afresh,
+)

@@ -1,0 +1,439 @@
+"""`scorebench check` and `new`: each planted fault fails with words that name it, and the file without it passes (tests/test_examples.py).
+
+The files are shipped or example methods, changed in one place. Faults are found in this process (`here`), and the net under them by the command itself.
+False alarms: a check that rests on chance has 1e-5 for each spec (testing/contract.py), those of this file together below 1e-3.
+"""
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from scorebench.commands import check as checking
+from scorebench.core import plugins, registry
+from scorebench.testing import metrics, targets
+
+ROOT = registry.ROOT
+SOURCES = {
+    "target": (ROOT / "examples/banana.py", "banana", "mine"),
+    "model": (ROOT / "models/mlp_energy.py", "MLPEnergy", "Mine"),
+    "rbf": (ROOT / "examples/rbf_energy.py", "RBFEnergy", "Mine"),
+    "loss": (ROOT / "losses/implicit.py", "implicit", "mine"),
+    "sliced": (ROOT / "losses/sliced.py", "sliced", "mine"),
+    "denoising": (ROOT / "losses/denoising.py", "denoising", "mine"),
+    "penalty": (ROOT / "examples/curvature_penalty.py", "curvature_penalty", "mine"),
+    "ula": (ROOT / "samplers/ula.py", "ULA", "Mine"),
+    "tamed": (ROOT / "examples/tamed_ula.py", "TamedULA", "Mine"),
+    "mala": (ROOT / "samplers/mala.py", "MALA", "Mine"),
+    "underdamped": (ROOT / "samplers/underdamped.py", "Underdamped", "Mine"),
+    "metric": (ROOT / "examples/energy_distance.py", "energy_distance", "mine"),
+    "moment": (ROOT / "metrics/second_moment_bias.py", "second_moment_bias", "mine"),
+    "claim": (ROOT / "examples/fisher_information.py", "fisher-information", "mine"),
+    "figure": (ROOT / "examples/distance_and_floor.py", "distance_and_floor", "mine"),
+}
+"""A file of each kind, and what is called like it."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """Faults use global generators: they are put back."""
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    yield
+    torch.set_rng_state(states[0])
+    np.random.set_state(states[1])
+    random.setstate(states[2])
+    plugins.files.clear()
+    of_methods = (targets.built, targets.grid_of, targets.power, metrics.floor)
+    for function in (registry.entry, plugins.kind_of, plugins.installed, *of_methods):
+        function.cache_clear()
+    for name in [name for name in sys.modules if name.startswith(plugins.PACKAGE)]:
+        del sys.modules[name]
+
+
+def written(folder: Path, source: str, *changes: tuple[str, str]) -> Path:
+    """The source as mine.py, changed."""
+    path, old, new = SOURCES[source]
+    text = path.read_text(encoding="utf-8")
+    text = text.replace(f"def {old}(", f"def {new}(").replace(f"class {old}", f"class {new}")
+    text = text.replace(f'"{path.stem}', '"mine').replace(f'"{old}', '"mine')
+    for before, after in changes:
+        assert before in text, f"{source} has no {before!r}"
+        text = text.replace(before, after)
+    (folder / "mine.py").write_text(text, encoding="utf-8")
+    return folder / "mine.py"
+
+
+def failures(path: Path) -> Iterator[str]:
+    return (finding.reason for finding in checking.check([path], "", 0, checking.here) if not finding.passed)
+
+
+STEP = "return State(state.x + c * density.score(state.x) + (2 * c * t).sqrt() * draws[:, None]), Info()"
+NOISE = "torch.randn(shape, generator=generator, device=generator.device)"
+VALUE = "return divergence + 0.5 * s.square().sum(-1)"
+KEEP = "return chosen, Info(acceptance)"
+FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
+    # sign
+    "loss: sign": ("loss", [(VALUE, "return -divergence - 0.5 * s.square().sum(-1)")], "sign: at "),
+    "loss: sign of the curvature": ("loss", [(VALUE, "return -divergence + 0.5 * s.square().sum(-1)")], "fixed point: "),
+    "sampler: sign": ("ula", [("+ c * density.score", "- c * density.score")], "is the sign of the score that of x' = x + c s(x)"),
+    "exact sampler: sign": (
+        "mala",
+        [("state.x + c[..., None] * state.score", "state.x - c[..., None] * state.score")],
+        "leaves p^(1/T) invariant",
+    ),
+    "target: sign": (
+        "target",
+        [("2 * bend * x[..., 0] * across - along, -across", "along - 2 * bend * x[..., 0] * across, across")],
+        "grad log p",
+    ),
+    # noise and temperature
+    "noise sqrt(c T)": ("ula", [("(2 * c * t).sqrt()", "(c * t).sqrt()")], "x' = x + c s(x) + sqrt(2 c T) eps"),
+    "noise 10 % too large": ("ula", [("(2 * c * t).sqrt()", "1.1 * (2 * c * t).sqrt()")], "x' = x + c s(x) + sqrt(2 c T) eps"),
+    "noise 10 % too large, no theory": (
+        "ula",
+        [("(2 * c * t).sqrt()", "1.1 * (2 * c * t).sqrt()"), ("def theory", "def other")],
+        "the stationary variance at c = ",
+    ),
+    "noise 10 % too large in draws": ("ula", [(f"return {NOISE}", f"return 1.1 * {NOISE}")], "noise: after 24 steps from 0"),
+    "noise sqrt(c T), not linear": ("tamed", [("(2 * c * t).sqrt()", "(c * t).sqrt()")], "temperature and noise: "),
+    "noise of one coordinate for all": (
+        "ula",
+        [(f"return {NOISE}", f"return {NOISE}[:, :1].expand(shape)")],
+        "noise: after 24 steps from 0",
+    ),
+    "exact sampler: noise sqrt(c T)": (
+        "mala",
+        [("(2 * c * t)[..., None].sqrt()", "(c * t)[..., None].sqrt()")],
+        "temperature and law: at T = ",
+    ),
+    "temperature ignored": ("ula", [("(2 * c * t).sqrt()", "(2 * c).sqrt()")], "temperature is accepted and ignored"),
+    "temperature squared": ("ula", [("(2 * c * t).sqrt()", "(2 * c).sqrt() * t")], " at T = "),
+    "temperature squared, not linear": ("tamed", [("(2 * c * t).sqrt()", "(2 * c).sqrt() * t")], "temperature and noise: "),
+    "exact sampler: temperature squared": ("mala", [("log_prob) / t + self", "log_prob) / t**2 + self")], "temperature and law: at T = "),
+    "exact sampler: temperature ignored": ("mala", [("log_prob) / t + self", "log_prob) + self")], "temperature and law: at T = "),
+    "underdamped: temperature squared": (
+        "underdamped",
+        [("self.temperature[..., None] * gone", "self.temperature[..., None].square() * gone")],
+        " at T = ",
+    ),
+    "step ignored": (
+        "ula",
+        [("c, t = self.step_size[..., None],", "c, t = 0.05 + 0 * self.step_size[..., None],")],
+        "step_size is accepted and ignored",
+    ),
+    # a refused state
+    "refused state not repeated, moved on": (
+        "mala",
+        [(KEEP, "return proposal, Info(acceptance)")],
+        "where one is refused the state is repeated",
+    ),
+    "refused state dropped": (
+        "mala",
+        [
+            (
+                KEEP,
+                "x = torch.where(accept[..., None], chosen.x, chosen.x.roll(1, 2))\n        return State(x, *density.score_and_log_prob(x)), Info(acceptance)",
+            )
+        ],
+        "where one is refused the state is repeated",
+    ),
+    "refused state proposed again": (
+        "mala",
+        [
+            (
+                KEEP,
+                "again = state.x + 0.7 * eps * (2 * c * t)[..., None].sqrt()\n        x = torch.where(accept[..., None], chosen.x, again)\n"
+                "        return State(x, *density.score_and_log_prob(x)), Info(acceptance)",
+            ),
+            ("GRADIENTS = 1", "GRADIENTS = 2"),
+        ],
+        "where one is refused the state is repeated",
+    ),
+    # the order, and what is not said
+    "order": ("ula", [("ORDER = 1", "ORDER = 2")], "with ORDER = 2 it tends to "),
+    "theory": ("ula", [("(1 - step_size / (2 * variance))", "(1 - step_size / variance)")], "theory says "),
+    "nothing stated": (
+        "ula",
+        [("ORDER = 1\n", ""), ("def theory", "def other")],
+        "EXACT = False, and the file does not say what holds instead",
+    ),
+    "said to be exact": ("ula", [("EXACT = False", "EXACT = True")], "EXACT = True says that a step of any size leaves p^(1/T) invariant"),
+    "fixed point not stated": ("penalty", [("def stationary", "def other")], "the file does not say where the loss is stationary instead"),
+    "stationary elsewhere": ("penalty", [("perturbed(penalty**0.5)", "perturbed(penalty)")], "fixed point: "),
+    "fixed point: the target for the noised one": ("denoising", [("return target.perturbed(sigma)", "return target")], "fixed point: "),
+    "fixed point: 20 % more noise": (
+        "denoising",
+        [("return target.perturbed(sigma)", "return target.perturbed(1.2 * sigma)")],
+        "fixed point: ",
+    ),
+    "loss: 10 % off": ("loss", [(VALUE, "return divergence + 0.55 * s.square().sum(-1)")], "fixed point: "),
+    "loss: zero": ("loss", [(VALUE, "return 0 * divergence")], "sign: at "),
+    "loss: detached": ("loss", [(VALUE, "return divergence.detach() + 0.5 * s.square().sum(-1)")], "the gradient on "),
+    # gradients
+    "gradients: one said, two made": (
+        "ula",
+        [("+ c * density.score(state.x)", "+ c * (density.score(state.x) + density.score(state.x)) / 2")],
+        "GRADIENTS = 1, and 2 ",
+    ),
+    "gradients: two said, one made": ("ula", [("GRADIENTS = 1", "GRADIENTS = 2")], "GRADIENTS = 2, and 1 "),
+    # generators
+    "sampler: torch's generator": ("ula", [(NOISE, "torch.randn(shape)")], "draws used torch's global generator"),
+    "sampler: numpy's generator": (
+        "ula",
+        [
+            (NOISE, "torch.as_tensor(np.random.randn(*shape), dtype=torch.float32)"),
+            ("import torch\n", "import numpy as np\nimport torch\n"),
+        ],
+        "draws used numpy's global generator",
+    ),
+    "sampler: Python's generator": (
+        "ula",
+        [
+            ("(2 * c * t).sqrt() * draws", "random.choice([-1, 1]) * (2 * c * t).sqrt() * draws"),
+            ("import torch\n", "import random\n\nimport torch\n"),
+        ],
+        "a step used Python's global generator",
+    ),
+    "loss: torch's generator": (
+        "sliced",
+        [("gaussian = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)", "gaussian = torch.randn_like(x)")],
+        "draws used torch's global generator",
+    ),
+    "loss: fresh entropy": (
+        "loss",
+        [
+            ("x.new_zeros(len(x), 0)", "torch.as_tensor(np.random.default_rng().normal(size=(len(x), 1)))"),
+            ("import torch\n", "import numpy as np\nimport torch\n"),
+        ],
+        "draws rest on their generator alone",
+    ),
+    "model: torch's generator": ("model", [("dense(width, 1, generator)", "nn.Linear(width, 1)")], "used torch's global generator"),
+    "target: torch's generator": (
+        "target",
+        [("torch.randn(n, 2, generator=generator, device=generator.device)", "torch.randn(n, 2)")],
+        "sample used torch's global",
+    ),
+    "chains share their noise": ("ula", [(f"return {NOISE}", f"return {NOISE}[:1].expand(shape)")], "chains share their random numbers"),
+    # in place
+    "sampler: state changed in place": (
+        "ula",
+        [(STEP, "state.x.add_(c * density.score(state.x) + (2 * c * t).sqrt() * draws[:, None])\n        return State(state.x), Info()")],
+        "a step changes the old state in place",
+    ),
+    "loss: data changed in place": (
+        "loss",
+        [("s, divergence = score", "x += 0\n    x.mul_(0.999)\n    s, divergence = score")],
+        "in place",
+    ),
+    "model: points changed in place": ("rbf", [("squares = (x[", "x.mul_(0.999)\n        squares = (x[")], "forward changes x in place"),
+    "metric: run changed in place": ("moment", [("x = run.samples.double() -", "x = run.samples.mul_(1.001).double() -")], "in place"),
+    # shapes
+    "sampler: one seed alone": ("ula", [("draws[:, None]), Info()", "draws.squeeze(0)), Info()")], "shapes: "),
+    "sampler: one cell alone": (
+        "ula",
+        [("c, t = self.step_size[..., None], self.temperature[..., None]", "c, t = self.step_size[0], self.temperature[0]")],
+        "the cell c = ",
+    ),
+    "sampler: two dimensions alone": (
+        "ula",
+        [(f"return {NOISE}", "return torch.randn(shape[0], 2, generator=generator, device=generator.device)")],
+        "shapes: ",
+    ),
+    "sampler: many chains alone": (
+        "ula",
+        [("draws[:, None]), Info()", "(draws - draws.mean(1, keepdim=True))[:, None]), Info()")],
+        "other random numbers of one chain moved",
+    ),
+    "loss: one dimension alone": ("loss", [(VALUE, "return divergence + 0.5 * s[..., 0].square()")], "fixed point: "),
+    "loss: a mean for rows": (
+        "loss",
+        [(VALUE, "return divergence + 0.5 * s.square().sum(-1).mean()")],
+        "a row's value rests on its own row",
+    ),
+    "model: rows mixed": (
+        "model",
+        [("return self.out(x).squeeze(-1)", "return (self.out(x) - 0.1 * x.mean()).squeeze(-1)")],
+        "rests on its own row",
+    ),
+    "model: one dimension alone": (
+        "rbf",
+        [("(x[..., None, :] - self.centres).square().sum(-1)", "(x - self.centres[:, 0]).square()")],
+        "it raises RuntimeError: The size of tensor a",
+    ),
+    # not a number
+    "loss: NaN for some rows": (
+        "loss",
+        [(VALUE, "return (divergence + 0.5 * s.square().sum(-1)).where(x[:, 0] < 2.5, torch.nan)")],
+        "is not finite in ",
+    ),
+    "sampler: NaN for some chains": (
+        "ula",
+        [("density.score(state.x) +", "density.score(state.x).where(state.x < 4, torch.nan) +")],
+        "is not finite in ",
+    ),
+    "model: NaN for some points": ("rbf", [("bumps = (self", "bumps = (x[..., 0] + 4).log() * 0 + (self")], "is not finite in "),
+    "target: NaN for some points": (
+        "target",
+        [("return torch.stack([2 * bend", "along = along / (x[..., 0] < 9)\n        return torch.stack([2 * bend")],
+        "not finite",
+    ),
+    # options
+    "option ignored: loss": ("penalty", [("0.5 * penalty * slopes", "0.05 * slopes")], "the option 'penalty' is accepted and ignored"),
+    "option ignored: sampler": ("underdamped", [("self.friction", "1.0")], "the option 'friction' is accepted and ignored"),
+    "option ignored: model": (
+        "rbf",
+        [("self.width, self.reach = width, reach", "self.width, self.reach = 1.0, reach")],
+        "the option 'width' is accepted and ignored",
+    ),
+    "option ignored: target": (
+        "target",
+        [("return _at(width, bend,", "return _at(width, 0.3,")],
+        "the option 'bend' is accepted and ignored",
+    ),
+    "option inherited: sampler": (
+        "ula",
+        [
+            (
+                "@dataclass(frozen=True, eq=False)\nclass Mine:",
+                "@dataclass(frozen=True, eq=False)\nclass Base:\n    damping: float = 1.0\n\n\n"
+                "@dataclass(frozen=True, eq=False)\nclass Mine(Base):",
+            ),
+            (
+                "    step_size: Tensor\n    temperature: Tensor\n",
+                "    step_size: Tensor = torch.ones(1, 1)\n    temperature: Tensor = torch.ones(1, 1)\n",
+            ),
+        ],
+        "the option 'damping' can not be set in a spec nor seen in a list",
+    ),
+    "option inherited: model": (
+        "rbf",
+        [
+            ("class Mine(nn.Module):", "class Base(nn.Module):"),
+            (
+                "return x.square().sum(-1) / (2 * self.reach**2) - bumps",
+                "return x.square().sum(-1) / (2 * self.reach**2) - bumps\n\n\nclass Mine(Base):\n    pass",
+            ),
+            ('EXAMPLES = ("mine", "mine:centres=5,width=0.5")\n', ""),
+        ],
+        "the options 'centres', 'width', 'reach' can not be set",
+    ),
+    "option positional": (
+        "target",
+        [
+            ("def mine(*, width: Positive = 2.0, bend", "def mine(width: Positive = 2.0, *, bend"),
+            (", a = {width}", ""),
+            ('"mine:width=1,bend=1"', ""),
+        ],
+        "the option 'width' can not be set in a spec",
+    ),
+    # needs
+    "loss reads what it does not name": ("loss", [("x.new_zeros(len(x), 0)", "target.score(x)")], "does not name"),
+    # metrics
+    "metric: order of the chains": (
+        "moment",
+        [("x = run.samples.double()", "x = run.samples.double().cumsum(-2) / 9")],
+        "chains are exchangeable",
+    ),
+    "metric: order of the exact draws": (
+        "metric",
+        [("reference[:, None, :MOST]", "reference[:, None, : run.samples.shape[-2] // 2]")],
+        "exact draws are exchangeable",
+    ),
+    "metric: reads what it does not name": (
+        "moment",
+        [("value, error = mean", "x = x + 0 * run.acceptance.mean()\n    value, error = mean")],
+        "does not name",
+    ),
+    "metric: needs what it does not read": (
+        "moment",
+        [('NEEDS = {"run.samples"}', 'NEEDS = {"run.samples", "run.trace"}')],
+        "NEEDS names trace, which it does not read",
+    ),
+    "metric: floor not at its floor": (
+        "moment",
+        [
+            ("return Estimate(value - 1, error)", "_CALLS.append(1)\n    return Estimate(value - 1 + 0.1 * len(_CALLS), error)"),
+            ("def mine", "_CALLS: list[int] = []\n\n\ndef mine"),
+        ],
+        "floor: exact draws are at z = ",
+    ),
+    "metric: another value when it is called again": (
+        "moment",
+        [
+            ("return Estimate(value - 1, error)", "return Estimate(value - torch.rand(()), error)"),
+            ("from torch import Tensor", "import torch\nfrom torch import Tensor"),
+        ],
+        "torch's global generator",
+    ),
+    "metric: blind to what it says it sees": (
+        "metric",
+        [('SEES = {"lost_mode", "wrong_weights"}', 'SEES = {"narrow_modes"}')],
+        "SEES names 'narrow_modes'",
+    ),
+    "metric: standard error twice": ("metric", [("2 * (across - within)", "4 * (across - within)")], "standard error: "),
+    "metric: standard error half": ("metric", [("2 * (across - within)", "1 * (across - within)")], "standard error: "),
+    "metric: a cell in company": (
+        "moment",
+        [("return Estimate(value - 1, error)", "return Estimate(value / value.mean(), error)")],
+        "a cell rests on no other",
+    ),
+    "metric: wrong shape": (
+        "moment",
+        [("return Estimate(value - 1, error)", "return Estimate(value.mean(1), error)")],
+        "(2, 3) was expected",
+    ),
+    # targets
+    "target: draws 10 % too wide": ("target", [("* variances.sqrt()", "* 1.1 * variances.sqrt()")], "draws at T = "),
+    "target: bent the other way in draws": ("target", [("y[:, 1] + bend * (y[:, 0]", "y[:, 1] - bend * (y[:, 0]")], "draws at T = "),
+    "target: normaliser": ("target", [("(2 * torch.pi * v).log()", "(torch.pi * v).log()")], "normaliser: "),
+    "target: tempered by the square": (
+        "target",
+        [("_at(width, bend, temperature * other, prior)", "_at(width, bend, temperature * other**2, prior)")],
+        "tempered(T) is p^(1/T) up to its constant",
+    ),
+    "target: itself at T = 1": ("target", [("target if other == 1 else ", "")], "tempered(1) is not the target itself"),
+    "target: truth of the variance": ("target", [("variances.sum() + 2 *", "variances.sum() +")], "truths"),
+    "target: truth of the mean": ("target", [("mean = torch.tensor([0.0,", "mean = torch.tensor([0.1,")], "truths"),
+    "target: perturbed wrongly": (
+        "target",
+        [
+            (
+                "        tempered=tempered,",
+                "        tempered=tempered,\n        perturbed=lambda sigma: _at((width**2 + sigma**2) ** 0.5, bend, 1.0, prior),",
+            )
+        ],
+        "p * N(0, sigma^2 I)",
+    ),
+    "target: shape of the modes": (
+        "target",
+        [("        tempered=tempered,", "        tempered=tempered,\n        modes=mean,")],
+        "a centre a row",
+    ),
+    "target: draws of another type": (
+        "target",
+        [("return torch.stack([y[:, 0], y[:, 1] +", "return torch.stack([y[:, 0].double(), y[:, 1].double() +")],
+        "torch.float32 was expected",
+    ),
+    # claims and figures
+    "claim: verdict": ("claim", [('EXPECTED = "reproduced"', 'EXPECTED = "refuted"')], "verdict: "),
+    "claim: number off by 2 %": ("claim", [("DIM / v) for", "1.02 * DIM / v) for")], "verdict: "),
+    "claim: too few draws": ("claim", [("200_000", "2_000")], "verdict: underpowered came"),
+    "claim: no seed": ("claim", [("generator(master, ", "generator(1, ")], "from two master seeds"),
+}
+"""What is planted: where, how, and what the failure must say."""
+QUICK = [name for name in FAULTS if not name.startswith("figure")]
+
+
+@pytest.mark.parametrize("fault", QUICK)
+def test_a_planted_fault_is_named(fault: str, tmp_path: Path) -> None:
+    source, changes, said = FAULTS[fault]
+    found = []
+    for reason in failures(written(tmp_path, source, *changes)):
+        found.append(reason)
+        if said in reason:
+            return
+    pytest.fail(f"{said!r} is not said: {found}")
