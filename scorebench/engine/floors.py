@@ -13,7 +13,7 @@ from torch import Tensor
 from scorebench.core.errors import NotApplicable
 from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
-from scorebench.targets.base import Target, distinct, has
+from scorebench.targets.base import REFERENCE, Target, distinct, has
 
 REPEATS, BATCH = 200, 25
 FEWEST = 16
@@ -50,7 +50,7 @@ def _of_batches(metric: Metric, law: Target, n: int, generator: torch.Generator,
 def _of_sets(metric: Metric, law: Target, n: int, generator: torch.Generator, repeats: int) -> list[Tensor]:
     sets = []
     for _ in range(repeats):
-        x, others = law.sample(law.at_most(law.rows or n), generator).tensor_split([n])
+        x, others = law.sample(law.at_most(n + REFERENCE), generator).tensor_split([n])
         rest = replace(law, sample=partial(distinct, others), rows=len(others))
         sets.append(metric.evaluate(Run(samples=x[None, None]), rest, others[None, :n]).value.flatten())
     return sets

@@ -37,6 +37,10 @@ def has(owner: object, member: str) -> bool:
     return not (value is None or value is NOTHING or isinstance(value, Absent))
 
 
+REFERENCE = 10_000
+"""Exact draws from which a target's mean and lengths are taken, where it does not know them."""
+
+
 class Truth(NamedTuple):
     """A number that a sampler should reproduce, with its own standard error and where it comes from."""
 
@@ -90,7 +94,7 @@ class Target:
     @cached_property
     def reference(self) -> Tensor:
         """10,000 exact draws from a stream of their own, or all that there are, (n, d). Raises NotApplicable where there is no way to draw."""
-        return self.sample(self.at_most(10_000), rng.generator("reference", self.dim))
+        return self.sample(self.at_most(REFERENCE), rng.generator("reference", self.dim))
 
     @cached_property
     def visible(self) -> Tensor:
