@@ -64,6 +64,14 @@ def test_contract(check, spec):
     check(spec)
 
 
+@pytest.mark.parametrize(
+    ("spec", "fault"), [(s, f) for s in examples("metric") if has_floor(s) for f in sorted(s.entry.facts["SEES"])], ids=str
+)
+def test_metrics_see_what_they_say(spec, fault):
+    """In 9 of 10 repeats or more, with this stream; by chance a few in a hundred less."""
+    assert share_seen(spec, fault) >= 0.85
+
+
 def test_what_one_metric_is_blind_to():
     """Why they are reported together: a wide kernel does not see wide modes, mode shares and shapes do not see each other's fault."""
     for text, fault in (("mmd", "wide_modes"), ("mode_weight_error", "wide_modes"), ("within_mode_sliced_w2", "wrong_weights")):

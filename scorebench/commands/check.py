@@ -151,7 +151,8 @@ def isolated_work(work: Callable[[], str]) -> str:
 
         left = isolated(told, SECONDS, MEGABYTES)
         if left.ended != OK:
-            return f"it did not come to its end within {SECONDS:g} s and {MEGABYTES:g} MB: {left.ended}"
+            how = left.ended.reason.removesuffix(" that job_memory_mb allows") or str(left.ended.status)
+            return f"it did not come to its end, in {SECONDS:g} s and {MEGABYTES:g} MB: {how}"
         said: str = json.loads(path.read_text(encoding="utf-8"))
         return said
 
