@@ -80,7 +80,8 @@ def failures(path: Path) -> Iterator[str]:
 STEP = "return State(state.x + c * density.score(state.x) + (2 * c * t).sqrt() * draws[:, None]), Info()"
 NOISE = "torch.randn(shape, generator=generator, device=generator.device)"
 VALUE = "return divergence + 0.5 * s.square().sum(-1)"
-KEEP = "return chosen, Info(acceptance)"
+KEEP = "return metropolis(proposal, state, log_ratio, uniform)"
+CHOSEN = "chosen, info = metropolis(proposal, state, log_ratio, uniform)\n        accept = uniform < info.acceptance\n        "
 FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     # sign
     "loss: sign": ("loss", [(VALUE, "return -divergence - 0.5 * s.square().sum(-1)")], "sign: at "),
@@ -134,7 +135,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     # a refused state
     "refused state not repeated, moved on": (
         "mala",
-        [(KEEP, "return proposal, Info(acceptance)")],
+        [(KEEP, CHOSEN + "return proposal, info")],
         "where one is refused the state is repeated",
     ),
     "refused state dropped": (
@@ -142,7 +143,8 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
         [
             (
                 KEEP,
-                "x = torch.where(accept[..., None], chosen.x, chosen.x.roll(1, 2))\n        return State(x, *density.score_and_log_prob(x)), Info(acceptance)",
+                CHOSEN
+                + "x = torch.where(accept[..., None], chosen.x, chosen.x.roll(1, 2))\n        return State(x, *density.score_and_log_prob(x)), info",
             )
         ],
         "where one is refused the state is repeated",
@@ -152,8 +154,9 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
         [
             (
                 KEEP,
-                "again = state.x + 0.7 * eps * (2 * c * t)[..., None].sqrt()\n        x = torch.where(accept[..., None], chosen.x, again)\n"
-                "        return State(x, *density.score_and_log_prob(x)), Info(acceptance)",
+                CHOSEN
+                + "again = state.x + 0.7 * eps * (2 * c * t)[..., None].sqrt()\n        x = torch.where(accept[..., None], chosen.x, again)\n"
+                "        return State(x, *density.score_and_log_prob(x)), info",
             ),
             ("GRADIENTS = 1", "GRADIENTS = 2"),
         ],
