@@ -57,7 +57,7 @@ def list_methods(
     if kind and kind not in known:
         raise InputError(unknown("kind", kind, registry.FOLDERS))
     kinds = [known[kind]] if kind else list(registry.FOLDERS)
-    entries = [registry.entry(k, n) for k in kinds for n in registry.names(k)]
+    entries = [*(registry.entry(k, n) for k in kinds for n in registry.names(k)), *registry.unread()]
     if as_json:
         print(json.dumps([_described(e) for e in entries], indent=1, ensure_ascii=False))
         return

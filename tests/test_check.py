@@ -4,7 +4,10 @@ The files are shipped or example methods, changed in one place. Faults are found
 False alarms: a check that rests on chance has 1e-5 for each spec (testing/contract.py), those of this file together below 1e-3.
 """
 
+import json
+import os
 import random
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +16,12 @@ import numpy as np
 import pytest
 import torch
 
+from scorebench import cli
 from scorebench.commands import check as checking
+from scorebench.commands import new as writing
 from scorebench.core import plugins, registry
-from scorebench.testing import metrics, targets
+from scorebench.core.errors import InputError
+from scorebench.testing import contract, examples, metrics, targets
 
 ROOT = registry.ROOT
 SOURCES = {
@@ -74,7 +80,8 @@ def failures(path: Path) -> Iterator[str]:
 STEP = "return State(state.x + c * density.score(state.x) + (2 * c * t).sqrt() * draws[:, None]), Info()"
 NOISE = "torch.randn(shape, generator=generator, device=generator.device)"
 VALUE = "return divergence + 0.5 * s.square().sum(-1)"
-KEEP = "return chosen, Info(acceptance)"
+KEEP = "return metropolis(proposal, state, log_ratio, uniform)"
+CHOSEN = "chosen, info = metropolis(proposal, state, log_ratio, uniform)\n        accept = uniform < info.acceptance\n        "
 FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     # sign
     "loss: sign": ("loss", [(VALUE, "return -divergence - 0.5 * s.square().sum(-1)")], "sign: at "),
@@ -128,7 +135,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
     # a refused state
     "refused state not repeated, moved on": (
         "mala",
-        [(KEEP, "return proposal, Info(acceptance)")],
+        [(KEEP, CHOSEN + "return proposal, info")],
         "where one is refused the state is repeated",
     ),
     "refused state dropped": (
@@ -136,7 +143,8 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
         [
             (
                 KEEP,
-                "x = torch.where(accept[..., None], chosen.x, chosen.x.roll(1, 2))\n        return State(x, *density.score_and_log_prob(x)), Info(acceptance)",
+                CHOSEN
+                + "x = torch.where(accept[..., None], chosen.x, chosen.x.roll(1, 2))\n        return State(x, *density.score_and_log_prob(x)), info",
             )
         ],
         "where one is refused the state is repeated",
@@ -146,8 +154,9 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
         [
             (
                 KEEP,
-                "again = state.x + 0.7 * eps * (2 * c * t)[..., None].sqrt()\n        x = torch.where(accept[..., None], chosen.x, again)\n"
-                "        return State(x, *density.score_and_log_prob(x)), Info(acceptance)",
+                CHOSEN
+                + "again = state.x + 0.7 * eps * (2 * c * t)[..., None].sqrt()\n        x = torch.where(accept[..., None], chosen.x, again)\n"
+                "        return State(x, *density.score_and_log_prob(x)), info",
             ),
             ("GRADIENTS = 1", "GRADIENTS = 2"),
         ],
@@ -437,3 +446,134 @@ def test_a_planted_fault_is_named(fault: str, tmp_path: Path) -> None:
         if said in reason:
             return
     pytest.fail(f"{said!r} is not said: {found}")
+
+
+BODY = "        " + STEP
+MISDEEDS = {
+    "raises": ("raise ValueError('no such luck')", "it raises ValueError: no such luck (mine.py, line "),
+    "exits": ("raise SystemExit(3)", "it raises SystemExit: 3 (mine.py, line "),
+    "dies": ("import os; os._exit(7)", "the process exited with 7"),
+    "hangs": ("import time; time.sleep(1e4)", "timeout"),
+    "eats memory": ("state = [torch.ones(10**7) for _ in range(10**4)]", "MB, more than the "),
+}
+
+
+@pytest.mark.parametrize("misdeed", MISDEEDS)
+def test_code_that_misbehaves_is_a_failed_check(misdeed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a reason, in a process of its own; the checks after it go on."""
+    line, said = MISDEEDS[misdeed]
+    path = written(tmp_path, "ula", (BODY, f"        {line}"))
+    monkeypatch.setattr(checking, "SECONDS", 0.3 if misdeed == "hangs" else 60.0)
+    monkeypatch.setattr(checking, "MEGABYTES", 1_500.0)
+    quick = [one for one in contract.contract("sampler") if one.__name__ in ("steps_without_side_effects", "lists_its_options")]
+    monkeypatch.setattr(contract, "contract", lambda kind: quick)
+    found = list(checking.check([path], "", 0))
+    assert [finding.passed for finding in found] == [True, True, True, False]
+    assert said in found[-1].reason and len(str(found[-1]).splitlines()) == 1
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line a check, exit code 1 where one fails; the same as JSON; nothing that the method prints is among it."""
+    path = written(
+        tmp_path, "mala", ("return State(x, *", "print('here')\n        return State(x, *"), ("log_prob) / t + self", "log_prob) + self")
+    )
+    done = subprocess.run([sys.executable, "-m", "scorebench", "check", str(path)], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and all(line.startswith(("ok      mine", "FAILED  mine")) for line in lines)
+    assert any(line.startswith("FAILED") and "temperature and law: at T = 0.5" in line for line in lines)
+    assert "Traceback" not in done.stdout and "here" in done.stderr and len(lines) > 10
+
+    quick = contract.contract("sampler")[:2]
+    monkeypatch.setattr(contract, "contract", lambda kind: quick)
+    cli.check([written(tmp_path, "mala")], as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == 4 and all(finding["passed"] and finding["kind"] == "sampler" for finding in found)
+    assert set(found[0]) == {"file", "kind", "spec", "check", "passed", "reason"}
+
+
+def test_a_broken_file_fails_its_first_check(tmp_path: Path) -> None:
+    for text, said in (
+        ("def mine(:\n", "the file can not be read: SyntaxError"),
+        ("import nothing_of_this_name\n\ndef mine():\n    pass\n", "nothing_of_this_name"),
+        ("GRADIENTS = 1\n", "defines no function or class called like the file"),
+        ("EXAMPLES = ('ula',)\nGRADIENTS = 1\nclass Mine:\n    pass\n", "EXAMPLES names 'ula'"),
+    ):
+        (tmp_path / "mine.py").write_text(text)
+        found = list(checking.check([tmp_path / "mine.py"], "", 0, checking.here))
+        assert not found[-1].passed and said in found[-1].reason, found
+        plugins.files.clear()
+        registry.entry.cache_clear()
+        plugins.kind_of.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["none.py"], "there is no such file"),
+        (["mine.py", "--kind", "samplr"], "--kind 'samplr' is unknown; did you mean 'sampler'?"),
+        (["mine.py", "--kind", "loss"], "is a sampler by what it defines (a loss's file defines draws, or says KIND = 'loss')"),
+        (["mine.py", "--seed", "-1"], "--seed -1 is not allowed"),
+        (["ula.py"], "there is a sampler 'ula' already"),
+    ],
+)
+def test_what_can_not_be_checked_is_a_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, "ula").rename(tmp_path / "ula.py") if arguments[0] == "ula.py" else written(tmp_path, "ula")
+    monkeypatch.setattr(sys, "argv", ["scorebench", "check", *arguments])
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    shown = capsys.readouterr()
+    assert ended.value.code == 2 and said in shown.err and len(shown.err.splitlines()) == 1 and shown.out == ""
+
+
+def test_a_method_of_the_package_is_checked_where_it_stands() -> None:
+    found = list(checking.check([ROOT / "samplers/ula.py"], "", 0, checking.here))
+    assert all(finding.passed for finding in found) and {finding.spec for finding in found} == {"ula"} and len(found) > 10
+
+
+def test_another_seed_is_another_repeat(tmp_path: Path) -> None:
+    with_seed = {}
+    for seed in (0, 1):
+        examples.SEED.set(seed)
+        with_seed[seed] = torch.randn(3, generator=examples.stream("x"))
+    examples.SEED.set(0)
+    assert not torch.equal(with_seed[0], with_seed[1])
+
+
+@pytest.mark.parametrize("kind", registry.FOLDERS)
+def test_new_writes_a_method(kind: str, tmp_path: Path) -> None:
+    """Of that kind, under that name, and nothing of the example's name is left in its code."""
+    path = writing.new(kind, "my_own", tmp_path)
+    assert path == tmp_path / "my_own.py" and plugins.kind_of(path) == kind
+    registry.add(path)
+    entry = registry.entry(kind, plugins.name_of(kind, path))
+    assert entry.error is None and entry.facts["LABEL"] == "my own"
+    assert {spec.name for spec in examples.of_file(kind, entry.name)} == {entry.name}
+    if kind not in ("claim", "figure"):
+        assert registry.method(kind, "my_own").__name__ in ("my_own", "MyOwn")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        ("samplr", "mine", "kind 'samplr' is unknown; did you mean 'sampler'?"),
+        ("sampler", "1st", "name '1st' is not allowed (allowed: a Python identifier, for example my_sampler)"),
+        ("sampler", "my-own", "name 'my-own' is not allowed"),
+        ("sampler", "class", "name 'class' is not allowed"),
+        ("sampler", "ula", "there is a sampler 'ula' already"),
+        ("claim", "force_sign", "there is a claim 'force-sign' already"),
+        ("loss", "draws", "name 'draws' is one that the file itself uses"),
+        ("sampler", "taken", "there is such a file already (nothing is overwritten)"),
+    ],
+)
+def test_new_refuses_in_a_line(kind: str, name: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "taken.py").write_text("")
+    with pytest.raises(InputError) as caught:
+        writing.new(kind, name, tmp_path)
+    assert len(caught.value.lines) == 1 and said in caught.value.lines[0]
+    assert [file.name for file in tmp_path.iterdir()] == ["taken.py"] and not (tmp_path / "taken.py").read_text()
+    with pytest.raises(InputError, match="there is no such folder"):
+        writing.new("sampler", "mine", tmp_path / "none")

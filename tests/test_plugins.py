@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scorebench import stages
+from scorebench import cli, stages
 from scorebench.core import plugins, registry
 from scorebench.core.errors import InputError
 from scorebench.core.registry import ROOT
@@ -228,6 +228,17 @@ def test_the_command_line_takes_files(own: Path) -> None:
     assert a == b
     done = scorebench("list", "samplers", "--plugin", str(own / "none.py"))
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
+def test_a_file_of_unknown_kind_is_listed_with_its_error(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one line, whatever kind is asked for."""
+    (own / "broken.py").write_text("def broken(:\n")
+    for kind in ("", "samplers"):
+        cli.list_methods(kind, [own / "broken.py"])
+        (line,) = [line for line in capsys.readouterr().out.splitlines() if "broken" in line]
+        assert line.split()[:3] == ["unknown", "broken", "SyntaxError:"]
+        cli.list_methods(kind, [own / "broken.py"], as_json=True)
+        assert [e["name"] for e in json.loads(capsys.readouterr().out) if e["error"]] == ["broken"]
 
 
 def test_a_runs_record_runs_again_without_the_files(own: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import importlib
 import math
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -135,6 +135,11 @@ def _paths(kind: str) -> list[tuple[str, Path]]:
 def names(kind: str) -> list[str]:
     """The methods of a kind, sorted; claims have hyphens. A file from elsewhere that cannot be read is of no kind."""
     return [name for name, path in dict(_paths(kind)).items() if path not in plugins.files.values() or plugins.kind_of(path)]
+
+
+def unread() -> list[Entry]:
+    """The files from elsewhere that cannot be read, each with its error: methods of a kind that nobody knows."""
+    return [replace(entry("target", stem), kind="unknown") for stem, path in sorted(plugins.files.items()) if plugins.kind_of(path) is None]
 
 
 def add(path: Path) -> None:

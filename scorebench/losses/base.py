@@ -1,6 +1,7 @@
 """What a loss is: a function that gives one value a row of a batch, and what it draws and learns.
 
-A loss's file defines the function, called like the file, with `draws` and `fixed_point` beside it (`Loss`, `LossFile`), and says
+A loss's file defines the function, called like the file, with `draws` and `fixed_point` beside it (`Loss`, `LossFile`; where no fixed point is known,
+`stationary` as well: `Stationary`), and says
 
     LABEL, EQUATION, REFERENCE
     NEEDS    what it needs, as "target.score" or "model.log_prob": what the model's file GIVES
@@ -53,6 +54,14 @@ class LossFile(Protocol):
     @staticmethod
     def fixed_point(target: Target, **options: Any) -> Target:
         """The density whose score minimises the loss. Raises NotApplicable where it is not known."""
+
+
+class Stationary(Protocol):
+    """What stands in the file of a loss whose `fixed_point` raises NotApplicable, as one with a penalty: no loss goes without a check of where it leads."""
+
+    @staticmethod
+    def stationary(target: Target, **options: Any) -> Target:
+        """Of a Gaussian target with independent coordinates, the Gaussian at whose quadratic energy the mean gradient vanishes."""
 
 
 class Carries(Protocol):

@@ -6,7 +6,8 @@ dataclass of hyper-parameters (`Sampler`), and says
     GRADIENTS          gradients a step and chain, to which the loop holds it: a number (0: independent draws), or the option that says how many, as
                        "leapfrog_steps", a ladder by its length
     TUNES              the options that are tuned as the step size is: a suite's `grid` sweeps them, and the best is shown
-    EXACT              whether a step of any size leaves p^(1/T) invariant
+    EXACT              whether a step of any size leaves p^(1/T) invariant; where not, the file says what holds instead, and that is tested:
+    ORDER              k, where the error of the stationary law is O(c^k) in the step size c (of the underdamped schemes c = h^2/2, so that 2 in h is 1 here)
     AXES               of the grid's axes, "step_size" and "temperature", those that it has, where it has not both: without a step size its rows have
                        none, without a temperature only T = 1 is applicable
     LADDER             of one that goes down noise levels, the option that holds them; STEPS_A_LEVEL, the one that says how long it stays at each
@@ -16,6 +17,10 @@ dataclass of hyper-parameters (`Sampler`), and says
     PEERS              of one that another library does, the extra that brings it, and what is imported: {"peers": ("blackjax", "jax")}
 
 A sampler whose dataclass has `run` (`Runs`) in place of `draws`, `init` and `step` has a loop of its own.
+
+Beside the class, of one that is not exact: `theory(step_size, temperature, variance, **options)`, its stationary variance on N(0, variance), where it is
+known (with ORDER, or in its place; without a step size the variance where it ends, which is compulsory); and `law(target, temperature, **options)`, the
+Target that it samples with small steps, where that is not p^(1/T).
 """
 
 from collections.abc import Callable, Sequence

@@ -22,7 +22,7 @@ from scorebench.testing.statistical import assert_mean, z_limit
 
 N = 20_000
 TEMPERATURES = (0.5, 1.0, 2.0)
-MOST_NODES = 700
+MOST_NODES = 450
 """A side, of the finest square but one."""
 NORMALISED = 3e-6
 """Of a total mass: the rounding of constants in float32."""
