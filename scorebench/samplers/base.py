@@ -15,7 +15,8 @@ dataclass of hyper-parameters (`Sampler`), and says
     START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do but those that say where (`Starts`)
     PEERS              of one that another library does, the extra that brings it, and what is imported: {"peers": ("blackjax", "jax")}
 
-A sampler whose dataclass has `run` (`Runs`) in place of `draws`, `init` and `step` has a loop of its own.
+A sampler whose dataclass has `run` (`Runs`) in place of `draws`, `init` and `step` has a loop of its own; where it is not EXACT its file defines
+law(target, temperature, **options), the law that it samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,20 @@ from torch import Tensor
 
 from scorebench.targets.lib.density import Density, exact_density
 
-__all__ = ["Density", "Extended", "Info", "Sampler", "Shows", "Starts", "State", "exact_density"]
+__all__ = [
+    "TRACE_CHAINS",
+    "TRACE_DRAWS",
+    "Density",
+    "Extended",
+    "Info",
+    "Outcome",
+    "Runs",
+    "Sampler",
+    "Shows",
+    "Starts",
+    "State",
+    "exact_density",
+]
 
 
 class Info(NamedTuple):
