@@ -36,6 +36,7 @@ SOURCES = {
     "tamed": (ROOT / "examples/tamed_ula.py", "TamedULA", "Mine"),
     "mala": (ROOT / "samplers/mala.py", "MALA", "Mine"),
     "underdamped": (ROOT / "samplers/underdamped.py", "Underdamped", "Mine"),
+    "own loop": (ROOT / "examples/random_walk.py", "RandomWalk", "Mine"),
     "metric": (ROOT / "examples/energy_distance.py", "energy_distance", "mine"),
     "moment": (ROOT / "metrics/second_moment_bias.py", "second_moment_bias", "mine"),
     "claim": (ROOT / "examples/fisher_information.py", "fisher-information", "mine"),
@@ -426,6 +427,34 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
         "target",
         [("return torch.stack([y[:, 0], y[:, 1] +", "return torch.stack([y[:, 0].double(), y[:, 1].double() +")],
         "torch.float32 was expected",
+    ),
+    # a loop of a sampler's own
+    "own loop: temperature ignored": (
+        "own loop",
+        [("(2 * self.step_size * t)", "(2 * self.step_size)"), ("(log_p_y - log_p) / t", "log_p_y - log_p")],
+        "temperature is accepted and ignored",
+    ),
+    "own loop: noise without decision": (
+        "own loop",
+        [("accept = uniform < share", "accept = uniform < 1 + share")],
+        "temperature and law: at T = ",
+    ),
+    "own loop: gradients counted wrongly": (
+        "own loop",
+        [("tuple(budgets), trace", "tuple(b // 2 for b in budgets), trace")],
+        "gradients: a budget of ",
+    ),
+    "own loop: one snapshot": ("own loop", [("for b in budgets])", "for b in budgets[-1:]])")], "has shape (1, "),
+    "own loop: the global generator": ("own loop", [("generator=g, ", "")], "global generator"),
+    "own loop: two seeds alike": (
+        "own loop",
+        [("for g in generators]", "for g in [g.manual_seed(1) for g in generators]]")],
+        "two seeds have the same chains",
+    ),
+    "own loop: the start changed in place": (
+        "own loop",
+        [("log_p, path, shares =", "start.mul_(0.5)\n        log_p, path, shares =")],
+        "in place",
     ),
     # claims and figures
     "claim: verdict": ("claim", [('EXPECTED = "reproduced"', 'EXPECTED = "refuted"')], "verdict: "),

@@ -14,7 +14,6 @@ import sys
 
 import pytest
 import torch
-from conftest import cached
 
 from scorebench.commands import compare
 from scorebench.core import registry
@@ -25,7 +24,7 @@ from scorebench.engine.loop import grid, run
 from scorebench.engine.sources import trained
 from scorebench.samplers.base import Density, Outcome, Runs, exact_density
 from scorebench.targets.base import Target
-from scorebench.testing.examples import examples, stream
+from scorebench.testing.examples import cached, examples, stream
 from scorebench.testing.lattice import Lattice
 from scorebench.testing.statistical import assert_mean
 

@@ -137,6 +137,6 @@ def markdown(table: pd.DataFrame) -> str:
 def latex(table: pd.DataFrame) -> str:
     """A LaTeX tabular for booktabs, in ASCII: a character without a command below is a question mark, since LaTeX would stop at it."""
     code = table.map(text).to_latex(index=False, escape=True)
-    for character, command in {"σ": r"$\sigma$", "²": "$^2$", "₂": "$_2$", "ä": r"\"a"}.items():
+    for character, command in {"σ": r"$\sigma$", "λ": r"$\lambda$", "²": "$^2$", "₂": "$_2$", "ä": r"\"a"}.items():
         code = code.replace(character, command)
     return code.encode("ascii", "replace").decode()

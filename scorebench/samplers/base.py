@@ -18,7 +18,7 @@ dataclass of hyper-parameters (`Sampler`), and says
 
 A sampler whose dataclass has `run` (`Runs`) in place of `draws`, `init` and `step` has a loop of its own.
 
-Beside the class, of one that is not exact: `theory(step_size, temperature, variance, **options)`, its stationary variance on N(0, variance), where it is
+Beside the class, of one that is not EXACT: `theory(step_size, temperature, variance, **options)`, its stationary variance on N(0, variance), where it is
 known (with ORDER, or in its place; without a step size the variance where it ends, which is compulsory); and `law(target, temperature, **options)`, the
 Target that it samples with small steps, where that is not p^(1/T).
 """
@@ -31,7 +31,20 @@ from torch import Tensor
 
 from scorebench.targets.lib.density import Density, exact_density
 
-__all__ = ["Density", "Extended", "Info", "Sampler", "Shows", "Starts", "State", "exact_density"]
+__all__ = [
+    "TRACE_CHAINS",
+    "TRACE_DRAWS",
+    "Density",
+    "Extended",
+    "Info",
+    "Outcome",
+    "Runs",
+    "Sampler",
+    "Shows",
+    "Starts",
+    "State",
+    "exact_density",
+]
 
 
 class Info(NamedTuple):

@@ -48,6 +48,11 @@ def pairs() -> list[tuple[Spec, Spec]]:
     return [(model, loss) for model in examples("model") for loss in examples("loss") if fits(model, loss)]
 
 
+def is_stepped(sampler: Spec) -> bool:
+    """Whether the package's loop steps it; else it has a loop of its own (`samplers.base.Runs`)."""
+    return not hasattr(registry.method("sampler", sampler.name), "run")
+
+
 def loss_values(loss: Spec, model: Bound, x: Tensor, draws: Tensor, target: Target, **options: Any) -> Tensor:
     """A loss's value a row, (batch,); of one with a state, as it begins. `options` for the spec's."""
     options = options or loss.options

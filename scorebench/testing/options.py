@@ -20,9 +20,11 @@ from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import fits, loss_values, stream
+from scorebench.testing.examples import fits, is_stepped, loss_values, stream
 
 Observed = list[Tensor]
+LONG = 2_000
+"""Gradients a chain in which a loop of a sampler's own has adapted, and has the law."""
 
 
 def mixture() -> Target:
@@ -71,10 +73,10 @@ def fitted(spec: Spec, module: nn.Module, target: Target, x: Tensor, options: di
 
 
 def of_sampler(spec: Spec, step_size: float = 0.05, temperature: float = 1.0) -> Observed:
-    """A short run, to the end of its ladder."""
+    """A short run, to the end of its ladder; of one with a loop of its own, for as long as that may adapt."""
     start = torch.randn(1, 16, 2, generator=stream("start"))
     c, t = grid([(step_size, temperature)])
-    budget = max(to_the_end(spec), 5)
+    budget = max(to_the_end(spec), 5) if is_stepped(spec) else LONG
     done = run(spec.build(step_size=c, temperature=t), exact_density(mixture()), start, (budget,), [stream("s")], gradients(spec))
     return [done.samples, done.trace]
 

@@ -14,16 +14,18 @@ import torch
 from torch import Tensor
 
 from scorebench.core import registry
+from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.loop import Outcome, grid, run
-from scorebench.samplers.base import Density, Extended, Sampler, Starts, exact_density
+from scorebench.engine.sampling import absent
+from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS, Density, Extended, Sampler, Starts, exact_density
 from scorebench.suite.jobs import gradients, has_step, has_temperature, ladder, to_the_end, within
 from scorebench.targets.base import Target, has
 from scorebench.targets.lib.mixture import mixture, normal
 from scorebench.testing.contract import SHARE, Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
-from scorebench.testing.examples import cached, stream
+from scorebench.testing.examples import cached, is_stepped, stream
 from scorebench.testing.lattice import Lattice
-from scorebench.testing.options import obeys_its_options, of_sampler, same
+from scorebench.testing.options import LONG, obeys_its_options, of_sampler, same
 from scorebench.testing.statistical import assert_mean, z_limit
 
 UNEQUAL = "gaussian_mixture:components=3,radius=1,weight=0.6"
@@ -83,6 +85,7 @@ def declares_what_planning_reads(spec: Spec) -> None:
         assert tuple(getattr(sampler, axis).shape) == (1, 1), f"{axis} has been changed: its shape is {tuple(getattr(sampler, axis).shape)}"
 
 
+@only(is_stepped)
 def steps_without_side_effects(spec: Spec) -> None:
     """A step returns a new state of the same type and leaves the old one, the draws and the grid as they were; twice the same."""
     of, sampler = target("gaussian"), build(spec)
@@ -103,6 +106,7 @@ def steps_without_side_effects(spec: Spec) -> None:
     )
 
 
+@only(is_stepped)
 def draws_by_its_generator(spec: Spec) -> None:
     """Randomness comes from `draws` and its generator, and from no global one; the same stream gives the same, every chain its own."""
     of, sampler = target("gaussian_mixture"), build(spec)
@@ -124,6 +128,7 @@ def draws_by_its_generator(spec: Spec) -> None:
         )
 
 
+@only(is_stepped)
 def has_any_shape(spec: Spec) -> None:
     """It runs with one or several seeds, cells and chains, in 1, 2 and 5 dimensions, and keeps the shapes."""
     for seeds, steps, chains, dim in ((1, 1, 1, 1), (1, 1, 1, 2), (3, 2, 5, 5), (2, 3, 4, 1), (1, 5, 2, 2), (4, 1, 1, 3)):
@@ -138,6 +143,7 @@ def has_any_shape(spec: Spec) -> None:
         finite(f"a position with (seed, cell, chain, d) = {shape}", outcome.samples.flatten(0, -2))
 
 
+@only(is_stepped)
 def keeps_seeds_cells_and_chains_apart(spec: Spec) -> None:
     """A seed and a cell alone are what they are in company; another start of one chain changes that chain alone."""
     of = target("gaussian_mixture")
@@ -178,6 +184,7 @@ def keeps_seeds_cells_and_chains_apart(spec: Spec) -> None:
         assert not torch.equal(first[0], first[1]), "two seeds from one start have the same chains; each has random numbers of its own"
 
 
+@only(is_stepped)
 def is_finite_on_every_chain(spec: Spec) -> None:
     """4,000 chains from three times the prior's spread stay finite for ten small steps."""
     of, sampler = target("gaussian_mixture"), build(spec, SMALL[:1])
@@ -192,6 +199,7 @@ def is_finite_on_every_chain(spec: Spec) -> None:
         finite("the acceptance", torch.as_tensor(info.acceptance).flatten())
 
 
+@only(is_stepped)
 def counts_its_gradients(spec: Spec) -> None:
     """GRADIENTS is what a step spends, each over all chains, beside those of the start."""
     of, calls = target("gaussian_mixture"), []
@@ -290,7 +298,7 @@ def assert_law(spec: Spec, temperature: float, step_size: float) -> None:
         raise AssertionError(f"{error}{refused if after.acceptance < 1 else ''} ({why})") from None
 
 
-@only(lambda spec: bool(spec.entry.facts["EXACT"]))
+@only(lambda spec: bool(spec.entry.facts["EXACT"]) and is_stepped(spec))
 def keeps_the_law(spec: Spec) -> None:
     """Three steps from exact draws of p^(1/T) leave exact draws of p^(1/T), at T = 1/2, 1 and 2, for a small and a large step.
 
@@ -431,7 +439,7 @@ def _extrapolated(values: Tensor, steps: Sequence[float], order: int) -> tuple[T
     return torch.tensordot(weights, values, 1), weights
 
 
-@only(lambda spec: not spec.entry.facts["EXACT"] and has_step(spec))
+@only(lambda spec: not spec.entry.facts["EXACT"] and has_step(spec) and is_stepped(spec))
 def has_the_bias_that_it_states(spec: Spec) -> None:
     """On a Gaussian its stationary variance is that of its `theory`, or tends to T v as its ORDER says.
 
@@ -510,7 +518,7 @@ def _draws_as_its_impulses_say(spec: Spec, density: Density, cells: Sequence[tup
         )
 
 
-@only(lambda spec: not spec.entry.facts["EXACT"] and gradients(spec) > 0 and not has_step(spec))
+@only(lambda spec: not spec.entry.facts["EXACT"] and gradients(spec) > 0 and not has_step(spec) and is_stepped(spec))
 def ends_where_it_states(spec: Spec) -> None:
     """Without a step size: on a Gaussian it ends with the variance of its `theory`, which is within 10 % of the target's; 100,000 chains see 2.5 %."""
     assert "theory" in spec.entry.functions, (
@@ -532,7 +540,7 @@ def ends_where_it_states(spec: Spec) -> None:
         assert abs(its / v - 1) < 0.1, f"theory says that it ends with variance {its:.4g} on N(0, {v:g}); within 10 % of {v:g} was expected"
 
 
-@only(lambda spec: not spec.entry.facts["EXACT"] and gradients(spec) == 0)
+@only(lambda spec: not spec.entry.facts["EXACT"] and gradients(spec) == 0 and is_stepped(spec))
 def draws_the_law_that_it_states(spec: Spec) -> None:
     """Independent draws follow the law that the file states: distribution functions to .03, densities to 10 %."""
     states_its_law(spec)
@@ -542,12 +550,98 @@ def draws_the_law_that_it_states(spec: Spec) -> None:
         lattice.assert_draws(law_after(spec, temperature, 0.1, 1).x, 3 * SHARE, f"the draws at T = {temperature:g}")
 
 
-@only(lambda spec: gradients(spec) == 0)
+@only(lambda spec: gradients(spec) == 0 and is_stepped(spec))
 def draws_afresh(spec: Spec) -> None:
     """Of a sampler without gradients each state is a new draw."""
     outcome = go(spec, target("gaussian_mixture"))
     first, second = outcome.trace[..., 0, :], outcome.trace[..., 1, :]
     assert not (first == second).any(), "GRADIENTS = 0 and a state that is that before it: independent draws were expected"
+
+
+# A loop of its own: what it leaves is looked at, since its steps cannot be.
+
+
+def has_its_own_loop(spec: Spec) -> bool:
+    """Whether it is run in one piece. Raises AssertionError where the libraries that it takes are not there."""
+    why = absent(spec)
+    assert not why, why
+    return not is_stepped(spec)
+
+
+@only(has_its_own_loop)
+def leaves_what_a_run_leaves(spec: Spec) -> None:
+    """Its `run` leaves an outcome of the asked shapes within the budgets, twice the same, from its generators alone; two seeds differ."""
+    of, budgets = target("gaussian_mixture"), (LONG - 500, LONG)
+    assert of.prior is not None
+    start = of.prior.sample(16, stream("own")).repeat(2, 1, 1)
+    sampler = build(spec, SMALL, (0.7, 1.0))
+
+    def once() -> Outcome:
+        return run(sampler, exact_density(of), start, budgets, [stream("own run", i) for i in (0, 1)], gradients(spec))
+
+    with unchanged("run", start=start, step_size=sampler.step_size, temperature=sampler.temperature):
+        first = once()  # a library may draw when it is imported
+    with own_generator("run"):
+        again = once()
+    for name, found, before in zip(Outcome._fields, map(torch.as_tensor, again), map(torch.as_tensor, first), strict=True):
+        agree(f"{name} of the same run again", found, before, 0, 0, "a function of its generators")
+    assert (
+        len(first.gradients) == len(first.steps) == 2
+        and 0 < first.gradients[0] <= budgets[0]
+        and first.gradients[0] < first.gradients[1] <= budgets[1]
+    ), (
+        f"gradients at the budgets {budgets} are {first.gradients}; expected is what was spent up to each snapshot, as much as fits into its budget"
+    )
+    cells = len(sampler.step_size)
+    chains, draws = first.trace.shape[2:4] if first.trace.dim() == 5 else (0, 0)
+    expect("the trace", first.trace, (2, cells, chains, draws, 2))
+    assert 0 < chains <= TRACE_CHAINS and 0 < draws <= TRACE_DRAWS, (
+        f"the trace has {chains} chains and {draws} draws; up to {TRACE_CHAINS} and {TRACE_DRAWS} were expected"
+    )
+    assert ((first.acceptance >= 0) & (first.acceptance <= 1)).all(), "an acceptance is a probability"
+    finite("a position", first.samples.flatten(0, -2))
+    assert (first.samples[:, 0] != first.samples[:, 1]).any(), "two seeds have the same chains; each has a generator of its own"
+
+
+@only(has_its_own_loop)
+def spends_what_it_says(spec: Spec) -> None:
+    """Of one chain: asked for as many gradients as a first run has made, a second one says that it has spent them; to 2 %."""
+    of, asked = target("gaussian"), []
+
+    def watched(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+        def call(x: Tensor) -> Any:
+            asked.append(x.shape[:-1].numel())
+            return function(x)
+
+        return call
+
+    density = exact_density(of)
+    density = dataclasses.replace(density, score=watched(density.score), score_and_log_prob=watched(density.score_and_log_prob))
+    go(spec, of, 1, (LONG,), SMALL[:1], (1.0,), (0,), density)
+    made = sum(asked)
+    said = go(spec, of, 1, (made,), SMALL[:1], (1.0,), (0,), density).gradients[0]
+    assert abs(said - made) <= 0.02 * made, (
+        f"gradients: a budget of {LONG} took {made} evaluations of the score; with a budget of {made} it says {said}"
+    )
+
+
+@only(has_its_own_loop)
+def comes_to_its_law(spec: Spec) -> None:
+    """From the prior it comes to p^(1/T), at T = 1/2, 1 and 2, in 2,000 gradients; or to the `law` that its file states.
+
+    On three unequal modes; 2,000 chains see a distribution function off by .08.
+    """
+    assert spec.entry.facts["EXACT"] or "law" in spec.entry.functions, (
+        "EXACT = False and a loop of its own, and the file does not say what is sampled; expected is a function law(target, temperature, **options) -> Target"
+    )
+    temperatures = (0.5, 1.0, 2.0)
+    found = go(spec, target(UNEQUAL), 2_000, (LONG,), (0.05,), temperatures, (0,)).samples[-1, 0]
+    for x, temperature in zip(found, temperatures, strict=True):
+        law = law_of(spec, target(UNEQUAL), temperature)
+        lattice = power(temperature) if spec.entry.facts["EXACT"] else Lattice(law.log_prob, 2, 1.4 * law.radius, 401)
+        lattice.assert_draws(
+            x, len(temperatures) * SHARE, f"temperature and law: at T = {temperature:g}, after {LONG:,} gradients from the prior"
+        )
 
 
 CHECKS: tuple[Check, ...] = (
@@ -566,4 +660,7 @@ CHECKS: tuple[Check, ...] = (
     ends_where_it_states,
     draws_the_law_that_it_states,
     draws_afresh,
+    leaves_what_a_run_leaves,
+    spends_what_it_says,
+    comes_to_its_law,
 )
