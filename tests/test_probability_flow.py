@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conftest import cached, over
+from conftest import over
 from scipy import stats
 
 from scorebench.core import rng
@@ -30,7 +30,7 @@ from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 from scorebench.targets.base import Target, has
 from scorebench.targets.lib.mixture import mixture
-from scorebench.testing.examples import examples, fits, stream
+from scorebench.testing.examples import cached, examples, fits, stream
 
 ONE_MODE = mixture(torch.ones(1), torch.tensor([[0.5, -1.0]]), torch.tensor([[0.5, 2.0]]))
 CENTRED = mixture(torch.ones(1), torch.zeros(1, 2), torch.tensor([[0.5, 2.0]]))
