@@ -646,11 +646,3 @@ def test_numbers_of_a_spec_are_written_in_tens(value):
         parse("target", f"gaussian:dim={value}")
     with pytest.raises(InputError, match=r"should be a valid number"):
         parse("target", f"gaussian:variance={value}")
-
-
-def test_the_suite_of_the_readme(tmp_path):
-    """What a reader copies is a suite, but for the loss that the README adds."""
-    (text,) = re.findall(r"```yaml\n(.*?)```", Path("README.md").read_text(encoding="utf-8"), re.S)
-    path = tmp_path / "my.yaml"
-    path.write_text(re.sub(r', "huber_denoising:[^"]*"', "", text))
-    assert load(path).name == "mine" and "huber_denoising" in text

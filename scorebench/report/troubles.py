@@ -82,7 +82,7 @@ def _log(results: Results, bad: pd.DataFrame) -> Path:
     target, sampler, loss = bad[key].iloc[0]
     whole = rows[(rows[key] == bad[key].iloc[0]).all(axis=1)]
     logs, slug = results.folder / "logs", parse("target", target).slug
-    own = [metric for text in bad["metric"].unique() if (metric := parse("metric", text)).entry.elsewhere]
+    own = [metric for text in bad["metric"].unique() if text and (metric := parse("metric", text)).entry.elsewhere]
     measured = logs / "measure" / slug / f"{own[0].slug}.log" if len(own) == bad["metric"].nunique() else logs / "measure" / f"{slug}.log"
     if bad["metric"].nunique() < whole["metric"].nunique():
         return measured
