@@ -28,6 +28,7 @@ SOURCES = {
     "target": (ROOT / "examples/banana.py", "banana", "mine"),
     "model": (ROOT / "models/mlp_energy.py", "MLPEnergy", "Mine"),
     "rbf": (ROOT / "examples/rbf_energy.py", "RBFEnergy", "Mine"),
+    "kernel": (ROOT / "models/kernel_exponential.py", "KernelExponential", "Mine"),
     "loss": (ROOT / "losses/implicit.py", "implicit", "mine"),
     "sliced": (ROOT / "losses/sliced.py", "sliced", "mine"),
     "denoising": (ROOT / "losses/denoising.py", "denoising", "mine"),
@@ -427,6 +428,13 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str]] = {
         "target",
         [("return torch.stack([y[:, 0], y[:, 1] +", "return torch.stack([y[:, 0].double(), y[:, 1].double() +")],
         "torch.float32 was expected",
+    ),
+    # a model with a closed form
+    "model: not linear": ("kernel", [("@ self.weights", "@ self.weights.square()")], "the output at weights = a + b"),
+    "model: not the norm": (
+        "kernel",
+        [("return self._kernel(self.centres)", "return -self._kernel(self.centres)")],
+        "a squared norm has none below 0",
     ),
     # a loop of a sampler's own
     "own loop: temperature ignored": (

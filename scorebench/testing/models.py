@@ -191,6 +191,39 @@ def has_a_level_a_row(spec: Spec) -> None:
         )
 
 
+@only(lambda spec: "closed_form" in spec.entry.facts["GIVES"])
+def is_linear_where_it_says(spec: Spec) -> None:
+    """Once placed by its generator its output is linear in the parameter that it names, beside a constant; the Gram matrix is a squared norm."""
+    for dim in DIMS:
+        x, modules = points(dim, 200), [spec.build(dim, stream("linear", dim)) for _ in range(2)]
+        for module in modules:
+            with own_generator("place"), unchanged("place", x=x):
+                module.place(x.float(), stream("place", dim))
+        module, again = ({name: value.detach().double() for name, value in m.named_parameters()} for m in modules)
+        for name, value in module.items():
+            agree(f"{name} after the same place again", again[name], value, 0, 0, "place is a function of the points and its generator")
+            finite(f"{name} after place", value.flatten())
+        its, name = modules[0].double(), modules[0].linear
+        assert name in module, f"linear = {name!r} is no parameter (known: {', '.join(module)})"
+        one, other = (torch.randn(module[name].shape, generator=stream("linear at", dim, use), dtype=torch.float64) for use in "ab")
+        at = [Bound(its, module | {name: w}, gives_energy(spec))(x) for w in (one + other, torch.zeros_like(one), one, other)]
+        agree(
+            f"the output at {name} = a + b, and that at 0, less those at a and at b",
+            at[0] + at[1] - at[2] - at[3],
+            0 * at[0],
+            0,
+            1e-8,
+            "linear",
+        )
+        gram, size = its.gram().detach(), module[name].numel()
+        assert gram.shape == (size, size), f"gram has shape {tuple(gram.shape)}; {(size, size)} was expected, {name} having {size} entries"
+        agree("gram, transposed", gram.T, gram, 1e-10, 1e-10, "a quadratic form")
+        lowest, highest = (float(v) for v in torch.linalg.eigvalsh(gram)[[0, -1]])
+        assert highest > 0 and lowest >= -1e-10 * highest, (
+            f"gram has eigenvalues from {lowest:.3g} to {highest:.3g}; a squared norm has none below 0"
+        )
+
+
 CHECKS: tuple[Check, ...] = (
     declares_what_it_gives,
     lists_its_options,
@@ -204,4 +237,5 @@ CHECKS: tuple[Check, ...] = (
     obeys_its_options,
     maps_over_a_stack,
     has_a_level_a_row,
+    is_linear_where_it_says,
 )
