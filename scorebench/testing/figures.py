@@ -66,17 +66,19 @@ def a_suite(figure: str) -> dict[str, Any]:
         if "tables/learning_rates.csv" in reads
         else {"learning_rate": 0.01}
     )
-    of_each = {"seeds": 3, "training": {"size": 500, "batch": 64, "steps": (20, 40), **rate}, "exact": (steps,), "trained": (steps,)}
-    losses = [loss for loss in named("loss") if ("model", "noise_levels") not in parse("loss", loss).needs]
-    models = [model for model in named("model") if "noise_levels" not in parse("model", model).entry.facts["GIVES"]]
-    sources = {model: tuple(losses) for model in models}
+    of_each: dict[str, Any] = {"seeds": 3, "exact": (steps,)}
+    if {"model", "loss"} & set(uses):
+        losses = [loss for loss in named("loss") if ("model", "noise_levels") not in parse("loss", loss).needs]
+        models = [model for model in named("model") if "noise_levels" not in parse("model", model).entry.facts["GIVES"]]
+        training = {"size": 500, "batch": 64, "steps": (20, 40), **rate}
+        of_each |= {"training": training, "sources": {model: tuple(losses) for model in models}, "trained": (steps,)}
     suite = {
         "name": "check",
         "seed": 1,
         "metrics": named("metric"),
         "figures": (figure,),
         "claims": named("claim", more=False) if "claim" in uses else (),
-        "experiments": tuple({"target": target, "sources": sources, **of_each} for target in named("target", more=False)),
+        "experiments": tuple({"target": target} | of_each for target in named("target", more=False)),
     }
     return suite | (
         {"sensitivity": {"target": "gaussian_mixture", "chains": 64, "repeats": 20}} if "tables/sensitivity.csv" in reads else {}
