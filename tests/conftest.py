@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from scorebench.core import registry
 from scorebench.testing import contract as testing
-from scorebench.testing.examples import examples, of_file
+from scorebench.testing import samplers
+from scorebench.testing.examples import examples
 
 DEVICES = ["cpu", "cuda"][: 1 + torch.cuda.is_available()]
 
@@ -52,11 +53,15 @@ def over(name: str, kind: str, keep=lambda spec: True) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(name, specs, ids=str)
 
 
+OF_LOOPS = (samplers.leaves_what_a_run_leaves, samplers.spends_what_it_says, samplers.comes_to_its_law)
+
+
 def contract(kind: str) -> pytest.MarkDecorator:
     """Parametrise a test over the checks of a kind, each with every example that it is one of: what `scorebench check` runs over a stranger's file."""
     pairs = [(check, spec) for check in testing.contract(kind) for spec in examples(kind) if testing.applies(check, spec)]
-    every = [spec for name in registry.names(kind) for spec in of_file(kind, name)]  # what other libraries do among them
-    assert all(any(testing.applies(check, spec) for spec in every) for check in testing.contract(kind)), "a check of nothing"
+    # A loop of its own no shipped method has but by another library (PEERS): those checks run over an example (tests/test_check.py).
+    rest = set(testing.contract(kind)) - {check for check, _ in pairs} - set(OF_LOOPS)
+    assert not rest, f"checks of nothing: {rest}"
     return pytest.mark.parametrize(("check", "spec"), pairs, ids=lambda value: getattr(value, "__name__", None) or str(value))
 
 
