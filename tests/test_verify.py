@@ -224,3 +224,17 @@ def test_a_source_with_another_learning_rate_is_not_compared():
     old, new, other = agreement.chosen_alike(frame, frame, rates(0.1), rates(0.3))
     assert other == 1
     assert old.to_numpy().tolist() == new.to_numpy().tolist() == [list(k) for k in keys[2:]]
+
+
+def test_a_source_with_another_tuned_option_is_not_compared():
+    """What a loss tunes in place of a learning rate is looked up with these."""
+    rate = pd.DataFrame([("a", "m", "x", 0.1, True)], columns=["target", "model", "loss", "learning_rate", "chosen"])
+
+    def chosen(ridge: float) -> pd.DataFrame:
+        tuned = pd.DataFrame([("a", "k", "y", ridge, True)], columns=["target", "model", "loss", "value", "chosen"])
+        return agreement.choices(rate, tuned)
+
+    frame = pd.DataFrame([("a", "m", "x"), ("a", "k", "y")], columns=["target", "model", "loss"])
+    assert agreement.chosen_alike(frame, frame, chosen(1e-3), chosen(1e-3))[2] == 0
+    old, _, other = agreement.chosen_alike(frame, frame, chosen(1e-3), chosen(1e-2))
+    assert other == 1 and old.to_numpy().tolist() == [["a", "m", "x"]]

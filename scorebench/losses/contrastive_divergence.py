@@ -20,7 +20,7 @@ from scorebench.losses.implicit import implicit
 from scorebench.models.base import Bound, score_and_log_prob
 from scorebench.targets.base import Target
 
-LABEL = "contrastive divergence, {steps} steps"
+LABEL = "contrastive divergence, {steps} steps of {step_size}"
 EQUATION = r"E(x)-E(x_k),\quad x_k\ \text{after}\ k\ \text{steps of MALA from}\ x"
 REFERENCE = "Hinton (2002), Training products of experts by minimizing contrastive divergence, eq. 5"
 EXAMPLES = ("contrastive_divergence:steps=2,step_size=0.2",)

@@ -17,7 +17,7 @@ from scorebench.losses.implicit import implicit
 from scorebench.models.base import Bound
 from scorebench.targets.base import Target
 
-LABEL = "persistent contrastive divergence, {steps} steps"
+LABEL = "persistent contrastive divergence, {steps} steps of {step_size}"
 EQUATION = r"E(x)-E(z_k),\quad z_k\ \text{after}\ k\ \text{steps of MALA from}\ z_0,\ \text{the last}\ z_k"
 REFERENCE = "Tieleman (2008), Training restricted Boltzmann machines using approximations to the likelihood gradient, section 3"
 EXAMPLES = ("persistent_contrastive_divergence:steps=2,step_size=0.2",)

@@ -562,15 +562,14 @@ def draws_afresh(spec: Spec) -> None:
 
 
 def has_its_own_loop(spec: Spec) -> bool:
-    """Whether it is run in one piece. Raises AssertionError where the libraries that it takes are not there."""
-    why = absent(spec)
-    assert not why, why
+    """Whether it is run in one piece."""
     return not is_stepped(spec)
 
 
 @only(has_its_own_loop)
 def leaves_what_a_run_leaves(spec: Spec) -> None:
     """Its `run` leaves an outcome of the asked shapes within the budgets, twice the same, from its generators alone; two seeds differ."""
+    assert not absent(spec), absent(spec)
     of, budgets = target("gaussian_mixture"), (LONG - 500, LONG)
     assert of.prior is not None
     start = of.prior.sample(16, stream("own")).repeat(2, 1, 1)
@@ -606,6 +605,7 @@ def leaves_what_a_run_leaves(spec: Spec) -> None:
 @only(has_its_own_loop)
 def spends_what_it_says(spec: Spec) -> None:
     """Of one chain: asked for as many gradients as a first run has made, a second one says that it has spent them; to 2 %."""
+    assert not absent(spec), absent(spec)
     of, asked = target("gaussian"), []
 
     def watched(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
@@ -631,6 +631,7 @@ def comes_to_its_law(spec: Spec) -> None:
 
     On three unequal modes; 2,000 chains see a distribution function off by .08.
     """
+    assert not absent(spec), absent(spec)
     assert spec.entry.facts["EXACT"] or "law" in spec.entry.functions, (
         "EXACT = False and a loop of its own, and the file does not say what is sampled; expected is a function law(target, temperature, **options) -> Target"
     )
