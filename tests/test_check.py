@@ -37,7 +37,7 @@ SOURCES = {
     "tamed": (ROOT / "examples/tamed_ula.py", "TamedULA", "Mine"),
     "mala": (ROOT / "samplers/mala.py", "MALA", "Mine"),
     "underdamped": (ROOT / "samplers/underdamped.py", "Underdamped", "Mine"),
-    "own loop": (ROOT / "examples/random_walk.py", "RandomWalk", "Mine"),
+    "own loop": (ROOT / "examples/more/random_walk.py", "RandomWalk", "Mine"),
     "metric": (ROOT / "examples/energy_distance.py", "energy_distance", "mine"),
     "moment": (ROOT / "metrics/second_moment_bias.py", "second_moment_bias", "mine"),
     "claim": (ROOT / "examples/fisher_information.py", "fisher-information", "mine"),
