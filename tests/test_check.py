@@ -580,6 +580,14 @@ def test_a_method_of_the_package_is_checked_where_it_stands() -> None:
     assert all(finding.passed for finding in found) and {finding.spec for finding in found} == {"ula"} and len(found) > 10
 
 
+def test_a_target_of_a_file_has_no_example_without_one(tmp_path: Path) -> None:
+    """What it needs is no spec that its EXAMPLES could name; of any other method no EXAMPLES is a failed check."""
+    found = list(checking.check([ROOT / "targets/table.py"], "", 0, checking.here))
+    assert len(found) == 2 and all(finding.passed for finding in found)
+    (reason,) = failures(written(tmp_path, "ula", ("EXACT = False", "EXACT = False\nEXAMPLES = ()")))
+    assert "EXAMPLES is empty" in reason
+
+
 def test_another_seed_is_another_repeat(tmp_path: Path) -> None:
     with_seed = {}
     for seed in (0, 1):
