@@ -37,7 +37,7 @@ SOURCES = {
     "tamed": (ROOT / "examples/tamed_ula.py", "TamedULA", "Mine"),
     "mala": (ROOT / "samplers/mala.py", "MALA", "Mine"),
     "underdamped": (ROOT / "samplers/underdamped.py", "Underdamped", "Mine"),
-    "own loop": (ROOT / "examples/random_walk.py", "RandomWalk", "Mine"),
+    "own loop": (ROOT / "examples/more/random_walk.py", "RandomWalk", "Mine"),
     "metric": (ROOT / "examples/energy_distance.py", "energy_distance", "mine"),
     "moment": (ROOT / "metrics/second_moment_bias.py", "second_moment_bias", "mine"),
     "claim": (ROOT / "examples/fisher_information.py", "fisher-information", "mine"),
@@ -578,6 +578,14 @@ def test_what_can_not_be_checked_is_a_line(
 def test_a_method_of_the_package_is_checked_where_it_stands() -> None:
     found = list(checking.check([ROOT / "samplers/ula.py"], "", 0, checking.here))
     assert all(finding.passed for finding in found) and {finding.spec for finding in found} == {"ula"} and len(found) > 10
+
+
+def test_a_target_of_a_file_has_no_example_without_one(tmp_path: Path) -> None:
+    """What it needs is no spec that its EXAMPLES could name; of any other method no EXAMPLES is a failed check."""
+    found = list(checking.check([ROOT / "targets/table.py"], "", 0, checking.here))
+    assert len(found) == 2 and all(finding.passed for finding in found)
+    (reason,) = failures(written(tmp_path, "ula", ("EXACT = False", "EXACT = False\nEXAMPLES = ()")))
+    assert "EXAMPLES is empty" in reason
 
 
 def test_another_seed_is_another_repeat(tmp_path: Path) -> None:

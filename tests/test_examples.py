@@ -20,7 +20,7 @@ from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
 FOLDER = writing.EXAMPLES
-FILES = [*sorted(FOLDER.glob("*.py")), FOLDER / "package/scorebench_heun/heun.py"]
+FILES = [*sorted(FOLDER.glob("*.py")), *sorted(FOLDER.glob("more/*.py")), FOLDER / "package/scorebench_heun/heun.py"]
 SUITE = """
 name: examples
 seed: 1
@@ -33,7 +33,7 @@ experiments:
     seeds: 2
     training: {{size: 200, batch: 32, steps: [20], learning_rate: 1e-2}}
     sources: {{rbf_energy: [curvature_penalty]}}
-    exact: {{samplers: [tamed_ula, heun, ula], step_sizes: [0.02, 0.05], chains: 32, budgets: [10, 40]}}
+    exact: {{samplers: [tamed_ula, heun, random_walk, ula], step_sizes: [0.02, 0.05], chains: 32, budgets: [10, 40]}}
     trained: {{samplers: [tamed_ula], step_sizes: [0.05], chains: 32, budgets: [40]}}
 """
 
@@ -53,7 +53,7 @@ def nothing_stays() -> Iterator[None]:
 
 
 def test_there_is_one_of_each_kind() -> None:
-    """And `examples` of the repository is the folder that the package carries."""
+    """Which is what `scorebench new` writes; others stand in folders. And `examples` of the repository is the folder that the package carries."""
     assert sorted(filter(None, (plugins.kind_of(path) for path in FOLDER.glob("*.py")))) == sorted(registry.FOLDERS)
     assert (registry.ROOT.parent / "examples").resolve() == FOLDER.resolve()
 
@@ -74,7 +74,7 @@ def test_examples_are_compared_with_a_number(tmp_path: Path) -> None:
     results = Results(tmp_path / "results/examples", plan)
     rows = results.metrics
     assert (rows["status"] == "ok").all() and rows["value"].notna().all()
-    assert set(rows["sampler"]) == {"", "tamed_ula", "heun", "ula"} and "curvature_penalty" in set(rows["loss"])
+    assert set(rows["sampler"]) == {"", "tamed_ula", "heun", "random_walk", "ula"} and "curvature_penalty" in set(rows["loss"])
     assert set(rows["metric"]) == {"energy_distance", "mmd", "fisher_divergence"}
     assert results.claim("fisher-information").verdict == "reproduced"
     assert (results.folder / "figures/distance_and_floor.png").stat().st_size > 1_000

@@ -1,8 +1,8 @@
 """Contract of a loss: one value a row, the stated gradient, and a minimum where `fixed_point` says. Over the registry.
 
-Closed forms, identities and quadrature are exact in float64. The one family of statistical tests (stationarity at the fixed point, for
-losses of any law) uses alpha = 1e-4 over all losses and parameters (Bonferroni); with 50,000 rows it sees a precision that is off by 10 %,
-which its own counter-example demonstrates.
+Closed forms, identities and quadrature are exact in float64. The checks that are shipped (`scorebench.testing.losses`) run over every loss with every model
+that it can train; those that rest on chance (stationarity at the fixed point, for losses of any law) have a false-alarm rate of 1e-5 a loss, and with 200,000
+rows see a precision that is off by 5 %, which a counter-example demonstrates.
 """
 
 import itertools
@@ -41,10 +41,10 @@ def test_contract(check, spec):
 
 
 @over("spec", "loss")
-def test_ten_per_cent_of_a_precision_are_seen(spec):
+def test_five_per_cent_of_a_precision_are_seen(spec):
     """Away from the fixed point by so much the population's gradient does not vanish."""
     law = where_stationary(spec)
-    for factor in (0.9, 1.1):
+    for factor in (0.95, 1.05):
         with pytest.raises(AssertionError):
             stationary(spec, law, factor)
 

@@ -91,7 +91,8 @@ def _findings(file: str, kind: str, name: str, seed: int, alone: "Alone") -> Ite
             specs.extend(of_file(kind, name))
         except InputError as error:
             return f"{'; '.join(error.lines)} (expected: EXAMPLES, specs of it, where an option has no default)"
-        return "" if specs else "EXAMPLES is empty; expected are specs of it, or no EXAMPLES"
+        of_a_file = any(option.annotation == "File" and option.default is registry.REQUIRED for option in entry.options.values())
+        return "" if specs or of_a_file else "EXAMPLES is empty; expected are specs of it, or no EXAMPLES"
 
     reason = read()
     yield Finding(file, kind, name, "The file is read, and its EXAMPLES are specs of it", not reason, reason)

@@ -4,6 +4,7 @@ With 20,000 draws DKW sees a distribution function that is off by .03 anywhere, 
 Stein's identity, with 100,000 draws, entries off by .04 to .2, largest where modes are far and narrow (all with power .99).
 """
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec
 from scorebench.targets.base import Target, has
@@ -118,6 +120,12 @@ def power(spec: Spec, temperature: float) -> Grid:
 
 def declares_its_members(spec: Spec) -> None:
     """It says LABEL and REFERENCE, has draws and a prior of the same dimension, and is itself at T = 1."""
+    factory = registry.method("target", spec.name)
+    needed = [p.name for p in inspect.signature(factory).parameters.values() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    assert inspect.isfunction(factory) and not needed, (
+        f"it is taken for a target, which is a function of options alone, and {factory.__name__} is {f'called with {needed}' if needed else 'a class'}; "
+        "what another kind's file defines tells it (a sampler's GRADIENTS, a loss's draws, a model's GIVES, a metric's ABOUT), or KIND = 'sampler'"
+    )
     says(spec, LABEL=str, REFERENCE=str)
     target = built(spec)
     assert isinstance(target, Target), f"the function returns {type(target).__name__}; a Target was expected"
