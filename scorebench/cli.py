@@ -1,4 +1,4 @@
-"""The command line: `scorebench list | compare | check | new | claims | stage | summary | retry | verify | readme`."""
+"""The command line: `scorebench list | compare | new | check | validate | reference | score | claims | stage | summary | retry | verify | readme`."""
 
 import json
 import os
@@ -146,7 +146,7 @@ def compare_losses(
         _show(
             result,
             "loss",
-            f"{model} on {target}: {steps} steps of {batch} from {size} draws, {seeds} seeds; learning rates {tried} tried for each",
+            f"{model} on {target}: {steps} steps of {batch} from {size} draws or all that there are, {seeds} seeds; learning rates {tried} tried for each",
         )
 
 
@@ -257,7 +257,7 @@ def score(
 def reference(
     file: Annotated[Path, typer.Argument(help="A density's Python file, as target density:path= takes it.")],
     out: Annotated[Path | None, typer.Option(help="Where the draws go: beside the file, NAME.reference.npy, if not said.")] = None,
-    sampler: Annotated[str, typer.Option(help="An exact sampler, without its step size, which is tuned.")] = "mala",
+    sampler: Annotated[str, typer.Option(help="An exact sampler, without its step size, which is tuned.")] = "hmc",
     chains: Annotated[int, typer.Option(help="How many, at least 4.")] = 64,
     minutes: Annotated[float, typer.Option(help="When to give up.")] = 10.0,
     seed: int = 0,

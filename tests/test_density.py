@@ -132,7 +132,9 @@ def test_what_is_told_of_starts_and_draws(tmp_path):
     draw = "def sample(n, generator): return torch.randn(n, 2, generator=generator)\n"
     assert "chains start from N(0, I)" in target_of(tmp_path, text).remarks[0]
     with_start = target_of(tmp_path, text + start, "a")
-    assert with_start.remarks == ("a.py has neither sample nor reference: only what needs the score alone is measured",)
+    assert with_start.remarks == (
+        "a.py has neither sample nor reference: only what needs the score alone is measured (scorebench reference makes draws)",
+    )
     assert abs(float(with_start.centre[0]) - 5) < 0.2 and 2 < with_start.radius < 8  # by the start
     with pytest.raises(NotApplicable, match="there is no exact sample"):
         with_start.mean  # noqa: B018
@@ -182,7 +184,7 @@ def test_reference_draws_are_made(tmp_path, monkeypatch):
 
 
 def test_reference_draws_are_refused(tmp_path):
-    """Two far modes, chains that start in one, too little time, a sampler that is not exact: each in words, and nothing is written."""
+    """Two far modes, chains that start in one, a neck, too little time, a sampler that is not exact: each in words, and nothing is written."""
     far = "dim = 1\ndef log_prob(x): return torch.logaddexp(-(x-20)**2/2, -(x+20)**2/2).squeeze(-1)\n"
     wide = "def start(n, generator): return 20 * torch.randn(n, 1, generator=generator)\n"
     narrow = "def start(n, generator): return .1 * torch.randn(n, 1, generator=generator)\n"
@@ -191,6 +193,9 @@ def test_reference_draws_are_refused(tmp_path):
     assert any(line.startswith("R-hat ") for line in reference.write(file, out, "mala", 16, 0.03, 0).short)
     target_of(tmp_path, "dim = 1\ndef log_prob(x): return -(x**2).sum(-1)/2\n" + narrow)
     assert "chains start too near each other" in reference.write(file, out, "mala", 64, 0.1, 0).short[-1]
+    neck = "dim = 2\ndef log_prob(x): return -x[:, 0]**2/4.5 - x[:, 1]**2 * (-x[:, 0]).exp()/2 - x[:, 0]/2\n"
+    target_of(tmp_path, neck)  # a funnel, which R-hat and the effective size accept
+    assert any(line.startswith("chains stand still in ") for line in reference.write(file, out, "hmc", 256, 0.2, 0).short)
     for arguments, line in (
         (("ula", 64), "--sampler 'ula' is not exact, or takes exact draws itself \\(allowed: .*mala"),
         (("exact", 64), "--sampler 'exact' is not exact"),

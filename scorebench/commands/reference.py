@@ -2,7 +2,8 @@ r"""`scorebench reference`: draws of a user's density that others are compared w
 
 Chains start where every chain of the density starts, which must be at least half as spread as the draws turn out to be. In a pilot the step size is tuned by
 the acceptance (Robbins and Monro 1951); then it stays. The run doubles until, of its second half, split R-hat is below 1.01 and 10,000 draws are effective,
-of every coordinate and its square (Vehtari et al. 2021), or time is up. R-hat can only reject: it does not miss a mode that no chain has found.
+of every coordinate and its square (Vehtari et al. 2021), or time is up. R-hat can only reject: it does not miss a mode that no chain has found, nor
+the neck of a funnel, where the step is too long: there a chain stands still, and seldom comes. Of windows of 100 steps one in 1,000 may stand still.
 """
 
 import time
@@ -24,6 +25,8 @@ from scorebench.targets.base import Target, has
 
 R_HAT, EFFECTIVE, CHAINS, APART = 1.01, 10_000, 4, 0.5
 """What is asked of every coordinate and its square, of so many chains at least, and of the spread of their starts in units of the draws' own."""
+WINDOW, STILL, SELDOM = 100, 0.05, 1e-3
+"""A chain stands still where it accepts less than this in so many steps; the share of windows that may."""
 ACCEPTED = (0.574, 0.651)
 """The acceptance that a step size is tuned to, of one gradient a step (Roberts and Rosenthal 1998) and of several (Beskos et al. 2013)."""
 PILOT, FIRST = 1_000, 2_000
@@ -81,35 +84,43 @@ def _made(target: Target, spec: Spec, chains: int, limit: float, seed: int) -> M
         sampler: Sampler[Any] = spec.build(step_size=step_size, temperature=temperature)
         return sampler
 
-    def moved(sampler: Sampler[Any], state: Any) -> tuple[Any, float]:
+    def moved(sampler: Sampler[Any], state: Any) -> tuple[Any, np.ndarray]:
         draws = sampler.draws(density, (chains, target.dim), generator)[None]
         state, info = sampler.step(state, density, draws)
-        return state, float(torch.as_tensor(info.acceptance).mean())
+        return state, torch.as_tensor(info.acceptance, dtype=torch.float64).expand(1, 1, chains)[0, 0].cpu().numpy()
 
     most = max(min(STORED, NUMBERS // (chains * target.dim)), 100)
     kept: list[np.ndarray] = []
-    every, steps, accepted = 1, 0, 0.0
+    every, steps = 1, 0
+    accepted, before, still = np.zeros(chains), np.zeros(chains), 0  # of each chain, up to the window's start, and windows without a move
     found = {"rhat": (np.inf, "x1"), "effective": (0.0, "x1")}
     with torch.no_grad():
         state = at(step_size).init(starts[None, None], density)
         wanted = ACCEPTED[gradients(spec) > 1]
         for number in range(1, PILOT + 1):
             state, acceptance = moved(at(step_size), state)
-            step_size = step_size * float(np.exp((acceptance - wanted) / number**0.5))
+            step_size = step_size * float(np.exp((acceptance.mean() - wanted) / number**0.5))
         sampler, aim = at(step_size), FIRST
         while not _settled(found) and time.monotonic() < limit:
             while steps < aim and time.monotonic() < limit:
                 state, acceptance = moved(sampler, state)
                 steps, accepted = steps + 1, accepted + acceptance
+                if steps % WINDOW == 0:
+                    still, before = still + int((accepted - before < STILL * WINDOW).sum()), accepted
                 if steps % every == 0:
                     kept.append(state.x[0, 0].cpu().numpy())
                 if len(kept) == most:
                     kept, every = kept[1::2], 2 * every
             found, aim = diagnosed(_second_half(kept)), 2 * aim
-    how = {"sampler": str(spec), "exact": True, "step_size": float(step_size), "acceptance": accepted / max(steps, 1)}
+    how = {"sampler": str(spec), "exact": True, "step_size": float(step_size), "acceptance": float(accepted.mean()) / max(steps, 1)}
     record = {**how, "chains": chains, "steps": steps, "seed": seed, **found}
     draws = _second_half(kept) if kept else np.empty((chains, 0, target.dim))
     short = _lacking(found, starts.std(0).cpu().numpy(), draws)
+    share = still / max(steps // WINDOW * chains, 1)
+    if share > SELDOM:
+        short.append(
+            f"chains stand still in {share:.2%} of windows of {WINDOW} steps (allowed: {SELDOM:.1%}): where they do, the step is too long"
+        )
     return Made(np.empty((0, target.dim)) if short else thinned(draws)[0], record, short)
 
 
@@ -146,5 +157,5 @@ def shown(made: Made, out: Path, file: Path) -> str:
     return (
         f"{out}: {len(made.rows):,} draws by {record['sampler']} at step {record['step_size']:.3g} (acceptance {record['acceptance']:.2f}), "
         f"{record['chains']} chains of {record['steps']:,} steps; R-hat at most {rhat:.4f} ({of_rhat}), "
-        f'at least {effective:,.0f} effective draws ({of_effective}). Say reference = "{out.name}" in {file.name}.'
+        f'at least {min(effective, len(made.rows)):,.0f} effective draws ({of_effective}). Say reference = "{out.name}" in {file.name}.'
     )

@@ -41,11 +41,8 @@ def locate(text: str) -> Path:
     path = copy if copy and copy.is_file() else _from / Path(text).expanduser()
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "there is no such file"
-        near = (
-            difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*") if p.is_file()], n=1)
-            if path.parent.is_dir()
-            else []
-        )
+        stems = {other.stem: other.name for other in path.parent.glob("*") if other.is_file()}
+        near = [stems[stem] for stem in difflib.get_close_matches(path.stem, stems, n=1)]
         raise InputError(f"{text!r}: {what}" + (f"; did you mean {near[0]!r}?" if near else "") + f" (looked for {path.absolute()})")
     return path
 

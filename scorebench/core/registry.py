@@ -175,7 +175,7 @@ def entry(kind: str, name: str) -> Entry:
         return Entry(kind, name, path, error=f"its name is that of {len(twins)} files: {', '.join(twins)}")
     elsewhere = plugins.of_kind(kind).get(name, ("",))[0]
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = ast.parse(path.read_bytes(), path.name)
         definition = _definition(tree, name)
         options, facts = _options(definition) if definition else {}, _facts(tree)
         if kind not in ("claim", "figure"):

@@ -82,7 +82,7 @@ def run(
         kept, gradients, trace = [], [], []
         accepted = x.new_zeros(seeds, cells, chains)
         for step in range(1, last + 1):
-            draws = torch.stack([sampler.draws(density, (chains, dim), g) for g in generators])
+            draws = torch.stack([one_tensor(sampler.draws(density, (chains, dim), g)) for g in generators])
             state, info = sampler.step(state, visible, draws)
             accepted += info.acceptance if isinstance(info.acceptance, float) else expect("the acceptance", info.acceptance, accepted.shape)
             if step == 1:
@@ -105,6 +105,15 @@ def run(
         by_chain.mean(-1),
         by_chain.std(-1, correction=min(chains - 1, 1)),
     )
+
+
+def one_tensor(draws: Any) -> Tensor:
+    """A step's randomness. Raises ValueError for what is no tensor, which could not be stacked over seeds."""
+    if not isinstance(draws, Tensor):
+        raise ValueError(
+            f"draws gave a {type(draws).__name__}, not one tensor, (chain, numbers): of several the columns of one, by torch.cat"
+        )
+    return draws
 
 
 def _hold(spent: int, promised: int, steps: int) -> None:

@@ -23,7 +23,8 @@ def read(path: Path, dim: int) -> np.ndarray:
     else:
         values = tables.read(path).values
     if values.shape[-1] != dim:
-        raise InputError(f"{path.name}: it has {values.shape[-1]} coordinates; the target has {dim} (shape: {values.shape})")
+        hint = "; is it transposed?" if values.shape[0] == dim else ""
+        raise InputError(f"{path.name}: it has {values.shape[-1]} coordinates; the target has {dim} (shape: {values.shape}){hint}")
     return values
 
 

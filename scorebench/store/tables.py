@@ -206,7 +206,9 @@ def _positions(path: Path, columns: Sequence[str] | None, names: Sequence[str]) 
         if list(names).count(name) > 1:
             lines.append(f"{path.name}: {list(names).count(name)} columns are called {name!r}")
         elif not name or name.startswith("__index_level_"):
-            lines.append(f"{path.name}: column {list(names).index(name) + 1} has no name: is it an index? ({_choice(names)})")
+            lines.append(
+                f"{path.name}: column {list(names).index(name) + 1} has no name: is it an index? (allowed: a file without it, or {_choice(names)})"
+            )
     if lines:
         raise InputError(*lines)
     return [list(names).index(name) for name in columns or names]

@@ -125,7 +125,13 @@ def _exact(file: Path, module: ModuleType, dim: int) -> tuple[Any, int | None, l
     if hasattr(module, "sample"):
         return _drawing(file, module, "sample", dim), None, []
     if not hasattr(module, "reference"):
-        return Absent("exact sample"), None, [f"{file.name} has neither sample nor reference: only what needs the score alone is measured"]
+        return (
+            Absent("exact sample"),
+            None,
+            [
+                f"{file.name} has neither sample nor reference: only what needs the score alone is measured (scorebench reference makes draws)"
+            ],
+        )
     path = file.parent / str(module.reference)
     made = path.with_suffix(".json")
     if made.is_file() and json.loads(made.read_text(encoding="utf-8")).get("density") != files.identity(file):

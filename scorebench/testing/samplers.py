@@ -16,7 +16,7 @@ from torch import Tensor
 from scorebench.core import registry
 from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec, parse
-from scorebench.engine.loop import Outcome, grid, run
+from scorebench.engine.loop import Outcome, grid, one_tensor, run
 from scorebench.engine.sampling import absent
 from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS, Density, Extended, Sampler, Starts, exact_density
 from scorebench.suite.jobs import gradients, has_step, has_temperature, ladder, to_the_end, within
@@ -93,7 +93,7 @@ def steps_without_side_effects(spec: Spec) -> None:
     with unchanged("init", x=x):
         state = sampler.init(x, exact_density(of))
     agree("the position at the start", state.x, x, 0, 0, "init starts at x")
-    draws = sampler.draws(exact_density(of), (16, 2), stream("d"))[None]
+    draws = one_tensor(sampler.draws(exact_density(of), (16, 2), stream("d")))[None]
     held = {"the old state": tuple(state), "draws": draws, "step_size": sampler.step_size, "temperature": sampler.temperature}
     with unchanged("a step", **held):
         after, info = sampler.step(state, exact_density(of), draws)
