@@ -118,6 +118,8 @@ def compare_samplers(
             "sampler",
             f"{target}, T = {temperature:g}: {steps} gradients a chain, {chains} chains and {seeds} seeds, from the target's prior (controls: from itself)",
         )
+    if comparison.lost(result):
+        sys.exit(1)
 
 
 @compare.command("losses")
@@ -148,6 +150,8 @@ def compare_losses(
             "loss",
             f"{model} on {target}: {steps} steps of {batch} from {size} draws or all that there are, {seeds} seeds; learning rates {tried} tried for each",
         )
+    if comparison.lost(result):
+        sys.exit(1)
 
 
 @app.command()

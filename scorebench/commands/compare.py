@@ -15,7 +15,7 @@ from scorebench import stages
 from scorebench.commands.validate import look
 from scorebench.core import registry
 from scorebench.core.errors import InputError
-from scorebench.core.schema import METRICS, Ended
+from scorebench.core.schema import METRICS, Ended, Status
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
@@ -111,6 +111,12 @@ def _run(plan: Plan) -> _Ran:
         return _Ran(plan, rows, records, {job: trained.read(folder / f"train/{job}.npz")[0] for job in plan.trains})
 
 
+def lost(result: list[Entry]) -> bool:
+    """Whether some method has no value at all, since it failed or ran out of time."""
+    wrong = (Status.FAILED, Status.TIMEOUT)
+    return any(all(status.startswith(wrong) for metric in entry["metrics"] for status in metric["status"]) for entry in result)
+
+
 def _checked(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> tuple[Spec, list[Spec]]:
     lines: list[str] = []
     where: Spec | None = None
@@ -174,7 +180,8 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
         costs = [source["seconds_per_gradient"] for source in run.record("train", id).get("sources", ())] or [None] * len(job.losses)
         for loss, value, cost in zip(map(str, job.losses), chosen, costs, strict=True):
             rows = run.rows[run.rows["loss"] == loss]
-            choice = {LEARNING_RATE: value} if option == LEARNING_RATE else {LEARNING_RATE: None, "tuned": {option: value}}
+            edge = {"at_edge": True} if option == LEARNING_RATE and len(rates) > 1 and value in (min(rates), max(rates)) else {}
+            choice = {LEARNING_RATE: value} | edge if option == LEARNING_RATE else {LEARNING_RATE: None, "tuned": {option: value}}
             entries.append({"loss": loss, **choice, "seconds_per_gradient": cost, "metrics": _summary(rows)})
     return _with_leaders(entries, run.rows, "loss")
 
