@@ -216,10 +216,10 @@ def claims(
 @app.command()
 def validate(suite: SuiteFile) -> None:
     """Say what is wrong with a suite, a line a mistake, and look into the tables and densities that it names; nothing is trained or sampled."""
-    from scorebench.commands.validate import look
+    from scorebench.commands import validate as looking
 
     plan = Plan(load(suite))
-    look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb)
+    looking.validate(plan)
     jobs = sum(len(plan.jobs(stage)) for stage in STAGES)
     print(f"{plan.suite.name}: {jobs} jobs")
 
@@ -265,10 +265,12 @@ def reference(
     chains: Annotated[int, typer.Option(help="How many, at least 4.")] = 64,
     minutes: Annotated[float, typer.Option(help="When to give up.")] = 10.0,
     seed: int = 0,
+    plugin: Plugins = None,
 ) -> None:
     """Make reference draws of a density: accepted with R-hat below 1.01 and 10,000 effective draws of every coordinate and its square, or refused."""
     from scorebench.commands import reference as making
 
+    _add(plugin)
     where = out or file.with_suffix(".reference.npy")
     made = making.write(file, where, sampler, chains, minutes, seed)
     if made.short:

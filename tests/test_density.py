@@ -164,6 +164,28 @@ def test_reference_draws(tmp_path):
             target_of(tmp_path, text + f"'{name}.npy'", name)
 
 
+def test_what_a_file_reads_beside_itself(tmp_path):
+    """Named in FILES it is kept with the copy of a run, and its content counts; not named it is missed before any job, in a line."""
+    from scorebench.commands.validate import validate
+    from scorebench.core import files
+
+    text = "from pathlib import Path\ndim = 2\nscale = float((Path(__file__).parent / 'scale.txt').read_text())\ndef score(x): return -x / scale\n"
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "scale.txt").write_text("2.0")
+    (tmp_path / "own.yaml").write_text(SUITE)
+    (tmp_path / "sub" / "my_density.py").write_text(text)
+    with pytest.raises(InputError, match="my_density.py cannot be run: FileNotFoundError.*FILES"):
+        validate(Plan(load(tmp_path / "own.yaml")))
+    (tmp_path / "sub" / "my_density.py").write_text(text + "FILES = ['scale.txt']\n")
+    plan = Plan(load(tmp_path / "own.yaml"))
+    validate(plan)
+    load(tmp_path / "own.yaml")
+    (spec,) = {on.target for on in plan.targets.values()}
+    before = files.digest(spec)
+    (tmp_path / "sub" / "scale.txt").write_text("3.0")
+    assert files.digest(spec) != before
+
+
 WIDE = P + "dim = 3\ndef log_prob(x): return -((x @ P) * x).sum(-1) / 2\n"
 
 

@@ -161,9 +161,12 @@ def test_names_that_there_are_not(tmp_path):
     with pytest.raises(InputError, match="column 'wieght' is unknown; did you mean 'weight'"):
         target_of(tmp_path / "a.csv", ",columns=height|wieght")
     with pytest.raises(InputError, match="there is no such file; did you mean 'a.csv'"):
-        target_of(tmp_path / "b.csv")
+        target_of(tmp_path / "a1.csv")
     with pytest.raises(InputError, match="is a folder"):
         target_of(tmp_path)
+    (tmp_path / "huge.csv").write_text("x\n" + "".join(f"{k}e300\n" for k in range(20)))
+    with pytest.raises(InputError, match="column 'x': it goes to 1.9e\\+301"):
+        target_of(tmp_path / "huge.csv")
     (tmp_path / "far.csv").write_text("x\n" + "".join(f"{1e9 + k}\n" for k in range(20)))
     with pytest.raises(InputError, match="float32 does not resolve"):
         target_of(tmp_path / "far.csv", ",standardise=false")

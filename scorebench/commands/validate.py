@@ -1,13 +1,25 @@
 """`scorebench validate`: what a suite or a comparison would be told, before any compute."""
 
 import sys
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 
 from scorebench.core import files
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec
 from scorebench.engine.process import isolated
 from scorebench.engine.target import built
+from scorebench.suite.plan import Plan
+
+
+def validate(plan: Plan) -> None:
+    """Look at the targets of a suite as its jobs will find them: as the copies of their files that a run keeps, without what lies beside these."""
+    with tempfile.TemporaryDirectory() as folder:
+        for spec in plan.methods:
+            files.keep(spec, Path(folder))
+        files.look_in(Path(folder), Path(folder))
+        look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb)
 
 
 def look(specs: Iterable[Spec], minutes: float, megabytes: float) -> None:

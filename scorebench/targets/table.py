@@ -14,7 +14,7 @@ import torch
 
 from scorebench.core.errors import InputError
 from scorebench.core.files import locate
-from scorebench.core.options import Columns, File
+from scorebench.core.options import LARGEST, Columns, File
 from scorebench.store import tables
 from scorebench.targets.base import Target, distinct, repeated, untempered
 from scorebench.targets.lib.mixture import mixture
@@ -35,6 +35,11 @@ def table(*, path: File, columns: Columns | None = None, standardise: bool = Tru
     values, names = tables.read(file, columns)
     if len(values) < FEWEST:
         raise InputError(f"{file.name}: it has {len(values)} {'row' if len(values) == 1 else 'rows'} (allowed: {FEWEST} or more)")
+    for column, name in enumerate(names):
+        if not np.abs(values[:, column]).max() <= LARGEST:
+            raise InputError(
+                f"{file.name}, column {name!r}: it goes to {np.abs(values[:, column]).max():g} (allowed: up to {LARGEST:g} in size)"
+            )
     order = np.random.Generator(np.random.PCG64(len(values))).permutation(len(values))
     judges, chooses, trains = np.split(order, [len(values) // HELD_OUT, len(values) // HELD_OUT + len(values) // VALIDATION])
     mean, spread = values[trains].mean(0), values[trains].std(0)
@@ -48,9 +53,6 @@ def table(*, path: File, columns: Columns | None = None, standardise: bool = Tru
         values /= spread
         mean, spread = np.zeros_like(mean), np.ones_like(spread)
     rows, kept, validation = (torch.tensor(values[part], dtype=torch.float32) for part in (judges, trains, chooses))
-    if not all(part.isfinite().all() for part in (rows, kept, validation)):
-        raise InputError(f"{file.name}: it holds numbers that float32 does not (allowed: standardise=true, or numbers up to 1e18)")
-
     centre, variance = (torch.tensor(moment[None], dtype=torch.float32) for moment in (mean, spread**2))
     prior = mixture(torch.ones(1), centre, variance, modes=False)
     counts = f"{len(kept):,} train, {len(validation):,} choose learning rates, {len(rows):,} are held out and judge"
