@@ -133,10 +133,13 @@ def _exact(file: Path, module: ModuleType, dim: int) -> tuple[Any, int | None, l
             ],
         )
     path = file.parent / str(module.reference)
-    made = path.with_suffix(".json")
-    if made.is_file() and json.loads(made.read_text(encoding="utf-8")).get("density") != files.identity(file):
+    record = path.with_suffix(".json")
+    made = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    if made and made.get("density") != files.identity(file):
         raise InputError(f"{path.name} was made of another {file.name} (allowed: make it again, by scorebench reference {file.name})")
     rows, remark = taken(path, dim)
+    if made:
+        remark = f"{path.name}: {len(rows):,} draws by {made['sampler']}, which is exact; R-hat at most {made['rhat'][0]:.4f}"
     return partial(distinct, torch.tensor(rows, dtype=torch.float32)), len(rows), [remark]
 
 
