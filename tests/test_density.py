@@ -65,6 +65,13 @@ def test_however_it_is_written(written, tmp_path):
     torch.testing.assert_close(target.tempered(2.0).score(x), target.score(x) / 2)
 
 
+def test_a_function_of_a_point_that_a_batch_does_not_stop(tmp_path):
+    """On a batch it has the right shape and another value, its norm being that of all points: it is mapped. Exact."""
+    x = torch.randn(9, 2, generator=stream("points"))
+    target = target_of(tmp_path, "dim = 2\ndef score(x): return -x / (1 + x.square().sum()).sqrt()")
+    torch.testing.assert_close(target.score(x), -x / (1 + x.square().sum(-1, keepdim=True)).sqrt())
+
+
 WRONG = [
     ("dim = 2\ndef score(x): return -x\ndef log_prob(x): return -(x**2).sum(-1)", "score(x) is not the gradient of log_prob(x): at x = ["),
     (

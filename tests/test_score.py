@@ -13,8 +13,11 @@ from scipy import stats
 
 from scorebench.commands.compare import metrics_about
 from scorebench.commands.score import ALPHA, score
+from scorebench.core import rng
 from scorebench.core.errors import InputError
 from scorebench.core.spec import parse
+from scorebench.engine import floors
+from scorebench.engine.metric import Metric
 from scorebench.metrics.lib.faults import FAULTS
 from scorebench.testing.examples import stream
 
@@ -50,6 +53,18 @@ def test_values_are_the_metrics(tmp_path):
     assert (entries["mmd"]["sets"], entries["mmd"]["draws"]) == (2, 512) and entries["c2st"]["sets"] == 4
 
 
+def test_p_is_the_share_of_the_floor_with_holms_correction(tmp_path):
+    """Of one metric by its definition from the floor's own values; of three the least is three times as large. Exact."""
+    law, metric = MIXTURE.build(), CHEAP[0]
+    rows = law.sample(150, stream("p"))
+    floor = floors.values(Metric(metric), law, 150, rng.generator("score", "floor", metric))
+    single = {m.name: scored(tmp_path / "a.npy", rows.numpy(), [m])[str(m)] for m in CHEAP[:3]}
+    assert single["mean_error"]["p"] == (1 + int((floor >= single["mean_error"]["value"]).sum())) / 201
+    together = scored(tmp_path / "a.npy", rows.numpy(), CHEAP[:3])
+    least = min(single, key=lambda name: single[name]["p"])
+    assert together[least]["p"] == pytest.approx(min(1.0, 3 * single[least]["p"]))
+
+
 @pytest.mark.parametrize("fault", ["wrong_weights", "lost_mode", "shifted", "wide_modes"])
 def test_faults_are_seen(fault, tmp_path):
     """Some metric says so of 2,000 draws, each a fault that a metric of `CHEAP` sees in 256 (SEES)."""
@@ -68,16 +83,16 @@ def test_exact_draws_are_seldom_said_to_have_a_fault(tmp_path):
 
 
 def test_chains_are_worth_their_effective_size(tmp_path):
-    """An autoregression of correlation .9 on a Gaussian: 80,000 draws are worth 1 in 19, within a third, and the floors are of so many.
+    """An autoregression of correlation .9 on a Gaussian: 40,000 draws are worth 1 in 19, within a third, and the floors are of so many.
 
-    The window of the estimate is some 60 lags, so that its relative spread is (2 (2 60 + 1)/80,000)^(1/2) = .055 (Sokal 1997, eq. 3.19): six of it.
+    The window of the estimate is some 60 lags, so that its relative spread is (2 (2 60 + 1)/40,000)^(1/2) = .078 (Sokal 1997, eq. 3.19): four of it.
     """
     g = np.random.Generator(np.random.PCG64(2))
-    chains = g.standard_normal((8, 10_000, 2))
-    for k in range(1, 10_000):
+    chains = g.standard_normal((8, 5_000, 2))
+    for k in range(1, 5_000):
         chains[:, k] = 0.9 * chains[:, k - 1] + 0.19**0.5 * chains[:, k]
     entries = scored(tmp_path / "a.npy", chains, [*CHEAP, parse("metric", "ess"), parse("metric", "rhat")], parse("target", "gaussian"))
-    assert 0.67 < entries["mean_error"]["draws"] / (80_000 * 0.1 / 1.9) < 1.33
+    assert 0.67 < entries["mean_error"]["draws"] / (40_000 * 0.1 / 1.9) < 1.33
     assert entries["mean_error"]["p"] > 1e-3 and entries["rhat"]["status"] == entries["ess"]["status"] == "ok"
     assert scored(tmp_path / "b.npy", chains[0], CHEAP, parse("target", "gaussian"))["mean_error"]["draws"] == 5_000  # as it is said to be
 

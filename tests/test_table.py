@@ -16,7 +16,7 @@ from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine import floors
 from scorebench.engine.metric import Metric
-from scorebench.store import tables
+from scorebench.store import samples, tables
 from scorebench.store.results import Results
 from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.jobs import STAGES
@@ -263,6 +263,30 @@ def test_a_table_through_the_whole_suite(tmp_path):
     idle = floored[(floored["sampler"] == "prior") & (floored["metric"] == "mean_error")]
     assert (idle["z"].abs() < 6).all()  # the Gaussian with the same mean
     assert (results.folder / "index.html").is_file()
+
+
+def test_controls_start_from_rows_that_do_not_judge(tmp_path):
+    """With a step of 1e-9 chains stay where they start, to 1e-3: each at a row that trains, none at one that is held out."""
+    suite(tmp_path, 400)
+    text = (
+        (tmp_path / "own.yaml")
+        .read_text()
+        .replace("[mala, mala_from_data, prior], step_sizes: [0.05]", "[mala_from_data], step_sizes: [1e-9]")
+    )
+    (tmp_path / "own.yaml").write_text(text)
+    plan = Plan(load(tmp_path / "own.yaml"))
+    for stage in ("train", "sample"):
+        for job in plan.jobs(stage):
+            stages.run(stage, plan, job, tmp_path / "results")
+    (job,) = (job for job in plan.samples if job.endswith("mala_from_data"))
+    ran = [
+        arrays["samples"] for run, arrays in samples.read(tmp_path / "results" / "own" / f"sample/{job}.npz") if run.ended.status == "ok"
+    ]
+    target = next(iter(plan.targets.values())).target.build()
+    held_out, trains = target.sample(target.rows, stream("a")), target.training_sample(target.training_rows, stream("b"))
+    assert len(ran) == 2
+    for x in (torch.as_tensor(its).flatten(0, -2) for its in ran):
+        assert float(torch.cdist(x, trains).amin(-1).max()) < 1e-3 < float(torch.cdist(x, held_out).amin(-1).median())
 
 
 def test_too_few_rows_for_a_floor(tmp_path):
