@@ -3,7 +3,8 @@ r"""`scorebench reference`: draws of a user's density that others are compared w
 Chains start where every chain of the density starts, which must be at least half as spread as the draws turn out to be. In a pilot the step size is tuned by
 the acceptance (Robbins and Monro 1951); then it stays. The run doubles until, of its second half, split R-hat is below 1.01 and 10,000 draws are effective,
 of every coordinate and its square (Vehtari et al. 2021), or time is up. R-hat can only reject: it does not miss a mode that no chain has found, nor
-the neck of a funnel, where the step is too long: there a chain stands still, and seldom comes. Of windows of 100 steps one in 1,000 may stand still.
+the neck of a funnel, where the step is too long: there a chain stands still, and seldom comes. Of windows of 100 steps one in 1,000 may stand still; where
+more do the step is halved, and the run begins anew.
 """
 
 import time
@@ -33,6 +34,10 @@ PILOT, FIRST = 1_000, 2_000
 """Steps of the pilot and of the first round."""
 STORED, NUMBERS = 4_000, 2**26
 """Draws a chain that are kept at most, evenly taken, and numbers in all."""
+
+
+UNKNOWN = {"rhat": (float("inf"), "x1"), "effective": (0.0, "x1")}
+"""What is found of no draws."""
 
 
 class Made(NamedTuple):
@@ -91,16 +96,16 @@ def _made(target: Target, spec: Spec, chains: int, limit: float, seed: int) -> M
 
     most = max(min(STORED, NUMBERS // (chains * target.dim)), 100)
     kept: list[np.ndarray] = []
-    every, steps = 1, 0
-    accepted, before, still = np.zeros(chains), np.zeros(chains), 0  # of each chain, up to the window's start, and windows without a move
-    found = {"rhat": (np.inf, "x1"), "effective": (0.0, "x1")}
+    every, steps, aim, still = 1, 0, FIRST, 0  # windows that stood still
+    accepted = before = np.zeros(chains)  # of each chain, up to now and to the window's start
+    found = UNKNOWN
     with torch.no_grad():
         state = at(step_size).init(starts[None, None], density)
         wanted = ACCEPTED[gradients(spec) > 1]
         for number in range(1, PILOT + 1):
             state, acceptance = moved(at(step_size), state)
             step_size = step_size * float(np.exp((acceptance.mean() - wanted) / number**0.5))
-        sampler, aim = at(step_size), FIRST
+        sampler = at(step_size)
         while not _settled(found) and time.monotonic() < limit:
             while steps < aim and time.monotonic() < limit:
                 state, acceptance = moved(sampler, state)
@@ -112,16 +117,24 @@ def _made(target: Target, spec: Spec, chains: int, limit: float, seed: int) -> M
                 if len(kept) == most:
                     kept, every = kept[1::2], 2 * every
             found, aim = diagnosed(_second_half(kept)), 2 * aim
+            if _share(still, steps, chains) > SELDOM and time.monotonic() < limit:
+                step_size = step_size / 2
+                sampler, kept, found = at(step_size), [], UNKNOWN
+                every, steps, aim, still, accepted, before = 1, 0, FIRST, 0, np.zeros(chains), np.zeros(chains)
     how = {"sampler": str(spec), "exact": True, "step_size": float(step_size), "acceptance": float(accepted.mean()) / max(steps, 1)}
     record = {**how, "chains": chains, "steps": steps, "seed": seed, **found}
     draws = _second_half(kept) if kept else np.empty((chains, 0, target.dim))
     short = _lacking(found, starts.std(0).cpu().numpy(), draws)
-    share = still / max(steps // WINDOW * chains, 1)
-    if share > SELDOM:
+    if (share := _share(still, steps, chains)) > SELDOM:
         short.append(
             f"chains stand still in {share:.2%} of windows of {WINDOW} steps (allowed: {SELDOM:.1%}): where they do, the step is too long"
         )
     return Made(np.empty((0, target.dim)) if short else thinned(draws)[0], record, short)
+
+
+def _share(still: int, steps: int, chains: int) -> float:
+    """Of the windows of all chains, those in which one stood still."""
+    return still / max(steps // WINDOW * chains, 1)
 
 
 def _second_half(kept: list[np.ndarray]) -> np.ndarray:

@@ -31,7 +31,8 @@ def read(path: Path, dim: int) -> np.ndarray:
 def diagnosed(chains: np.ndarray) -> dict[str, tuple[float, str]]:
     """The largest split R-hat and the least effective size of a coordinate or its square, and which; of chains (chains, draws, d).
 
-    Rank-normalised (Vehtari et al. 2021, sections 3 and 4.1); what does not move has neither.
+    R-hat is rank-normalised; the size is the lesser of that of ranks and that of the mean, which sees slow tails (Vehtari et al. 2021, sections 3 and
+    4.1). What does not move has neither.
     """
     from arviz_stats.base import array_stats
 
@@ -41,11 +42,13 @@ def diagnosed(chains: np.ndarray) -> dict[str, tuple[float, str]]:
     r_hats, sizes = [], []
     with np.errstate(invalid="ignore", divide="ignore"):
         for name, values in scalars.items():
-            still = bool((values == values[:, :1]).all())
-            r_hats.append(
-                (np.inf if still else float(np.nan_to_num(array_stats.rhat(values, chain_axis=0, draw_axis=1), nan=np.inf)), name)
-            )
-            sizes.append((0.0 if still else float(np.nan_to_num(array_stats.ess(values, chain_axis=0, draw_axis=1))), name))
+            r_hat, size = np.inf, 0.0
+            if (values != values[:, :1]).any():
+                r_hat = float(np.nan_to_num(array_stats.rhat(values, chain_axis=0, draw_axis=1), nan=np.inf))
+                both = [array_stats.ess(values, chain_axis=0, draw_axis=1, method=method) for method in ("bulk", "mean")]
+                size = float(np.nan_to_num(both).min())
+            r_hats.append((r_hat, name))
+            sizes.append((size, name))
     return {"rhat": max(r_hats), "effective": min(sizes)}
 
 
