@@ -5,6 +5,7 @@ False alarms: a check that rests on chance has 1e-5 for each spec (testing/contr
 """
 
 import json
+import math
 import os
 import random
 import subprocess
@@ -22,6 +23,7 @@ from scorebench.commands import new as writing
 from scorebench.core import plugins, registry
 from scorebench.core.errors import InputError
 from scorebench.testing import contract, examples, metrics, targets
+from scorebench.testing.contract import unchanged
 
 ROOT = registry.ROOT
 SOURCES = {
@@ -631,3 +633,13 @@ def test_new_refuses_in_a_line(kind: str, name: str, said: str, tmp_path: Path) 
     assert [file.name for file in tmp_path.iterdir()] == ["taken.py"] and not (tmp_path / "taken.py").read_text()
     with pytest.raises(InputError, match="there is no such folder"):
         writing.new("sampler", "mine", tmp_path / "none")
+
+
+@pytest.mark.parametrize(("before", "after"), [(math.nan, 0.0), (math.inf, torch.finfo(torch.float32).max), (1.0, 2.0)])
+def test_what_is_changed_in_place_is_seen_whatever_it_was(before, after):
+    """A number that is none, too, which may stay as it is."""
+    x = torch.tensor([before, 1.0])
+    with unchanged("nothing", x=x):
+        pass
+    with pytest.raises(AssertionError, match="changes x in place"), unchanged("a step", x=x):
+        x[0] = after

@@ -102,6 +102,7 @@ BAD = [
     ("a.csv", f"x,y\n{GOOD}3,inf\n", "a.csv, row 21, column 'y': an infinite value"),
     ("a.csv", f"x,y\n{GOOD}3,1e999\n", "a.csv, row 21, column 'y': an infinite value"),
     ("a.csv", f"x,y\n{GOOD}3,red\n", "a.csv, row 21, column 'y': 'red' is not a number"),
+    ("a.csv", f"x,y\n{GOOD}3,1_000\n", "a.csv, row 21, column 'y': '1_000' is not a number"),
     ("a.csv", f"x,y\n{GOOD}3,2026-11-26\n", "a.csv, row 21, column 'y': '2026-11-26' is not a number"),
     ("a.csv", f"{GOOD}3,red\n", "a.csv, row 21, column '2': 'red' is not a number"),
     ("a.csv", "x;y\n" + "1,5;2\n" * 20, "a.csv, row 1, column 'x': '1,5' has a decimal comma (allowed: 1.5)"),

@@ -46,7 +46,7 @@ def diagnosed(chains: np.ndarray) -> dict[str, tuple[float, str]]:
             if (values != values[:, :1]).any():
                 r_hat = float(np.nan_to_num(array_stats.rhat(values, chain_axis=0, draw_axis=1), nan=np.inf))
                 both = [array_stats.ess(values, chain_axis=0, draw_axis=1, method=method) for method in ("bulk", "mean")]
-                size = float(np.nan_to_num(both).min())
+                size = float(np.nan_to_num(both, posinf=0.0).min())
             r_hats.append((r_hat, name))
             sizes.append((size, name))
     return {"rhat": max(r_hats), "effective": min(sizes)}

@@ -152,6 +152,8 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _is_number(cell: str) -> bool:
+    if "_" in cell:  # which Python reads
+        return False
     try:
         float(cell)
     except ValueError:
@@ -168,7 +170,7 @@ def _parsed(path: Path, block: pyarrow.RecordBatch, start: int) -> np.ndarray:
     for name, cells in zip(block.schema.names, block.columns, strict=True):
         try:
             numbers = compute.utf8_trim_whitespace(cells).cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
-        except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
+        except pyarrow.ArrowInvalid:  # a cell at least; which, or that it is a number as Python writes it, is seen one by one
             numbers = np.array([_number(path, cell, start + i + 1, name) for i, cell in enumerate(cells.to_pylist())])
         columns.append(numbers)
     return np.stack(columns, -1).reshape(len(block), -1)
