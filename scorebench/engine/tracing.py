@@ -24,7 +24,7 @@ Function = Callable[..., Any]
 
 WORTH_IT = 100
 """Steps: writing one down takes as long as some fifty."""
-WORTH_COMPILING, AT_MOST = 2 * 10**10, 1_000
+WORTH_COMPILING, AT_MOST = 10**10, 1_000
 """Numbers that the operations of all steps give together, some ten seconds' work, of which a kernel, made in two to ten, saves half or more; and
 how many the operations of one step give for a number that goes in, at most, so that little work is not written down to see how much it is."""
 
