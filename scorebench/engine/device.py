@@ -1,6 +1,7 @@
 """Where torch computes, and on how many threads: part of what the computing stages run, and of no other."""
 
 import torch
+import torch._dynamo  # noqa: F401  # torch loads it at the first transform or optimiser, which takes a second: once, before the jobs of a process fork
 
 from scorebench.core.errors import InputError
 
