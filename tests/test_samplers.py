@@ -469,9 +469,9 @@ def test_wrong_laws_are_seen(monkeypatch):
         assert_law(parse("sampler", "ula"), 1.0, 0.4)
     log_q = mala.MALA._log_q
     for broken in (
-        lambda self, to, start: -log_q(self, to, start),
-        lambda self, to, start: log_q(self, to, start) * self.temperature,
-        lambda self, to, start: log_q(self, to, start) / 2,
+        lambda self, eps, back: -log_q(self, eps, back),
+        lambda self, eps, back: log_q(self, eps, back) * self.temperature,
+        lambda self, eps, back: log_q(self, eps, back) / 2,
     ):
         with monkeypatch.context() as patch, pytest.raises(AssertionError):
             patch.setattr(mala.MALA, "_log_q", broken)

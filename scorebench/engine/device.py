@@ -1,4 +1,7 @@
-"""Where torch computes, and on how many threads: part of what the computing stages run, and of no other."""
+"""Where torch computes, on how many threads, and by which matrix products: part of what the computing stages run, and of no other."""
+
+import contextlib
+import ctypes
 
 import torch
 
@@ -11,5 +14,38 @@ def prepare(device: str) -> None:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"device = {device!r}: this machine has none ({str(error).partition(chr(10))[0]})") from None
-    torch.set_default_device(device)
+    if device != "cpu":  # the default as it is: set, it passes every call of torch through Python
+        torch.set_default_device(device)
     torch.set_num_threads(1)
+    _keep_memory()
+    _multiply_by_onednn()
+
+
+def _keep_memory() -> None:
+    """Let glibc keep what arrays leave behind: above 128 kB it would give it back, and each new array would be cleared page by page."""
+    with contextlib.suppress(OSError, AttributeError):
+        for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            ctypes.CDLL(None).mallopt(option, KEPT)
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Of mallopt(3)."""
+KEPT = 2**30
+"""Bytes."""
+
+
+def _multiply_by_onednn() -> None:
+    """Multiply matrices by oneDNN, twice as fast on some processors, where that is as exact.
+
+    Torch asks oneDNN at the precision "medium" alone, which lets it round to bfloat16, and on processors with such units it does. Then it stays as it was.
+    """
+    a, b = torch.linspace(-1, 1, 2**14, device="cpu").sin().view(2, 128, 64)
+    exact = a.double() @ b.double().T
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    if ((a @ b.T).double() - exact).abs().max() > ROUNDING * exact.abs().max():
+        torch.set_float32_matmul_precision(precision)
+
+
+ROUNDING = 1e-6
+"""Relative to the largest: of 64 products float32 loses some 2e-7, bfloat16 1e-3."""

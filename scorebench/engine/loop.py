@@ -5,15 +5,20 @@ Positions are (seed, grid, chain, d); log densities and all that is one number a
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from scorebench.core.shapes import expect
+from scorebench.engine.tracing import compiled
 from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS, Density, Outcome, Runs, Sampler, Shows
 
 Result = TypeVar("Result")
+
+TOGETHER = 2**14
+"""Chains of a seed and cell that are run together; more are run one part after the other, so that memory stays bounded."""
 
 
 class _Counted:
@@ -68,7 +73,32 @@ def run(
         expect("what the sampler shows", outcome.samples, (len(budgets), seeds, cells, chains, dim))
         expect("the acceptance", outcome.acceptance, (seeds, cells))
         return outcome
-    x = start[:, None].expand(seeds, cells, chains, dim).contiguous()
+    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step) for part in start.split(TOGETHER, 1)]
+    by_chain = torch.cat([part.acceptance for part in parts], -1)
+    samples, steps, gradients, trace = torch.cat([part.samples for part in parts], -2), *parts[0][1:-1]
+    return Outcome(samples, steps, gradients, trace, by_chain.mean(-1), by_chain.std(-1, correction=min(chains - 1, 1)))
+
+
+class _Part(NamedTuple):
+    """What an `Outcome` has, of some of the chains."""
+
+    samples: Tensor
+    steps: tuple[int, ...]
+    gradients: tuple[int, ...]
+    trace: Tensor
+    acceptance: Tensor  # (seed, grid, chain), mean over steps
+
+
+def _run(
+    sampler: Sampler[Any],
+    density: Density,
+    start: Tensor,
+    budgets: Sequence[int],
+    generators: list[torch.Generator],
+    gradients_per_step: int,
+) -> _Part:
+    seeds, chains, dim = start.shape
+    cells = len(sampler.step_size)
     independent = gradients_per_step == 0
     snapshots = [TRACE_DRAWS] if independent else [b // gradients_per_step for b in budgets]
     last = snapshots[-1]
@@ -78,15 +108,22 @@ def run(
     counted = _Counted(seeds * cells * chains)
     visible = counted.wrap(density)
     with torch.no_grad():
-        state = sampler.init(x, visible)
+        x = by_coordinate(start[:, None].expand(seeds, cells, chains, dim))
+        state, accepted = sampler.init(x, visible), x.new_zeros(seeds, cells, chains)
         kept, gradients, trace = [], [], []
-        accepted = x.new_zeros(seeds, cells, chains)
+        advance, uncounted, first, each = _step(sampler, visible), _laid_out(_step(sampler, density)), 0, 0
         for step in range(1, last + 1):
-            draws = torch.stack([one_tensor(sampler.draws(density, (chains, dim), g)) for g in generators])
-            state, info = sampler.step(state, visible, draws)
-            accepted += info.acceptance if isinstance(info.acceptance, float) else expect("the acceptance", info.acceptance, accepted.shape)
+            drawn = [one_tensor(sampler.draws(density, (chains, dim), g)) for g in generators]
+            draws = torch.stack([d.movedim(-1, 0) for d in drawn], 1).movedim(0, -1)  # (seed, chain, numbers), in memory as x
+            if step == 3:  # the state is as it will be, and a step has been counted
+                kernel = compiled(uncounted, last - step, tree_map(by_coordinate, state), accepted, draws)
+                if kernel is not uncounted:
+                    advance, each, state = kernel, counted.rows - first, tree_map(by_coordinate, state)
+            state, accepted = advance(state, accepted, draws)
+            counted.rows += each
             if step == 1:
                 expect("the sampler's state", state.x, x.shape)
+                first = counted.rows
             if step in snapshots:
                 so_far = counted.rows
                 _hold(counted.gradients, gradients_per_step, step)
@@ -95,16 +132,34 @@ def run(
                 gradients.append(counted.gradients)
                 counted.rows = so_far  # what it took to show an earlier snapshot is no part of a later one
             if step >= traced[0] and (step - traced[0]) % thin == 0:
-                trace.append(state.x[:, :, :TRACE_CHAINS])
-    by_chain = accepted / last  # (seed, cell, chain)
-    return Outcome(
-        torch.stack(kept),
-        tuple(0 if independent else s for s in snapshots),
-        tuple(gradients),
-        torch.stack(trace, -2),
-        by_chain.mean(-1),
-        by_chain.std(-1, correction=min(chains - 1, 1)),
-    )
+                trace.append(state.x[:, :, :TRACE_CHAINS].clone())
+    steps = tuple(0 if independent else s for s in snapshots)
+    return _Part(torch.stack(kept), steps, tuple(gradients), torch.stack(trace, -2), accepted / last)
+
+
+def _step(sampler: Sampler[Any], density: Density) -> Callable[..., tuple[Any, Tensor]]:
+    """A step, with the sum of what was accepted."""
+
+    def step(state: Any, accepted: Tensor, draws: Tensor) -> tuple[Any, Tensor]:
+        state, (acceptance,) = sampler.step(state, density, draws)
+        return state, accepted + (acceptance if isinstance(acceptance, float) else expect("the acceptance", acceptance, accepted.shape))
+
+    return step
+
+
+def _laid_out(step: Callable[..., tuple[Any, Tensor]]) -> Callable[..., tuple[Any, Tensor]]:
+    """The step with its state in memory as it was given: a kernel is made for one order."""
+
+    def laid_out(*inputs: Any) -> tuple[Any, Tensor]:
+        state, accepted = step(*inputs)
+        return tree_map(by_coordinate, state), accepted
+
+    return laid_out
+
+
+def by_coordinate(x: Any) -> Any:
+    """Positions (seed, grid, chain, d) in another order in memory: all first coordinates, then all second ones; what a step does reads and writes in line."""
+    return x.movedim(-1, 0).contiguous().movedim(0, -1) if isinstance(x, Tensor) and x.dim() == 4 else x
 
 
 def one_tensor(draws: Any) -> Tensor:

@@ -1,25 +1,140 @@
-"""A step written down once as its tensor operations, where that pays and torch can: the same bits, in a tenth to two thirds of the time.
+"""A step written down once as its tensor operations, and compiled where the work that is foreseen pays for it.
 
-The transforms (grad, jvp, vmap) are not worked out again at every step. So a loss and a model are pure functions of their arguments: what else they
-read (a counter, numpy's random numbers) would stay as it was at first.
+Written down, the transforms (grad, jvp, vmap) are not worked out again at every step, what is computed twice is computed once, and what nobody reads
+not at all. Compiled, neighbouring operations become one loop over memory (torch's inductor, which writes C++ or Triton). Tensors that a function closes
+over are inputs of what is written down, so that a kernel serves all functions that do the same with tensors of the same shapes: another seed's network,
+another ring. Kernels are kept on disk between processes, where inductor keeps them.
+
+What is written down is a pure function of its arguments: what else it reads (a counter, numpy's random numbers) would stay as it was. It is written down
+with tensors that hold no numbers, so that a function that looks at one (`if x.max() > 3`, `x.numpy()`) raises there, and runs as it is.
+
+Whether something is compiled follows from shapes and counts alone, never from a timing: equal plans give equal bytes on one machine. Where there is no
+C++ compiler everything runs as it is; the results differ by rounding.
 """
 
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+
+Function = Callable[..., Any]
 
 WORTH_IT = 100
 """Steps: writing one down takes as long as some fifty."""
+WORTH_COMPILING, AT_MOST = 2 * 10**10, 1_000
+"""Numbers that the operations of all steps give together, some ten seconds' work, of which a kernel, made in two to ten, saves half or more; and
+how many the operations of one step give for a number that goes in, at most, so that little work is not written down to see how much it is."""
 
 
-def operations(function: Callable[..., Any], *inputs: Any) -> Callable[..., Any]:
-    """The operations that `function` does on tensors like `inputs`, without those whose result nobody reads; `function` itself where this torch
-    has no tracer, which is an experimental part of it.
-    """
-    try:
-        from torch.fx.experimental.proxy_tensor import make_fx
-    except ImportError:
+class Written(NamedTuple):
+    """What a function does on inputs of certain shapes."""
+
+    graph: Any
+    """A `torch.fx.GraphModule` of flat inputs, with what the function closes over after them."""
+    inputs: list[Tensor]
+    """Those it was written down with, flat, and what the function closes over."""
+    given: int
+    """How many of them the caller gives."""
+    gives: TreeSpec
+
+    @property
+    def numbers(self) -> int:
+        """That all operations give."""
+        values = [node.meta.get("val") for node in self.graph.graph.nodes if node.op == "call_function"]
+        return sum(value.numel() for value in values if isinstance(value, Tensor))
+
+    def calling(self, kernel: Function) -> Function:
+        """The function again, by what does its operations."""
+        constants = self.inputs[self.given :]
+
+        def call(*inputs: Any) -> Any:
+            return tree_unflatten(kernel(*tree_flatten(inputs)[0], *constants), self.gives)
+
+        return call
+
+
+def operations(function: Function, *inputs: Any) -> Function:
+    """The operations that `function` does on inputs like these, tensors or containers of them; `function` itself where it cannot be written down."""
+    written = _written(function, inputs)
+    return written.calling(written.graph) if written else function
+
+
+def compiled(function: Function, times: int, *inputs: Any) -> Function:
+    """The same as a kernel where so many calls are worth it; else `function` itself. No derivative is taken through it."""
+    size = sum(leaf.numel() for leaf in tree_flatten(inputs)[0] if isinstance(leaf, Tensor))
+    if times * size * AT_MOST < WORTH_COMPILING:
         return function
-    traced = make_fx(function)(*inputs)
-    traced.graph.eliminate_dead_code()
-    traced.recompile()
-    return traced
+    written = _written(function, inputs)
+    if written is None or times * written.numbers < WORTH_COMPILING:
+        return function
+    kernel = _kernel(written)
+    return written.calling(kernel) if kernel else function
+
+
+def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
+    """None where the function looks at the numbers or takes others than tensors, or this torch has no tracer, which is an experimental part of it."""
+    given, form = tree_flatten(inputs)
+    if not all(isinstance(leaf, Tensor | None) for leaf in given):
+        return None
+    gives: list[TreeSpec] = []
+
+    def flat(*leaves: Any) -> list[Any]:
+        results, tree = tree_flatten(function(*tree_unflatten(list(leaves), form)))
+        gives.append(tree)
+        return results
+
+    try:
+        from torch._functorch.compile_utils import fx_graph_cse
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        traced = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
+        constants = _lift(traced)
+        traced.graph = fx_graph_cse(traced.graph)
+        traced.graph.eliminate_dead_code()
+        traced.recompile()
+    except Exception:
+        return None
+    return Written(traced, [*given, *constants], len(given), gives[0])
+
+
+def _lift(traced: Any) -> list[Tensor]:
+    """Make inputs of the tensors that stand in a graph, one of each, and return them."""
+    graph = traced.graph
+    inputs: dict[int, tuple[Tensor, Any]] = {}
+    last = [node for node in graph.nodes if node.op == "placeholder"][-1]
+    for node in [node for node in graph.nodes if node.op == "get_attr"]:
+        constant = getattr(traced, node.target)
+        if id(constant) not in inputs:
+            with graph.inserting_after(last):
+                last = graph.placeholder(f"constant_{len(inputs)}")
+            last.meta = dict(node.meta)
+            inputs[id(constant)] = constant, last
+        node.replace_all_uses_with(inputs[id(constant)][1])
+        graph.erase_node(node)
+    return [constant for constant, _ in inputs.values()]
+
+
+_kernels: dict[object, Function] = {}
+_unable: list[str] = []
+
+
+def _kernel(written: Written) -> Function | None:
+    """A kernel for all that do these operations on tensors of these shapes; None where none can be made, which is said once."""
+    layout = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in written.inputs)
+    key = written.graph.code, layout
+    if key not in _kernels and not _unable:
+        try:
+            from torch._inductor import compile as compiled_by_inductor
+
+            with torch.no_grad():
+                kernel = compiled_by_inductor(written.graph, [*written.inputs], options={"compile_threads": 1})
+                kernel(*written.inputs)
+            _kernels[key] = kernel
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            print(f"scorebench: nothing is compiled here, which takes longer and changes results by rounding: {reason}", file=sys.stderr)
+            _unable.append(reason)
+    return _kernels.get(key)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scorebench.samplers.base import Density, Info
-from scorebench.samplers.lib.metropolis import metropolis
+from scorebench.samplers.lib.metropolis import metropolis, normals_and_uniforms
 
 LABEL = "MALA"
 EQUATION = r"y=x+c\,s(x)+\sqrt{2cT}\,\epsilon,\quad\text{accepted with probability}\quad\min\left(1,\frac{p(y)^{1/T}\,q(x|y)}{p(x)^{1/T}\,q(y|x)}\right)"
@@ -38,8 +38,7 @@ class MALA:
 
     def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
         """Noise eps and, in the last column, the uniform that decides, (chain, d + 1)."""
-        eps = torch.randn(shape, generator=generator, device=generator.device)
-        return torch.cat([eps, torch.rand(shape[0], 1, generator=generator, device=generator.device)], -1)
+        return normals_and_uniforms(*shape, 1, generator)
 
     def init(self, x: Tensor, density: Density) -> State:
         """Start at x."""
@@ -51,9 +50,9 @@ class MALA:
         eps, uniform = draws[:, None, :, :-1], draws[:, None, :, -1]
         y = state.x + c[..., None] * state.score + (2 * c * t)[..., None].sqrt() * eps
         proposal = State(y, *density.score_and_log_prob(y))
-        log_ratio = (proposal.log_prob - state.log_prob) / t + self._log_q(state, proposal) - self._log_q(proposal, state)
-        return metropolis(proposal, state, log_ratio, uniform)
+        log_q = self._log_q(eps, state.x - y - c[..., None] * proposal.score)
+        return metropolis(proposal, state, (proposal.log_prob - state.log_prob) / t + log_q, uniform)
 
-    def _log_q(self, to: State, start: State) -> Tensor:
-        step = to.x - start.x - self.step_size[..., None] * start.score
-        return -step.square().sum(-1) / (4 * self.step_size * self.temperature)
+    def _log_q(self, eps: Tensor, back: Tensor) -> Tensor:
+        """Log q(x|y)/q(y|x), from eps = (y - x - c s(x))/sqrt(2 c T) and x - y - c s(y)."""
+        return eps.square().sum(-1) / 2 - back.square().sum(-1) / (4 * self.step_size * self.temperature)

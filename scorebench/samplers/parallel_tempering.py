@@ -21,7 +21,7 @@ from torch import Tensor
 from scorebench.core.options import Rising
 from scorebench.samplers import mala
 from scorebench.samplers.base import Density, Info
-from scorebench.samplers.lib.metropolis import metropolis
+from scorebench.samplers.lib.metropolis import metropolis, normals_and_uniforms
 from scorebench.samplers.mala import MALA
 
 LABEL = "parallel tempering"
@@ -39,7 +39,7 @@ class State(NamedTuple):
 
     x: Tensor  # (seed, grid, chain, d), of the first replica
     replicas: mala.State  # (seed, grid, replica * chain, ...)
-    steps: int
+    steps: Tensor  # (), how many so far
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,7 @@ class ParallelTempering:
 
     def draws(self, density: Density, shape: tuple[int, int], generator: torch.Generator) -> Tensor:
         """What MALA draws for each replica and, in the last column, the uniform that decides its exchange with the next, (replica * chain, d + 2)."""
-        rows = shape[0] * len(self.temperatures)
-        moves = MALA(self.step_size, self.temperature).draws(density, (rows, shape[1]), generator)
-        return torch.cat([moves, torch.rand(rows, 1, generator=generator, device=generator.device)], -1)
+        return normals_and_uniforms(shape[0] * len(self.temperatures), shape[1], 2, generator)
 
     def init(self, x: Tensor, density: Density) -> State:
         """All replicas start at x."""
@@ -84,10 +82,10 @@ class ParallelTempering:
 
     def _state(self, x: Tensor, density: Density) -> State:
         replicas = mala.State(x, *density.score_and_log_prob(x))
-        return State(x[:, :, : x.shape[2] // len(self.temperatures)], replicas, 0)
+        return State(x[:, :, : x.shape[2] // len(self.temperatures)], replicas, torch.zeros((), dtype=torch.long, device=x.device))
 
     @staticmethod
-    def _partners(own: Tensor, steps: int) -> Tensor:
+    def _partners(own: Tensor, steps: Tensor) -> Tensor:
         """With which each replica may exchange after so many steps: the next or the one before, by turns; at an end itself."""
         up = (own + steps) % 2 == 0
         other = torch.where(up, own + 1, own - 1)

@@ -71,7 +71,7 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
         def of(rows: Tensor) -> Tensor:
             _, share, differences, roots = joint(rows)
             sums = torch.stack([(share * u * root).sum(0) for u, root in zip(differences, roots, strict=True)])
-            return -(sums / share.sum(0)).T
+            return (-sums / share.sum(0)).T
 
         return rowwise(of, x, count)
 

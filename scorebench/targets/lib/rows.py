@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 
 MOST = 2**16
 """Numbers at once: 256 kB, which the allocator keeps; twice as many are mapped and cleared anew each time, eight times slower."""
@@ -12,7 +13,7 @@ MOST = 2**16
 def rowwise(function: Callable[[Tensor], Tensor], x: Tensor, numbers: int) -> Tensor:
     """Apply a function of rows, (n, d) -> (n, *) with so many `numbers` a row in between, to points (*, d)."""
     rows = x.reshape(-1, x.shape[-1])
-    size = max(MOST // numbers, 1)
+    size = len(rows) if isinstance(x, FakeTensor) else max(MOST // numbers, 1)  # what is compiled keeps few of them
     parts = [function(block) for block in rows.split(size)] if len(rows) > size else [function(rows)]
-    values = parts[0] if len(parts) == 1 else torch.cat(parts)
+    values = parts[0] if len(parts) == 1 else torch.cat([part.movedim(0, -1) for part in parts], -1).movedim(-1, 0)  # by coordinate
     return values.reshape((*x.shape[:-1], *values.shape[1:]))
