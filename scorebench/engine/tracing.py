@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -65,14 +66,16 @@ def operations(function: Function, *inputs: Any) -> Function:
 
 def compiled(function: Function, times: int, *inputs: Any) -> Function:
     """The same as a kernel where so many calls are worth it; else `function` itself. No derivative is taken through it."""
-    size = sum(leaf.numel() for leaf in tree_flatten(inputs)[0] if isinstance(leaf, Tensor))
-    if times * size * AT_MOST < WORTH_COMPILING:
+    tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, Tensor)]
+    if times * sum(tensor.numel() for tensor in tensors) * AT_MOST < WORTH_COMPILING:
         return function
-    written = _written(function, inputs)
-    if written is None or times * written.numbers < WORTH_COMPILING:
-        return function
-    kernel = _kernel(written)
-    return written.calling(kernel) if kernel else function
+    made, layout = _made.setdefault(function, {}), _layout(tensors)
+    if layout not in made:
+        written = _written(function, inputs)
+        if written is None or times * written.numbers < WORTH_COMPILING or not (kernel := _kernel(written)):
+            return function
+        made[layout] = written.calling(kernel)
+    return made[layout]
 
 
 def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
@@ -119,14 +122,19 @@ def _lift(traced: Any) -> list[Tensor]:
     return [constant for constant, _ in inputs.values()]
 
 
+def _layout(tensors: list[Tensor]) -> tuple[object, ...]:
+    return tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors)
+
+
+_made: WeakKeyDictionary[Function, dict[object, Function]] = WeakKeyDictionary()
+"""What a function has been compiled to."""
 _kernels: dict[object, Function] = {}
 _unable: list[str] = []
 
 
 def _kernel(written: Written) -> Function | None:
     """A kernel for all that do these operations on tensors of these shapes; None where none can be made, which is said once."""
-    layout = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in written.inputs)
-    key = written.graph.code, layout
+    key = written.graph.code, _layout(written.inputs)
     if key not in _kernels and not _unable:
         try:
             from torch._inductor import standalone_compile
