@@ -1,6 +1,6 @@
 """What size costs: time and memory of scorebench against chains, cells, dimension, seeds and cores.
 
-Sizes take turns, round by round. Memory is that of a process of its own, above what it has after the smallest size. A law t = a n^b is fitted to the largest
+Sizes take turns, round by round. Memory is that of a process of its own, above what it has left of a run before. A law t = a n^b is fitted to the largest
 sizes alone: below them is the fixed cost of a step, which the table shows as the size at which it is half of the whole.
 """
 
@@ -129,7 +129,7 @@ def run(out: Path, cores: list[int], rounds: int = ROUNDS, tell: Callable[[str],
     """Write scaling.csv and slopes.csv. Memory first, before this process has any that it keeps."""
     every = [*axes(), *on_cores(cores)]
     memory = {
-        (axis.name, label, size): peak_megabytes(sizes[min(sizes)], measure)
+        (axis.name, label, size): peak_megabytes(measure)
         for axis in every
         if axis.name != "cores"
         for label, sizes in axis.series.items()
@@ -171,8 +171,8 @@ def fitted_slope(sizes: np.ndarray, times: np.ndarray, largest: int = 3) -> dict
     return {"from": sizes[-largest:][0], "to": sizes[-1], "slope": slope, "slope_low": low, "slope_high": high, "doubling": doubling}
 
 
-def peak_megabytes(smallest: Callable[[], float], measure: Callable[[], float]) -> float:
-    """The peak of resident memory while it is done once, above what a process of its own has after the smallest size; on a GPU what is allocated at most.
+def peak_megabytes(measure: Callable[[], float]) -> float:
+    """The peak of resident memory while it is done once, above what a process of its own has left of a time before; on a GPU what is allocated.
 
     NaN where the system is not Linux, which alone lets a process begin its peak anew.
     """
@@ -185,7 +185,7 @@ def peak_megabytes(smallest: Callable[[], float], measure: Callable[[], float]) 
         return np.nan
 
     def work(sender: Any) -> None:
-        smallest()
+        measure()  # compiles
         ctypes.CDLL(None).malloc_trim(0)  # what the allocator keeps for later would hide as much
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         before = psutil.Process().memory_info().rss / 1024
