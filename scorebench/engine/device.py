@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 
 import torch
+import torch._dynamo  # noqa: F401  # torch loads it at the first transform or optimiser, which takes a second: once, before the jobs of a process fork
 
 from scorebench.core.errors import InputError
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -81,14 +82,15 @@ def without_samples(job: Sample, ended: Ended) -> Iterator[SourceRun]:
 
 
 def _sources(job: Sample, target: Target, trainings: Trainings) -> Iterator[tuple[Sampling, Source, int]]:
-    """Each source with its block, and how many there are of its model."""
+    """Each source with its block, and how many of its model are run in the same way."""
+    alike = Counter((id(block), train and train.model) for block, train, losses in job.runs for _ in losses)
     for block, train, losses in job.runs:
         if train is None:
             yield block, Source(None, None, None, OK, exact_density(target)), 1
         else:
             for source in sources(*trainings[train.id], train, target):
                 if source.loss in losses and source.steps == train.experiment.training.steps[-1]:
-                    yield block, source, len(losses)
+                    yield block, source, alike[id(block), train.model]
 
 
 Cells = tuple[tuple[float | None, float], ...]

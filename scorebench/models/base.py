@@ -9,11 +9,12 @@ stacks of them.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, grad_and_value, jvp, stack_module_state, vmap
+from torch.func import functional_call, grad, grad_and_value, stack_module_state, vjp, vmap
 
 from scorebench.core.shapes import expect
 
@@ -76,21 +77,21 @@ def score_and_log_prob(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def score_along(model: Bound, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """The score s(x) and its derivative along directions v, (grad s(x)) v, both (*, d), in one pass: forward, for an energy over backward."""
-    return jvp(lambda y: score(model, y), (x,), (v,))  # type: ignore[return-value]
+    """The score s(x) and the gradient of its component along v, v' grad s(x), both (*, d), in one pass.
+
+    Backward, of an energy twice: forward differentiation does the same products, but under `vmap` it multiplies the weights' absent derivatives, too, as zeros.
+    """
+    s, pullback = vjp(partial(score, model), x)  # type: ignore[misc]
+    return s, pullback(v)[0]
 
 
 def score_and_divergence(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The score (*, d) and its divergence tr grad s(x) (*), exact: one forward sweep a dimension."""
+    """The score (*, d) and its divergence tr grad s(x) (*), exact: one backward sweep a dimension."""
+    s, pullback = vjp(partial(score, model), x)  # type: ignore[misc]
     basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-
-    def slope(e: Tensor) -> tuple[Tensor, Tensor]:
-        s, along = score_along(model, x, e.expand_as(x))
-        return s, (along * e).sum(-1)
-
     # Eight dimensions at a time: on digits all 64 at once take 4 GB and no less time.
-    s, slopes = vmap(slope, chunk_size=8)(basis)
-    return s[0], slopes.sum(0)
+    slopes = vmap(lambda e: (pullback(e.expand_as(x))[0] * e).sum(-1), chunk_size=8)(basis)
+    return s, slopes.sum(0)
 
 
 def stack(build: Callable[[torch.Generator], nn.Module], generators: list[torch.Generator]) -> tuple[nn.Module, Parameters]:
