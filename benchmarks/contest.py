@@ -91,9 +91,11 @@ def compete(work: Work, rounds: int, tell: Callable[[str], None] = print) -> pd.
                 else:
                     ready[name] = contestant
         except ImportError as error:
-            status = f"not installed: {error.name}"
+            status = f"not installed: {(error.name or str(error)).partition('.')[0]}"
         tell(f"{work.name}: {name}: {status}")
-        rows.append({"work": work.name, "label": work.label, "unit": work.unit, "contestant": name, "status": status})
+        rows.append(
+            {"work": work.name, "label": work.label, "unit": work.unit, "contestant": name, "status": status, "wanted": work.wanted}
+        )
     taken: dict[str, list[float]] = {name: [] for name in ready}
     for _ in range(1 + rounds):
         for name, contestant in ready.items():

@@ -45,6 +45,8 @@ class Axis:
     """By its label, from size to a measurement."""
     slope: float = 1.0
     """Of log time against log size, were all of the time spent on what grows."""
+    why: str = ""
+    """Where no line is straight."""
 
 
 def sampled(density: Density, dim: int, seeds: int, cells: int, chains: int, steps: int) -> Callable[[], float]:
@@ -125,8 +127,9 @@ def axes(largest: float = 1.0) -> list[Axis]:
     ]
 
 
-def run(out: Path, cores: list[int], rounds: int = ROUNDS, tell: Callable[[str], None] = print) -> None:
-    """Write scaling.csv and slopes.csv. Memory first, before this process has any that it keeps."""
+def run(cores: list[int], rounds: int = ROUNDS, tell: Callable[[str], None] = print) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a size, and a row a line. Memory first, before this process has any that it keeps."""
+    tell("scaling: memory")
     every = [*axes(), *on_cores(cores)]
     memory = {
         (axis.name, label, size): peak_megabytes(measure)
@@ -151,9 +154,8 @@ def run(out: Path, cores: list[int], rounds: int = ROUNDS, tell: Callable[[str],
             for size, (low, median, high) in zip(sizes, np.quantile(times, [0.25, 0.5, 0.75], axis=1).T, strict=True):
                 peak = memory.get((axis.name, label, size), np.nan)
                 rows.append(series | {"size": size, "median": median, "low": low, "high": high, "rounds": rounds, "memory_mb": peak})
-            slopes.append(series | {"ideal": axis.slope} | fitted_slope(np.array(list(sizes)), times))
-    pd.DataFrame(rows).to_csv(out / "scaling.csv", index=False, float_format="%.5g")
-    pd.DataFrame(slopes).to_csv(out / "slopes.csv", index=False, float_format="%.5g")
+            slopes.append(series | {"ideal": axis.slope, "why": axis.why} | fitted_slope(np.array(list(sizes)), times))
+    return pd.DataFrame(rows), pd.DataFrame(slopes)
 
 
 def fitted_slope(sizes: np.ndarray, times: np.ndarray, largest: int = 3) -> dict[str, float]:
@@ -168,7 +170,7 @@ def fitted_slope(sizes: np.ndarray, times: np.ndarray, largest: int = 3) -> dict
     each = (last - first) / (sizes[-1] - sizes[0])
     fixed = first - each * sizes[0]
     doubling = fixed / each if fixed > 0 and each > 0 else 0.0
-    return {"from": sizes[-largest:][0], "to": sizes[-1], "slope": slope, "slope_low": low, "slope_high": high, "doubling": doubling}
+    return {"first": sizes[-largest:][0], "last": sizes[-1], "slope": slope, "slope_low": low, "slope_high": high, "doubling": doubling}
 
 
 def peak_megabytes(measure: Callable[[], float]) -> float:

@@ -14,7 +14,6 @@ from scorebench.engine.loop import grid, run
 from scorebench.engine.training import Fitted, fit, shared_options
 from scorebench.suite.config import Training as Settings
 
-
 PLANNED = 10_000
 """Runs alike that the loop is told of, so that it compiles what pays over a long run; of one, little of what is measured here would be compiled."""
 
