@@ -18,13 +18,14 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
+from scorebench.engine import loop
 from scorebench.engine.loop import grid, run
 from scorebench.samplers import hmc, mala
 from scorebench.samplers import parallel_tempering as tempering
 from scorebench.samplers.base import Density, Info, exact_density
 from scorebench.samplers.hmc import leapfrog
 from scorebench.samplers.ula import ULA, theory
-from scorebench.suite.jobs import gradients, to_the_end
+from scorebench.suite.jobs import gradients, to_the_end, within
 from scorebench.targets.base import has
 from scorebench.testing.examples import stream
 from scorebench.testing.lattice import Lattice
@@ -135,6 +136,27 @@ def test_trace_is_thinned_evenly(spec):
         budgets = tuple(range(450 - 2 * 199, 451, 2))
         dense = go(spec, target("gaussian"), budgets=budgets, steps=SMALL[:1], temperatures=(1.0,), seeds=(0,))
         assert torch.equal(outcome.trace, dense.samples[:, :, :, :8].movedim(0, 3))
+
+
+@over("spec", "sampler")
+def test_many_chains_are_run_in_parts(spec, monkeypatch):
+    """The parts have their chains' starts and, one after the other, the seed's numbers; the trace is of the first. To 1e-6."""
+    if spec.entry.facts.get("PEERS"):
+        return
+    of, sampler, streams = target("gaussian"), build(spec, SMALL), [stream("parts", s) for s in range(2)]
+    start, budgets = torch.randn(2, 24, 2, generator=stream("start")), within(spec, (20,))
+
+    def chains(part: torch.Tensor, streams: list[torch.Generator]) -> loop.Outcome:
+        return loop.run(sampler, exact_density(of), part, budgets, streams, gradients(spec))
+
+    first, second, third = (chains(part, streams) for part in (start[:, :10], start[:, 10:20], start[:, 20:]))
+    monkeypatch.setattr(loop, "TOGETHER", 10)
+    whole = chains(start, [stream("parts", s) for s in range(2)])
+    torch.testing.assert_close(whole.samples, torch.cat([first.samples, second.samples, third.samples], -2), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(whole.trace, first.trace, rtol=1e-6, atol=1e-6)
+    mean = (10 * first.acceptance + 10 * second.acceptance + 4 * third.acceptance) / 24
+    torch.testing.assert_close(whole.acceptance, mean, rtol=1e-5, atol=1e-6)
+    assert (whole.steps, whole.gradients) == (first.steps, first.gradients)
 
 
 def test_grid_is_the_cells_in_their_order():

@@ -50,8 +50,9 @@ class MALA:
         eps, uniform = draws[:, None, :, :-1], draws[:, None, :, -1]
         y = state.x + c[..., None] * state.score + (2 * c * t)[..., None].sqrt() * eps
         proposal = State(y, *density.score_and_log_prob(y))
-        log_q = self._log_q(eps, state.x - y - c[..., None] * proposal.score)
-        return metropolis(proposal, state, (proposal.log_prob - state.log_prob) / t + log_q, uniform)
+        back = state.x - y - c[..., None] * proposal.score
+        log_ratio = (proposal.log_prob - state.log_prob) / t + self._log_q(eps, back)
+        return metropolis(proposal, state, log_ratio, uniform)
 
     def _log_q(self, eps: Tensor, back: Tensor) -> Tensor:
         """Log q(x|y)/q(y|x), from eps = (y - x - c s(x))/sqrt(2 c T) and x - y - c s(y)."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import jacrev, vmap
+from torch.func import jacfwd, vmap
 
 from scorebench.core.spec import Spec
 from scorebench.models.base import Bound, over_stack, score, score_along, score_and_divergence, score_and_log_prob, stack
@@ -97,7 +97,7 @@ def has_the_score_of_its_energy(spec: Spec) -> None:
         assert coarse < 1e-10 or 3.7 < coarse / fine < 4.3, (
             f"the error of central differences falls by {coarse / fine:.2f} as h halves, d = {dim}; 4 was expected of a smooth energy, h^2"
         )
-        agree("the score", score(model, x), -vmap(jacrev(model))(x), 1e-10, 1e-12, "minus the gradient of the energy")
+        agree("the score", score(model, x), -vmap(jacfwd(model))(x), 1e-10, 1e-12, "minus the gradient of the energy")
         s, log_p = score_and_log_prob(model, x)
         agree("the log density", log_p, -model(x), 0, 0, "minus the energy")
         agree("the score beside the log density", s, score(model, x), 1e-12, 1e-12)
@@ -112,14 +112,14 @@ def is_its_field(spec: Spec) -> None:
 
 
 def has_its_curvature(spec: Spec) -> None:
-    """The score, (grad s) v and tr grad s by forward differentiation against the full Jacobian by reverse; symmetric for an energy."""
+    """The score, v' grad s and tr grad s by backward differentiation against the full Jacobian by forward; symmetric for an energy."""
     for dim in DIMS:
         model, x = bound(spec, dim), points(dim)
         v = torch.randn(x.shape, generator=stream("v"), dtype=x.dtype)
-        jacobian = vmap(jacrev(functools.partial(score, model)))(x)  # (n, d, d)
+        jacobian = vmap(jacfwd(functools.partial(score, model)))(x)  # (n, d, d)
         s, along = score_along(model, x, v)
         agree("the score with a derivative", s, score(model, x), 1e-10, 1e-11)
-        agree("(grad s) v", along, torch.einsum("nij,nj->ni", jacobian, v), 1e-10, 1e-11, "against the Jacobian")
+        agree("v' grad s", along, torch.einsum("nij,ni->nj", jacobian, v), 1e-10, 1e-11, "against the Jacobian")
         s, divergence = score_and_divergence(model, x)
         agree("the score with its divergence", s, score(model, x), 1e-10, 1e-11)
         agree("tr grad s", divergence, jacobian.diagonal(dim1=1, dim2=2).sum(-1), 1e-10, 1e-11, "against the Jacobian")
