@@ -8,7 +8,7 @@ BIN = .venv/bin
 SUITE_FILE = workflows/suites/$(SUITE).yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce verify claims test lint format reference lock clean
+.PHONY: help reproduce verify claims test bench lint format reference lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ claims: .venv/installed ## test every claim on SEEDS=20 fresh master seeds: does
 
 test: .venv/installed-dev ## set up and run the tests
 	@$(BIN)/pytest --junit-xml=results/tests.xml
+
+bench: .venv/installed-peers ## how fast it is, beside other libraries and against size (ARGS="--work ula_ring --only speed" for a part)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: .venv/installed-dev ## every linter that CI runs
 	$(BIN)/ruff check .
@@ -68,4 +71,9 @@ workflows/suites/%.yaml:
 .venv/installed-dev: .venv/bin/python requirements.lock pyproject.toml
 	@echo "installing the pinned packages and the tools for tests (a minute or two)"
 	@$(BIN)/pip install -qq --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e '.[dev]'
+	@touch $@ .venv/installed
+
+.venv/installed-peers: .venv/bin/python requirements.lock pyproject.toml
+	@echo "installing the pinned packages and the libraries that scorebench is measured beside (a minute or two)"
+	@$(BIN)/pip install -qq --disable-pip-version-check $(PIP_FLAGS) -c requirements.lock -e '.[peers]'
 	@touch $@ .venv/installed

@@ -4,7 +4,8 @@ Every round measures each contestant once, in the same order, so that a machine 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import comb
 from typing import Any
@@ -19,6 +20,24 @@ COVERAGE = 0.95
 """Of intervals, at least."""
 LEAST_ROUNDS = 6
 """Below it no interval between two order statistics covers the median so often."""
+
+
+DEFAULTS, SAME = ("torchebm", "ebmkit"), "same products"
+"""scorebench lets torch multiply matrices by oneDNN where that is as exact (`scorebench.engine.device`). Whose name starts with one of these is measured as it
+comes, at torch's default, unless its name says `SAME`.
+"""
+
+
+@contextmanager
+def products(contestant: str) -> Iterator[None]:
+    """Torch's matrix products as the contestant has them."""
+    precision = torch.get_float32_matmul_precision()
+    if contestant.startswith(DEFAULTS) and not contestant.endswith(SAME):
+        torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,28 +84,30 @@ def compete(work: Work, rounds: int, tell: Callable[[str], None] = print) -> pd.
     for name, make in work.contestants.items():
         status = "ok"
         try:
-            contestant = make()
-            if why := work.differs(contestant):
-                status = f"refused: {why}"
-            else:
-                ready[name] = contestant
+            with products(name):
+                contestant = make()
+                if why := work.differs(contestant):
+                    status = f"refused: {why}"
+                else:
+                    ready[name] = contestant
         except ImportError as error:
-            status = f"not installed: {error.name}"
+            status = f"not installed: {(error.name or str(error)).partition('.')[0]}"
         tell(f"{work.name}: {name}: {status}")
-        rows.append({"work": work.name, "label": work.label, "unit": work.unit, "contestant": name, "status": status})
-    for contestant in ready.values():
-        work.measure(contestant)
+        rows.append(
+            {"work": work.name, "label": work.label, "unit": work.unit, "contestant": name, "status": status, "wanted": work.wanted}
+        )
     taken: dict[str, list[float]] = {name: [] for name in ready}
-    for _ in range(rounds):
+    for _ in range(1 + rounds):
         for name, contestant in ready.items():
-            taken[name].append(work.measure(contestant))
+            with products(name):
+                taken[name].append(work.measure(contestant))
     frame = pd.DataFrame(rows)
     for i, name in enumerate(frame["contestant"]):
         if name in taken:
-            times = np.array(taken[name])
+            times = np.array(taken[name][1:])
             frame.loc[i, ["median", "low", "high"]] = np.quantile(times, [0.5, 0.25, 0.75])
             if OURS in taken:
-                frame.loc[i, ["ratio", "ratio_low", "ratio_high"]] = median_interval(times / np.array(taken[OURS]))
+                frame.loc[i, ["ratio", "ratio_low", "ratio_high"]] = median_interval(times / np.array(taken[OURS][1:]))
             frame.loc[i, "rounds"] = rounds
     return frame
 

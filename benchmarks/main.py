@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks import scaling, table
+from benchmarks import figures, scaling, table
 from benchmarks.contest import Work, compete
 from benchmarks.works import many_seeds, schemes, training_step, ula_grid, ula_mlp, ula_ring
 from scorebench.engine.device import prepare
+from scorebench.report.readme import fill
 from scorebench.store.provenance import processor
 
 ROUNDS = 9
@@ -33,7 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast scorebench is, beside others and against size.")
     parser.add_argument("--work", nargs="+", help="of the pieces of work these alone")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured ({ROUNDS})")
-    parser.add_argument("--only", choices=("speed", "scaling", "starts"), help="a part of the whole")
+    parser.add_argument(
+        "--only",
+        choices=("scaling", "speed", "starts", "reference"),
+        help="a part of the whole; or make what was measured the committed reference",
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
     parser.add_argument("--first-calls", action="store_true", help=argparse.SUPPRESS)
@@ -46,20 +52,32 @@ def main(arguments: list[str] | None = None) -> int:
     if options.first_calls:
         print(json.dumps(_first_calls([chosen[name] for name in options.work])))
         return 0
+    if options.only == "reference":
+        reference(options.out, Path("results/reference/bench"), Path("README.md"))
+        return 0
     options.out.mkdir(parents=True, exist_ok=True)
+    about = {"versions": _versions(), "cpu": processor(), "device": options.device}
+    if options.only in (None, "scaling"):  # first, while this process is small: others are forked from it
+        for name, frame in zip(("scaling", "slopes"), scaling.run(cores), strict=True):
+            _write(frame.assign(**about), options.out / f"{name}.csv")
     if options.only in (None, "speed"):
         frames = []
         for name in options.work or chosen:
             frames.append(compete(chosen[name], options.rounds))
             print(table.summary(frames[-1]), flush=True)
-        speed = pd.concat(frames, ignore_index=True).assign(versions=_versions(), cpu=processor(), device=options.device)
-        _write(speed, options.out / "speed.csv")
+        _write(pd.concat(frames, ignore_index=True).assign(**about), options.out / "speed.csv")
     if options.only in (None, "starts"):
-        _write(_starts(options.work or STARTS, options.device), options.out / "starts.csv")
-    if options.only in (None, "scaling"):
-        scaling.run(options.out, cores)
+        _write(_starts(options.work or STARTS, options.device).assign(**about), options.out / "starts.csv")
+    figures.draw(options.out)
     print(f"written to {options.out}")
     return 0
+
+
+def reference(folder: Path, committed: Path, readme: Path) -> None:
+    """Make a run the one that is committed, and write its tables into the README."""
+    shutil.rmtree(committed, ignore_errors=True)
+    shutil.copytree(folder, committed)
+    fill(readme, {"bench": table.readme(*(pd.read_csv(committed / f"{name}.csv") for name in ("speed", "slopes", "starts")))})
 
 
 STARTS = ("ula_ring", "ula_mlp", "step_exact")

@@ -1,6 +1,6 @@
 """What size costs: time and memory of scorebench against chains, cells, dimension, seeds and cores.
 
-Sizes take turns, round by round. Memory is that of a process of its own, above what it has after the smallest size. A law t = a n^b is fitted to the largest
+Sizes take turns, round by round. Memory is that of a process of its own, above what it has left of a run before. A law t = a n^b is fitted to the largest
 sizes alone: below them is the fixed cost of a step, which the table shows as the size at which it is half of the whole.
 """
 
@@ -45,6 +45,8 @@ class Axis:
     """By its label, from size to a measurement."""
     slope: float = 1.0
     """Of log time against log size, were all of the time spent on what grows."""
+    why: str = ""
+    """Where no line is straight."""
 
 
 def sampled(density: Density, dim: int, seeds: int, cells: int, chains: int, steps: int) -> Callable[[], float]:
@@ -125,11 +127,12 @@ def axes(largest: float = 1.0) -> list[Axis]:
     ]
 
 
-def run(out: Path, cores: list[int], rounds: int = ROUNDS, tell: Callable[[str], None] = print) -> None:
-    """Write scaling.csv and slopes.csv. Memory first, before this process has any that it keeps."""
+def run(cores: list[int], rounds: int = ROUNDS, tell: Callable[[str], None] = print) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A row a size, and a row a line. Memory first, before this process has any that it keeps."""
+    tell("scaling: memory")
     every = [*axes(), *on_cores(cores)]
     memory = {
-        (axis.name, label, size): peak_megabytes(sizes[min(sizes)], measure)
+        (axis.name, label, size): peak_megabytes(measure)
         for axis in every
         if axis.name != "cores"
         for label, sizes in axis.series.items()
@@ -151,9 +154,8 @@ def run(out: Path, cores: list[int], rounds: int = ROUNDS, tell: Callable[[str],
             for size, (low, median, high) in zip(sizes, np.quantile(times, [0.25, 0.5, 0.75], axis=1).T, strict=True):
                 peak = memory.get((axis.name, label, size), np.nan)
                 rows.append(series | {"size": size, "median": median, "low": low, "high": high, "rounds": rounds, "memory_mb": peak})
-            slopes.append(series | {"ideal": axis.slope} | fitted_slope(np.array(list(sizes)), times))
-    pd.DataFrame(rows).to_csv(out / "scaling.csv", index=False, float_format="%.5g")
-    pd.DataFrame(slopes).to_csv(out / "slopes.csv", index=False, float_format="%.5g")
+            slopes.append(series | {"ideal": axis.slope, "why": axis.why} | fitted_slope(np.array(list(sizes)), times))
+    return pd.DataFrame(rows), pd.DataFrame(slopes)
 
 
 def fitted_slope(sizes: np.ndarray, times: np.ndarray, largest: int = 3) -> dict[str, float]:
@@ -168,11 +170,11 @@ def fitted_slope(sizes: np.ndarray, times: np.ndarray, largest: int = 3) -> dict
     each = (last - first) / (sizes[-1] - sizes[0])
     fixed = first - each * sizes[0]
     doubling = fixed / each if fixed > 0 and each > 0 else 0.0
-    return {"from": sizes[-largest:][0], "to": sizes[-1], "slope": slope, "slope_low": low, "slope_high": high, "doubling": doubling}
+    return {"first": sizes[-largest:][0], "last": sizes[-1], "slope": slope, "slope_low": low, "slope_high": high, "doubling": doubling}
 
 
-def peak_megabytes(smallest: Callable[[], float], measure: Callable[[], float]) -> float:
-    """The peak of resident memory while it is done once, above what a process of its own has after the smallest size; on a GPU what is allocated at most.
+def peak_megabytes(measure: Callable[[], float]) -> float:
+    """The peak of resident memory while it is done once, above what a process of its own has left of a time before; on a GPU what is allocated.
 
     NaN where the system is not Linux, which alone lets a process begin its peak anew.
     """
@@ -185,7 +187,7 @@ def peak_megabytes(smallest: Callable[[], float], measure: Callable[[], float]) 
         return np.nan
 
     def work(sender: Any) -> None:
-        smallest()
+        measure()  # compiles
         ctypes.CDLL(None).malloc_trim(0)  # what the allocator keeps for later would hide as much
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         before = psutil.Process().memory_info().rss / 1024

@@ -14,8 +14,11 @@ from scorebench.engine.loop import grid, run
 from scorebench.engine.training import Fitted, fit, shared_options
 from scorebench.suite.config import Training as Settings
 
+PLANNED = 10_000
+"""Runs alike that the loop is told of, so that it compiles what pays over a long run; of one, little of what is measured here would be compiled."""
 
-def sampler(name: str, law: Law, step_sizes: list[float]) -> Chains:
+
+def sampler(name: str, law: Law, step_sizes: list[float], alike: int = PLANNED) -> Chains:
     """A sampler over a grid of step sizes: positions (step size, seed, chain, 2), or (chain, 2) of one of each."""
     step_size, temperature = grid((c, 1.0) for c in step_sizes)
     method = parse("sampler", name).build(step_size=step_size, temperature=temperature)
@@ -25,7 +28,7 @@ def sampler(name: str, law: Law, step_sizes: list[float]) -> Chains:
 
     def go(x: Tensor, steps: int, seed: int) -> Tensor:
         start = x[None] if x.dim() == 2 else x[0]  # (seed, chain, d)
-        end = run(method, law.density, start, [steps], generators(len(start), seed), 1).samples[0]
+        end = run(method, law.density, start, [steps], generators(len(start), seed), 1, alike).samples[0]
         return end.transpose(0, 1).reshape(x.shape)
 
     def draws(x: Tensor, steps: int, seed: int) -> Iterator[Step]:
@@ -35,7 +38,7 @@ def sampler(name: str, law: Law, step_sizes: list[float]) -> Chains:
             shared = drawn.expand(len(step_sizes), *drawn.shape).reshape(-1, drawn.shape[-1])  # by all step sizes
             yield shared[:, :2], shared[:, -1]
 
-    return Chains(go, draws)
+    return Chains(go, draws, begins_slowly=alike > 1)
 
 
 def fitted(loss: str, spec: str, batch: int, steps: int, seeds: Sequence[int]) -> Fitted:

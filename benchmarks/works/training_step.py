@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from types import ModuleType
 
-from benchmarks.contest import Work
+from benchmarks.contest import SAME, Work
 from benchmarks.contestants import by_hand, with_ebmkit, with_jax, with_scorebench, with_torchebm
 from benchmarks.training import LOSSES, Training, differs
 
@@ -28,7 +28,7 @@ def works(width: int = 128, batch: int = 1_024, steps: int = 100) -> list[Work]:
             f"step_{name}",
             f"one optimisation step, MLP energy 2-{width}-{width}-1, batch {batch:,}: {LABELS[name]}",
             "ms",
-            {who: maker(library) for who, library in WHO.items()},
+            {who: maker(library) for who, library in WHO.items()} | {f"torchebm, {SAME}": maker(with_torchebm)},
             lambda contestant: differs(name, spec, contestant, steps),
             lambda contestant: contestant.milliseconds(steps),
             WANTED[name],

@@ -8,7 +8,7 @@ from benchmarks.law import ring
 from benchmarks.sampling import clocked_chains, differs, ula
 
 
-def work(cells: int = 16, seeds: int = 5, chains: int = 1_000, steps: int = 100) -> Work:
+def work(cells: int = 16, seeds: int = 5, chains: int = 1_000, steps: int = 40) -> Work:
     """Step sizes from .005 to .08, by equal factors."""
     law, module = ring()
     device = torch.get_default_device()
@@ -23,6 +23,7 @@ def work(cells: int = 16, seeds: int = 5, chains: int = 1_000, steps: int = 100)
         "s per 1,000 steps",
         {
             "scorebench": lambda: with_scorebench.sampler("ula", law, each),
+            "scorebench, not compiled": lambda: with_scorebench.sampler("ula", law, each, alike=1),
             "torchebm, autograd": lambda: with_torchebm.ula(law, each, analytic=False),
             "torchebm, analytic": lambda: with_torchebm.ula(law, each, analytic=True),
             "torchebm, analytic, seeds stacked": lambda: with_torchebm.ula(law, each, analytic=True, stacked=True),

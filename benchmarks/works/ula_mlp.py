@@ -2,7 +2,7 @@
 
 import torch
 
-from benchmarks.contest import Work
+from benchmarks.contest import SAME, Work
 from benchmarks.contestants import by_hand, with_ebmkit, with_jax, with_scorebench, with_torchebm
 from benchmarks.law import hand_score, mlp_energy, weights
 from benchmarks.sampling import clocked_chains, differs, ula
@@ -10,7 +10,7 @@ from benchmarks.sampling import clocked_chains, differs, ula
 STEP_SIZE = 0.05
 
 
-def work(chains: int = 10_000, steps: int = 50, width: int = 128) -> Work:
+def work(chains: int = 10_000, steps: int = 20, width: int = 128) -> Work:
     """So many chains and steps; the same module and weights for all."""
     law = mlp_energy(f"mlp_energy:width={width}")
     parameters = weights(law.energy)
@@ -21,6 +21,8 @@ def work(chains: int = 10_000, steps: int = 50, width: int = 128) -> Work:
         "s per 1,000 steps",
         {
             "scorebench": lambda: with_scorebench.sampler("ula", law, [STEP_SIZE]),
+            "scorebench, not compiled": lambda: with_scorebench.sampler("ula", law, [STEP_SIZE], alike=1),
+            f"torchebm, autograd, {SAME}": lambda: with_torchebm.ula(law, [STEP_SIZE], analytic=False),
             "torchebm, autograd": lambda: with_torchebm.ula(law, [STEP_SIZE], analytic=False),
             "torchebm, analytic": lambda: with_torchebm.ula(law, [STEP_SIZE], analytic=True),
             "ebmkit": lambda: with_ebmkit.sampler("LangevinDynamics", law, STEP_SIZE),

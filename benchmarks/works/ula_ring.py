@@ -10,7 +10,7 @@ from benchmarks.sampling import clocked_chains, differs, ula
 STEP_SIZE = 0.05
 
 
-def work(chains: int = 10_000, steps: int = 500) -> Work:
+def work(chains: int = 10_000, steps: int = 300) -> Work:
     """So many chains and steps."""
     law, module = ring()
     start = 3 * torch.randn(chains, 2, generator=torch.Generator(torch.get_default_device()).manual_seed(0))
@@ -20,6 +20,7 @@ def work(chains: int = 10_000, steps: int = 500) -> Work:
         "s per 1,000 steps",
         {
             "scorebench": lambda: with_scorebench.sampler("ula", law, [STEP_SIZE]),
+            "scorebench, not compiled": lambda: with_scorebench.sampler("ula", law, [STEP_SIZE], alike=1),
             "torchebm, autograd": lambda: with_torchebm.ula(law, [STEP_SIZE], analytic=False),
             "torchebm, analytic": lambda: with_torchebm.ula(law, [STEP_SIZE], analytic=True),
             "ebmkit": lambda: with_ebmkit.sampler("LangevinDynamics", law, STEP_SIZE),

@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,11 @@ def write_readme(folder: Path, readme: Path) -> None:
         "times": _times(folder.parent),
         "tables": _tables(results, figures),
     }
+    fill(readme, parts)
+
+
+def fill(readme: Path, parts: Mapping[str, str]) -> None:
+    """Rewrite parts of the README, each between its mark and the next end. Raises InputError where one does not stand there once."""
     text = readme.read_text(encoding="utf-8")
     for name, content in parts.items():
         before, mark, rest = text.partition(f"<!-- run: {name} -->\n")

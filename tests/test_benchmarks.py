@@ -1,0 +1,208 @@
+"""The benchmark's own promises: who computes something else is not timed, intervals cover what they say, and numbers planted come out.
+
+Nothing here is compiled, and no other library is asked: the steps by hand run as they are written, so that they are held to the references, too.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+
+from benchmarks import figures, scaling, table, training
+from benchmarks.contest import Work, compete, median_interval
+from benchmarks.contestants import by_hand, with_scorebench
+from benchmarks.law import hand_score, mlp_energy, ring, weights
+from benchmarks.sampling import Chains, baoab, differs, mala, ula
+from benchmarks.works import many_seeds, ula_ring
+
+C, CHAINS, STEPS = 0.05, 400, 20
+LIBRARIES = ("torchebm", "ebm", "jax", "blackjax", "optax")
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No compiler, and no other library."""
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)
+    for name in LIBRARIES:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def start(*shape: int) -> torch.Tensor:
+    return 3 * torch.randn(*shape, 2, generator=torch.Generator().manual_seed(0))
+
+
+LAW, MODULE = ring()
+SCHEMES = {"ula": ula, "mala": mala, "underdamped": baoab}
+
+
+def by_hand_at(name: str, c: float, sign: float = 1.0) -> Chains:
+    if name == "mala":
+        return by_hand.mala(lambda x: (sign * MODULE.unrolled(x)[0], MODULE.unrolled(x)[1]), c)
+    return {"ula": by_hand.ula, "underdamped": by_hand.baoab}[name](lambda x: sign * MODULE.broadcast(x)[0], c, columns=True)
+
+
+def said(name: str, chains: Chains) -> str:
+    return differs(chains, lambda x, draws: SCHEMES[name](LAW, x, C, draws), start(CHAINS), STEPS)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_samplers_agree_and_mutants_are_refused(name: str) -> None:
+    """A step size .2 % off, the score's sign, noise that is another's: each is another sampler."""
+    ours, hand = with_scorebench.sampler(name, LAW, [C], alike=1), by_hand_at(name, C)
+    assert said(name, ours) == said(name, hand) == ""
+    assert "end elsewhere" in said(name, by_hand_at(name, 1.002 * C))
+    assert "end elsewhere" in said(name, by_hand_at(name, C, sign=-1))
+    assert "end elsewhere" in said(name, Chains(lambda x, steps, seed: hand.run(x, steps, seed + 1), hand.draws))
+    assert "end elsewhere" in said(name, Chains(lambda x, steps, seed: hand.run(x, steps - 1, seed), hand.draws))
+
+
+def test_the_grid_and_the_network_agree() -> None:
+    """Cells have a step size each and share their noise; the network's energy is the same with the score written out."""
+    sizes = torch.tensor([0.01, 0.05])
+    one = start(3, CHAINS)  # (seed, chain, 2)
+    both = one.expand(2, -1, -1, -1).contiguous()
+    rows = sizes.repeat_interleave(3 * CHAINS)
+
+    def reference(x: torch.Tensor, draws: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+        return ula(LAW, x, rows[:, None].double(), draws)
+
+    contestant = with_scorebench.sampler("ula", LAW, sizes.tolist(), alike=1)
+    assert differs(contestant, reference, both, STEPS) == ""
+    assert differs(by_hand.ula(lambda x: MODULE.unrolled(x)[0], rows[None], columns=True), reference, both, STEPS) == ""
+    assert differs(with_scorebench.sampler("ula", LAW, [0.05, 0.01], alike=1), reference, both, STEPS) != ""
+
+    law = mlp_energy("mlp_energy:width=8")
+    for chains in (with_scorebench.sampler("ula", law, [C], alike=1), by_hand.ula(lambda x: hand_score(weights(law.energy), x), C)):
+        assert differs(chains, lambda x, draws: ula(law, x, C, draws), start(CHAINS), STEPS) == ""
+
+
+SPEC, BATCH = "mlp_energy:width=8", 32
+
+
+def trains(name: str, contestant: training.Training) -> str:
+    return training.differs(name, SPEC, contestant, STEPS)
+
+
+@pytest.mark.parametrize("name", training.LOSSES)
+def test_trainings_agree_and_mutants_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another loss, a learning rate 1 % off, another seed's numbers."""
+    assert trains(name, with_scorebench.training(name, SPEC, BATCH)) == trains(name, by_hand.training(name, SPEC, BATCH)) == ""
+    hand = by_hand.training(name, SPEC, BATCH)
+    assert "away from the reference" in trains(name, hand._replace(train=lambda steps, seed: hand.train(steps, seed + 1)))
+    other = "denoising" if name == "exact" else "exact"
+    assert "away from the reference" in trains(name, by_hand.training(other, SPEC, BATCH))
+    monkeypatch.setattr(with_scorebench, "RATE", 1.01 * training.RATE)
+    assert "away from the reference" in trains(name, with_scorebench.training(name, SPEC, BATCH))
+
+
+def test_a_seed_in_company_is_checked() -> None:
+    """Were the first seed of the stack another's, that would be said."""
+    work = many_seeds.works(seeds=2, steps=5)[1]
+    stack = work.contestants["scorebench"]()
+    assert work.differs(stack) == ""
+    swapped = stack._replace(fit=lambda seeds: stack.fit(seeds[::-1]))
+    assert "away from its own" in work.differs(swapped)
+
+
+def contest(**measures: float) -> Work:
+    """Contestants, two of whom are timed, that take so many times what the machine takes, which is slower from round to round."""
+    order: list[str] = []
+
+    def measure(name: str) -> float:
+        order.append(name)
+        return measures[name] * (1 + len(order[:-1]) // 2)
+
+    work = Work("planted", "planted", "s", {n: lambda n=n: n for n in measures}, lambda n: "" if measures[n] > 0 else "nonsense", measure)
+    object.__setattr__(work, "order", order)
+    return work
+
+
+def test_rounds_alternate_and_ratios_are_of_a_round() -> None:
+    """The machine is eight times slower at the end; ratios within a round do not see it."""
+    work = contest(scorebench=1.0, peer=2.0, wrong=-1.0)
+    rows = compete(work, 7, tell=lambda _: None).set_index("contestant")
+    assert work.order == ["scorebench", "peer"] * 8  # type: ignore[attr-defined]
+    assert rows.loc["wrong", "status"] == "refused: nonsense" and np.isnan(rows.loc["wrong", "median"])
+    assert rows.loc["scorebench", "high"] > 1.3 * rows.loc["scorebench", "low"]
+    assert rows.loc["peer", ["ratio", "ratio_low", "ratio_high"]].tolist() == [2, 2, 2]
+    with pytest.raises(ValueError, match="6 rounds or more, not 5"):
+        compete(work, 5)
+
+
+@pytest.mark.parametrize("n", range(6, 40))
+def test_intervals_of_the_median(n: int) -> None:
+    """Between the k-th smallest and the k-th largest lies the median with probability 1 - 2 P(Bin(n, 1/2) < k), by scipy; one k more would be too few."""
+    median, low, high = median_interval(np.arange(n, 0.0, -1))
+    k = round(low)
+    assert median == (n + 1) / 2 and low + high == n + 1
+
+    def covers(k: int) -> float:
+        return 1 - 2 * stats.binom.cdf(k - 1, n, 0.5)
+
+    assert covers(k) >= 0.95 > covers(k + 1)
+
+
+def test_too_few_for_an_interval() -> None:
+    with pytest.raises(ValueError, match="5 values are too few"):
+        median_interval(np.arange(5.0))
+
+
+def test_planted_slopes() -> None:
+    """T = a + b n has its fixed cost at n = a/b; t = n^1.5 its slope."""
+    sizes = np.array([10.0, 100, 1_000, 10_000])
+    law = scaling.fitted_slope(sizes, np.outer(5 + 0.01 * sizes, np.linspace(1, 2, 6)))
+    assert law["doubling"] == pytest.approx(500 / 1, rel=0.01)
+    law = scaling.fitted_slope(sizes, np.outer(sizes**1.5, np.linspace(1, 2, 6)))
+    assert [law[key] for key in ("slope", "slope_low", "slope_high")] == pytest.approx([1.5] * 3)
+    assert (law["first"], law["last"]) == (100, 10_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NOT RUN: the peak of memory is read from Linux")
+def test_memory_is_what_is_allocated() -> None:
+    """64 MB more, and no more after what was allocated before."""
+
+    def measure() -> float:
+        return float(torch.ones(2**24).sum())
+
+    assert scaling.peak_megabytes(measure) == pytest.approx(64, abs=3)
+
+
+def test_the_smallest_work_from_end_to_end_without_other_libraries(tmp_path: Path) -> None:
+    """Rows say who is not installed; table and figures are drawn."""
+    rows = compete(ula_ring.work(chains=64, steps=5), 6, tell=lambda _: None)
+    status = rows.set_index("contestant")["status"]
+    assert status["torchebm, autograd"] == "not installed: torchebm" and status["JAX"] == "not installed: jax"
+    timed = rows[rows["status"] == "ok"]
+    assert set(timed["contestant"]) == {"scorebench", "scorebench, not compiled", "by hand, plain", "by hand, unrolled"}
+    assert (timed["median"] > 0).all() and (timed["ratio_low"] <= timed["ratio"]).all() and (timed["ratio"] <= timed["ratio_high"]).all()
+    rows.assign(versions="versions", cpu="cpu").to_csv(tmp_path / "speed.csv", index=False)
+    figures.draw(tmp_path)
+    assert (tmp_path / "figures" / "speed.png").exists()
+    assert "not installed: torchebm" in table.summary(rows)
+
+
+def test_the_table_shows_who_wins() -> None:
+    """The fastest library in bold, the floor never; who is faster beyond the interval is named."""
+    rows = pd.DataFrame(
+        [
+            ("scorebench", "ok", 2.0, 1.0, 1.0, 1.0),
+            ("torchebm, autograd", "ok", 6.0, 3.0, 2.5, 3.5),
+            ("ebmkit", "refused: it differs", np.nan, np.nan, np.nan, np.nan),
+            ("JAX", "ok", 1.0, 0.5, 0.4, 0.6),
+            ("by hand, plain", "ok", 0.5, 0.25, 0.2, 1.1),
+        ],
+        columns=["contestant", "status", "median", "ratio", "ratio_low", "ratio_high"],
+    ).assign(work="w", label="a work", unit="s", wanted="less", rounds=9, cpu="cpu", versions="v")
+    starts = pd.DataFrame({"work": "w", "contestant": "JAX", "cache": ["cold", "warm"], "seconds": [3.0, 1.0]})
+    slopes = pd.DataFrame(
+        [{"label": "n", "series": "s", "slope": 1.0, "slope_low": 0.9, "slope_high": 1.1, "first": 1, "last": 9, "ideal": 1.0}]
+    )
+    text = table.readme(rows, slopes.assign(doubling=5.0, why=""), starts)
+    assert "**1 (0.50 [0.40, 0.60])**" in text and text.count("**") == 2
+    assert "refused: it differs" in text and "JAX at w (0.50)" in text and "by hand, plain at w" not in text
+    assert "JAX at w 3.0 and 1.0" in text and "1.00 [0.90, 1.10] from 1 to 9" in text
