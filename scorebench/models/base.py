@@ -81,13 +81,13 @@ def score_along(model: Bound, x: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 
     Backward, of an energy twice: forward differentiation does the same products, but under `vmap` it multiplies the weights' absent derivatives, too, as zeros.
     """
-    s, pullback = vjp(partial(score, model), x)
+    s, pullback = vjp(partial(score, model), x)  # type: ignore[misc]
     return s, pullback(v)[0]
 
 
 def score_and_divergence(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
     """The score (*, d) and its divergence tr grad s(x) (*), exact: one backward sweep a dimension."""
-    s, pullback = vjp(partial(score, model), x)
+    s, pullback = vjp(partial(score, model), x)  # type: ignore[misc]
     basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     # Eight dimensions at a time: on digits all 64 at once take 4 GB and no less time.
     slopes = vmap(lambda e: (pullback(e.expand_as(x))[0] * e).sum(-1), chunk_size=8)(basis)

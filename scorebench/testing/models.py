@@ -112,14 +112,14 @@ def is_its_field(spec: Spec) -> None:
 
 
 def has_its_curvature(spec: Spec) -> None:
-    """The score, (grad s) v and tr grad s by forward differentiation against the full Jacobian by reverse; symmetric for an energy."""
+    """The score, v' grad s and tr grad s against the full Jacobian, row by row; symmetric for an energy."""
     for dim in DIMS:
         model, x = bound(spec, dim), points(dim)
         v = torch.randn(x.shape, generator=stream("v"), dtype=x.dtype)
         jacobian = vmap(jacrev(functools.partial(score, model)))(x)  # (n, d, d)
         s, along = score_along(model, x, v)
         agree("the score with a derivative", s, score(model, x), 1e-10, 1e-11)
-        agree("(grad s) v", along, torch.einsum("nij,nj->ni", jacobian, v), 1e-10, 1e-11, "against the Jacobian")
+        agree("v' grad s", along, torch.einsum("ni,nij->nj", v, jacobian), 1e-10, 1e-11, "against the Jacobian")
         s, divergence = score_and_divergence(model, x)
         agree("the score with its divergence", s, score(model, x), 1e-10, 1e-11)
         agree("tr grad s", divergence, jacobian.diagonal(dim1=1, dim2=2).sum(-1), 1e-10, 1e-11, "against the Jacobian")
