@@ -14,6 +14,7 @@ from scorebench.core import files, plugins
 from scorebench.core.errors import InputError
 from scorebench.suite.again import keep, lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
+from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import KEPT, load
 
@@ -75,8 +76,7 @@ onstart:
     keep(RETRIED, Path(OUT))
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
     for job in jobs:
-        names = job.params.get("names", [job.wildcards_dict.get("job", "")])
-        progress.MINUTES[job.jobid] = minutes(PLAN, job.params.get("stage", job.rule.name), *names)
+        progress.MINUTES[job.jobid] = minutes(PLAN, job.params.stage, *job.params.names)
     total = sum(progress.MINUTES.values()) / workflow.cores
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
     print(f"{PLAN.suite.name}: {count}, about {total:.1f} min on {workflow.cores} cores", file=sys.stderr)
@@ -103,8 +103,4 @@ rule all:
     localrule: True
 
 
-include: "workflows/train.smk"
-include: "workflows/sample.smk"
-include: "workflows/measure.smk"
-include: "workflows/claims.smk"
-include: "workflows/compile.smk"
+include: "workflows/stages.smk"

@@ -39,9 +39,7 @@ class LogHandler(LogHandlerBase):
         if event == LogEvent.RUN_INFO and not self.common_settings.dryrun:
             self._start(record.stats["total"] - record.stats.get("all", 0))  # type: ignore[attr-defined]
         elif event == LogEvent.JOB_INFO:
-            job = (getattr(record, "wildcards", None) or {}).get("job", "")
-            stage = record.rule_name.replace("_", " ", 1)  # type: ignore[attr-defined]
-            self.names[record.jobid] = f"{stage} {job}".strip()  # type: ignore[attr-defined]
+            self.names[record.jobid] = record.rule_msg or record.rule_name  # type: ignore[attr-defined]
             if self.common_settings.dryrun:
                 self.console.print(f"would run {self.names[record.jobid]}", soft_wrap=True)  # type: ignore[attr-defined]
             self._show()

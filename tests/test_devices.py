@@ -11,11 +11,14 @@ import functools
 import pytest
 import torch
 from conftest import over
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.loop import grid
+from scorebench.engine.sources import trained
 from scorebench.engine.training import shared_options
 from scorebench.metrics.base import Run
 from scorebench.metrics.lib.faults import FAULTS
@@ -116,6 +119,70 @@ def test_samplers(spec, elsewhere):
         return sampler.step(sampler.init(x, density), density, draws)[0].x
 
     assert_same(step, elsewhere)
+
+
+class Waits(TorchFunctionMode):
+    """Collects what a program waits for: numbers of Python that become a tensor, tensors that go to another device. What looks at a number raises on "meta"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+        name = getattr(function, "__name__", "")
+        moved = isinstance(result, torch.Tensor) and any(tensor.device != result.device for tensor in tensors)
+        if (name in ("to", "type_as", "copy_") and moved) or (
+            name in ("tensor", "as_tensor", "new_tensor") and not isinstance(args[-1], torch.Tensor)
+        ):
+            self.seen.append(name)
+        return result
+
+
+def steps_on_meta(step, sampler, density) -> list[str]:
+    """What a third step waits for where all tensors are on the device without numbers."""
+    x = torch.zeros(1, 2, 16, 2, device="meta")
+    draws = sampler.draws(density, (16, 2), stream("draws"))[None].to("meta")
+    state = sampler.init(x, density)
+    for _ in range(2):  # what is kept for later is made
+        state = step(state, density, draws)[0]
+    with Waits() as waits:
+        step(state, density, draws)
+    return waits.seen
+
+
+@pytest.mark.parametrize("spec", [spec for spec in examples("sampler") if spec.entry.facts.get("GRADIENTS")], ids=str)
+def test_a_step_waits_for_no_device(spec, elsewhere):
+    """Neither on an exact source nor on a trained one; but for the controls, which have no steps."""
+    target, levels = build("gaussian_mixture"), ladder(spec) or (2.0, 1.0)
+    model, loss = parse("model", "noise_conditional_energy"), parse("loss", f"denoising_ladder:sigmas={'|'.join(map(str, levels))}")
+    parameters = {k: v.detach()[None].to("meta") for k, v in model.build(2, stream("model")).named_parameters()}
+    sampler = spec.build(step_size=torch.full((2, 1), 0.01, device="meta"), temperature=torch.ones(2, 1, device="meta"))
+    with elsewhere():
+        for density in (exact_density(target), trained(model, loss, 1, parameters, target).density):
+            for level in levels:  # what is kept for each level is made
+                density.perturbed(level).score(torch.zeros(1, 2, 16, 2))
+            assert steps_on_meta(sampler.step, sampler, density) == []
+
+
+def test_a_step_that_waits_is_seen():
+    """The mutants: a list becomes a tensor at every step; a constant is moved; a number is looked at."""
+    density = exact_density(build("gaussian"))
+    sampler = parse("sampler", "ula").build(step_size=torch.ones(2, 1, device="meta"), temperature=torch.ones(2, 1, device="meta"))
+
+    def listing(state, density, draws):
+        return state._replace(x=state.x * state.x.new_tensor([1.0, 2.0])), None
+
+    def moving(state, density, draws):
+        return state._replace(x=state.x * torch.ones(2).to(state.x)), None
+
+    def looking(state, density, draws):
+        return state._replace(x=state.x * float(state.x.max())), None
+
+    assert steps_on_meta(listing, sampler, density) and steps_on_meta(moving, sampler, density)
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        steps_on_meta(looking, sampler, density)
 
 
 @over("spec", "metric")

@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
 from scorebench.engine.maps import maps as maps_of
+from scorebench.engine.sources import sources
 from scorebench.figures.base import lines, mark_lost, style
 from scorebench.report.choosing import is_ok
 from scorebench.report.statistics import t_interval
@@ -32,7 +34,8 @@ from scorebench.stages import map as map_stage
 from scorebench.stages import sample as sample_stage
 from scorebench.stages import train as train_stage
 from scorebench.stages.record import record
-from scorebench.store import artifacts, provenance
+from scorebench.store import artifacts, provenance, trained
+from scorebench.store.maps import of_source
 from scorebench.store.results import Results
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import as_suite, load
@@ -140,6 +143,23 @@ def test_a_figure_is_drawn_from_what_it_says(run: Results, name: str) -> None:
         assert not promised or promised & opened, pattern
 
 
+def test_a_map_is_of_the_first_seed_after_the_last_step(run: Results) -> None:
+    """Float32 rounds what is worked out for one seed and for all in another order."""
+    train = next(train for train in run.plan.trains.values() if len(train.losses) == 2)
+    target = train.target.build()
+    every = sources(*trained.read(run.folder / f"train/{train.id}.npz"), train, target)
+    last = [source for source in every if source.steps == train.experiment.training.steps[-1]]
+    maps = run.maps(train.target)
+    x = torch.cartesian_prod(*torch.as_tensor(maps["axes"])).float()
+    assert [source.loss for source in last] == list(train.losses)
+    for source in last:
+        score, log_prob = source.density.score_and_log_prob(x.expand(4, 1, -1, 2))
+        for name, exact in (("score", score), ("log_prob", log_prob)):
+            shown = torch.as_tensor(maps[of_source(name, str(source.model), str(source.loss))]).view_as(exact[0, 0])
+            torch.testing.assert_close(shown, exact[0, 0], rtol=1e-4, atol=1e-5)
+            assert not torch.allclose(shown, exact[1, 0], rtol=1e-2)
+
+
 LOST: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "everything": lambda rows: rows["target"] != "",
     "one target": lambda rows: rows["target"] == "gaussian_mixture",
@@ -236,7 +256,7 @@ def test_a_perfect_denoiser_of_a_gaussian() -> None:
     """s_sigma - s = (1 - 1/(1 + sigma^2)) x, over the target's own draws."""
     target = parse("target", "gaussian").build()
     square = float(target.reference.square().sum(-1).mean())
-    maps = maps_of(target, [], 1, [0.1, 0.5])
+    maps = maps_of(target, [], [0.1, 0.5])
     assert len(maps["sigma"]) and maps["blur"] == pytest.approx(square * (1 - 1 / (1 + maps["sigma"] ** 2)) ** 2, rel=1e-4)
 
 

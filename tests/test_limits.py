@@ -1,6 +1,6 @@
 """Whatever a method does, its own rows say so, and every other row, table, figure and the page are made: misdeeds planted side by side, a stage each.
 
-The package is copied and driven by its command line, as the workflow's rules do.
+The package is copied, and its jobs are run as the workflow's rules run them.
 """
 
 import contextlib
@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -308,33 +307,41 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+EVERY_STAGE = """
+import os, sys, time
+from pathlib import Path
+from scorebench import stages
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
+for suite in sys.argv[1:]:
+    plan = Plan(load(f"{suite}.yaml"))
+    for stage in ("train", "sample", "measure", "map", "claim", "tables", "figure", "page"):
+        for job in plan.jobs(stage):
+            started = time.monotonic()
+            stages.run(stage, plan, job, Path("results"))
+            print(suite, stage, job, time.monotonic() - started, flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
-def run(package: Path):
-    """Run a suite, each job by itself; once."""
-
-    @cache
-    def whole(suite: str) -> Run:
-        seconds = {}
-        for stage in ("train", "sample", "measure", "map", "claim", "tables", "figure", "page"):
-            script = (
-                "import sys, time, os; os.environ['OMP_NUM_THREADS'] = '1'\n"
-                "from pathlib import Path; from scorebench import stages; from scorebench.suite.plan import Plan\n"
-                "from scorebench.suite.reading import load\n"
-                f"plan = Plan(load('{suite}.yaml'))\n"
-                f"for job in plan.jobs('{stage}'):\n"
-                "    started = time.monotonic()\n"
-                f"    stages.run('{stage}', plan, job, Path('results'))\n"
-                "    print(job, time.monotonic() - started, flush=True)\n"
-            )
-            environment = os.environ | {"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
-            done = subprocess.run([sys.executable, "-c", script], cwd=package, env=environment, capture_output=True, text=True, timeout=300)
-            assert done.returncode == 0, done.stderr[-3000:]
-            for line in done.stdout.splitlines():
-                job, _, took = line.rpartition(" ")
-                seconds[f"{stage} {job}"] = float(took)
-        return Run(package / "results" / suite, seconds)
-
-    return whole
+def run(package: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Run the suites, each job in the process that it has of its own; what hangs beside the others, since most of that time nobody computes."""
+    environment = os.environ | {"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
+    groups = (("hanging",), tuple(suite for suite in SUITES if suite != "hanging"))
+    logs = [tmp_path_factory.mktemp("log") / "log" for _ in groups]
+    running = []
+    for suites, log in zip(groups, logs, strict=True):
+        with log.open("w") as file:
+            command = [sys.executable, "-c", EVERY_STAGE, *suites]
+            running.append(subprocess.Popen(command, cwd=package, env=environment, stdout=subprocess.PIPE, stderr=file, text=True))
+    seconds: dict[str, dict[str, float]] = {suite: {} for suite in SUITES}
+    for process, log in zip(running, logs, strict=True):
+        said, _ = process.communicate(timeout=600)
+        assert process.returncode == 0, log.read_text()[-3000:]
+        for line in said.splitlines():
+            suite, *job, took = line.split(" ")
+            seconds[suite][" ".join(job)] = float(took)
+    return lambda suite: Run(package / "results" / suite, seconds[suite])
 
 
 def assert_says(deed: str, status: object, reason: object) -> None:

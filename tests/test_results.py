@@ -202,9 +202,9 @@ def write(folder: Path, metrics: bytes, **facts: object) -> None:
 
 
 def test_a_target_that_failed_is_told_with_its_log(tmp_path: Path) -> None:
-    results = invented(tmp_path, [{"target": "gaussian", "status": "failed", "reason": "ValueError: broken"}])
+    results = invented(tmp_path, [{"target": "gaussian", "metric": "mmd", "status": "failed", "reason": "ValueError: broken"}])
     (line,) = troubles(results)
-    assert line.startswith("gaussian") and line.endswith("logs/measure/gaussian.log")
+    assert line.startswith("gaussian") and line.endswith("logs/measure/gaussian/fisher_divergence.log")
 
 
 def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(json.dumps(plain))
-    logs = ["sample/gaussian/ula", "measure/gaussian_mixture", "train/gaussian_mixture/mlp_energy-width32/denoising"]
+    logs = ["sample/gaussian/ula", "measure/gaussian_mixture/fisher_divergence", "train/gaussian_mixture/mlp_energy-width32/denoising"]
     logs += ["claim/step-size-bias", "figure/claims_overview"]
     assert [line.partition("; see ")[2] for line in troubles(results)] == [str(tmp_path / f"logs/{log}.log") for log in logs]
 
@@ -545,4 +545,4 @@ def test_a_sensitivity_that_cannot_be_had_is_told(tmp_path: Path) -> None:
         )
     (line,) = troubles(results)
     metrics = ", ".join(str(metric) for metric in results.plan.sensitivities.values())
-    assert line == f"sensitivity of {metrics}: not_applicable: the target has no modes; see {tmp_path / 'logs/sensitivity.log'}"
+    assert line == f"sensitivity of {metrics}: not_applicable: the target has no modes; see {tmp_path / 'logs/sensitivity' / jobs[0]}.log"

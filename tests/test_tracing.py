@@ -1,17 +1,30 @@
-"""Steps written down: what is repeated is the step, and where torch has no tracer training goes on without one."""
+"""Steps written down and compiled: what is repeated is the step, and where torch has no tracer or no compiler everything runs as it is."""
 
+import os
+import subprocess
 import sys
 
+import numpy as np
+import pytest
 import torch
+from conftest import over
+from torch._dynamo.utils import counters
+from torch.func import grad
 
 from scorebench.core.spec import parse
-from scorebench.engine import tracing, training
+from scorebench.engine import loop, tracing, training
+from scorebench.engine.loop import grid
+from scorebench.engine.sources import trained
+from scorebench.models.base import stack
+from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.config import Training
+from scorebench.suite.jobs import gradients, to_the_end
+from scorebench.testing.examples import stream
 
 SETTINGS = Training(size=200, batch=16, steps=(10, tracing.WORTH_IT))
 
 
-def trained() -> list[dict[str, torch.Tensor]]:
+def fitted() -> list[dict[str, torch.Tensor]]:
     model, loss = parse("model", "mlp_energy:width=8"), parse("loss", "denoising:sigma=0.5")
     target = parse("target", "gaussian:dim=1").build()
     return training.fit(target, model, [loss], [1e-2], SETTINGS, SETTINGS.steps, 1, [0, 1], "gaussian").parameters
@@ -28,9 +41,9 @@ def test_without_a_tracer_the_fit_is_the_same(monkeypatch):
         return repeated
 
     monkeypatch.setattr(training, "operations", watched)
-    with_tracer = trained()
+    with_tracer = fitted()
     monkeypatch.setitem(sys.modules, "torch.fx.experimental.proxy_tensor", None)
-    without = trained()
+    without = fitted()
     assert len(written_down) == len(handed_back) == 1
     for a, b in zip(without, with_tracer, strict=True):
         size = max(float(v.abs().max()) for v in b.values())
@@ -56,3 +69,128 @@ def test_what_nobody_reads_is_left_out_and_what_comes_twice_is_done_once():
         assert torch.equal(result, expected)
     names = [str(node.target) for node in written.graph.graph.nodes]
     assert not any(name in target for target in names for name in ("cos", "exp")) and sum("sin" in target for target in names) == 1
+
+
+# Compiled.
+
+NEVER, ALWAYS = 10**30, 0
+BY_LEVEL = {"annealed", "probability_flow"}
+"""Samplers whose state counts steps in Python: they run as they are."""
+
+
+def ran(spec, density: Density, worth: int, monkeypatch) -> loop.Outcome:
+    """Two cells and seeds, 40 chains, some steps."""
+    monkeypatch.setattr(tracing, "WORTH_COMPILING", worth)
+    step_size, temperature = grid([(0.01, 1.0), (0.02, 0.5)])
+    sampler = spec.build(step_size=step_size, temperature=temperature)
+    start = torch.stack([torch.randn(40, 2, generator=stream("start", s)) for s in range(2)])
+    budget = max(to_the_end(spec), 12 * gradients(spec))
+    return loop.run(sampler, density, start, [budget // 2, budget], [stream("run", s) for s in range(2)], gradients(spec))
+
+
+def ring(std: float) -> Density:
+    return exact_density(parse("target", f"gaussian_mixture:components=3,std={std}").build())
+
+
+def network(model: str) -> Density:
+    spec, target = parse("model", model), parse("target", "gaussian").build()
+    _, parameters = stack(lambda generator: spec.build(2, generator), [stream("network", s) for s in range(2)])
+    return trained(spec, parse("loss", "denoising_ladder:sigmas=2|1"), 1, parameters, target).density
+
+
+def assert_same_but_for_rounding(compiled: loop.Outcome, plain: loop.Outcome) -> None:
+    """To 1e-5 of the size: some 20 steps of single precision, whose rounding does not grow near p. A chain that decides otherwise is off by far more:
+    where a uniform lies within rounding of the probability, once in 10^4 runs of these tests.
+    """
+    assert (compiled.steps, compiled.gradients) == (plain.steps, plain.gradients)
+    for name in ("samples", "trace", "acceptance", "acceptance_sd"):
+        a, b = getattr(compiled, name), getattr(plain, name)
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-5 * max(float(b.abs().max()), 1.0))
+
+
+@over("spec", "sampler")
+def test_a_compiled_run_is_the_run(spec, monkeypatch):
+    """Of every sampler whose state is tensors a kernel is made."""
+    if not gradients(spec) or spec.entry.facts.get("PEERS"):
+        return
+    monkeypatch.setattr(tracing, "_kernels", {})
+    compiled = ran(spec, ring(0.5), ALWAYS, monkeypatch)
+    assert len(tracing._kernels) == (spec.name not in BY_LEVEL) and not tracing._unable
+    assert_same_but_for_rounding(compiled, ran(spec, ring(0.5), NEVER, monkeypatch))
+
+
+@pytest.mark.parametrize("model", ["mlp_score:width=8", "noise_conditional_energy:width=8"])
+def test_a_compiled_run_on_a_network_is_the_run(model, monkeypatch):
+    ula = parse("sampler", "ula")
+    compiled, plain = (ran(ula, network(model), worth, monkeypatch) for worth in (ALWAYS, NEVER))
+    assert_same_but_for_rounding(compiled, plain)
+
+
+def test_a_wrong_kernel_is_seen(monkeypatch):
+    """The mutants: a constant of another ring; a step that adds a thousandth."""
+    ula = parse("sampler", "ula")
+    plain = ran(ula, ring(0.5), NEVER, monkeypatch)
+    with pytest.raises(AssertionError):
+        assert_same_but_for_rounding(ran(ula, ring(0.501), ALWAYS, monkeypatch), plain)
+    with pytest.raises(AssertionError):
+        assert_same_but_for_rounding(plain._replace(samples=plain.samples + 1e-3), plain)
+
+
+def test_a_kernel_serves_all_of_one_form_and_is_kept(monkeypatch):
+    """Another ring of three has the kernel of the first; a process that comes later finds it on disk."""
+    ula = parse("sampler", "ula")
+    ran(ula, ring(0.5), ALWAYS, monkeypatch)
+    before = dict(tracing._kernels)
+    ran(ula, ring(0.3), ALWAYS, monkeypatch)
+    assert tracing._kernels == before
+    monkeypatch.setattr(tracing, "_kernels", {})
+    counters.clear()
+    ran(ula, ring(0.5), ALWAYS, monkeypatch)
+    assert counters["inductor"]["fxgraph_cache_hit"] == 1 and "fxgraph_cache_miss" not in counters["inductor"]
+
+
+def test_what_is_compiled_follows_from_the_work(monkeypatch):
+    """As many numbers as all operations of all calls give: of three operations on 10 numbers and 100 calls, 3,000."""
+
+    def function(x):
+        return (x.sin() + 1).exp()
+
+    x = torch.zeros(10)
+    monkeypatch.setattr(tracing, "WORTH_COMPILING", 3_000)
+    assert tracing.compiled(function, 99, x) is function
+    kernel = tracing.compiled(function, 100, x)
+    assert kernel is not function
+    torch.testing.assert_close(kernel(x + 1), function(x + 1), rtol=1e-6, atol=0)
+
+
+def test_what_looks_at_numbers_runs_as_it_is(monkeypatch):
+    """A branch on a value, a float of one, numpy, a count that is no tensor."""
+    monkeypatch.setattr(tracing, "WORTH_COMPILING", ALWAYS)
+    x = torch.ones(4)
+    for function in (
+        lambda x: x if x.max() > 3 else -x,
+        lambda x: x * float(x[0]),
+        lambda x: torch.from_numpy(np.sin(x.numpy())),
+        lambda x: grad(lambda y: y.square().sum() if y.detach().sum() > 0 else y.sum())(x),
+    ):
+        assert tracing.compiled(function, 1_000, x) is function and tracing.operations(function, x) is function
+    assert tracing.compiled(lambda x, n: (x, n + 1), 1_000, x, 3)(x, 3)[1] == 4
+
+
+WITHOUT_A_COMPILER = """
+import torch
+from scorebench.engine import tracing
+tracing.WORTH_COMPILING = 0
+def function(x): return (x.sin() + 1).exp()
+def other(x): return (x.cos() + 1).exp()
+x = torch.linspace(0, 1, 7)
+assert tracing.compiled(function, 1, x) is function
+assert tracing.compiled(other, 1, x) is other
+"""
+
+
+def test_without_a_compiler_everything_runs_and_says_so_once(tmp_path):
+    environment = os.environ | {"CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+    answer = subprocess.run([sys.executable, "-c", WITHOUT_A_COMPILER], env=environment, capture_output=True, text=True)
+    said = [line for line in answer.stderr.splitlines() if line.startswith("scorebench:")]
+    assert answer.returncode == 0 and len(said) == 1 and "nothing is compiled here" in said[0]

@@ -477,7 +477,7 @@ def test_maps(scale, shift):
     """The law at the nodes as they are kept, and what a perfect denoiser has: both from squares of small differences."""
     law = build(parse("target", "gaussian_mixture"))
     its, levels = moved(law, scale, shift, 1), [1e-3, 0.3]
-    away, here = maps(its, [], 1, [scale * level for level in levels]), maps(moved(law, 1.0, 0.0, 1), [], 1, levels)
+    away, here = maps(its, [], [scale * level for level in levels]), maps(moved(law, 1.0, 0.0, 1), [], levels)
     nodes = (torch.as_tensor(away["axes"]).double() - shift) / scale
     torch.testing.assert_close(nodes, torch.as_tensor(here["axes"]).double(), rtol=1e-6, atol=1e-6 + 2**-23 * shift)
     torch.testing.assert_close(nodes.diff(), here["axes"].double().diff(), rtol=1e-3, atol=0)

@@ -155,7 +155,7 @@ def test_what_a_suite_no_longer_asks_for_is_not_in_its_reference(copy: Copy) -> 
 def test_another_seed_is_not_told_with_old_numbers(copy: Copy) -> None:
     """After a part of a run there is no summary; by hand it says what it is of; there is nothing to verify."""
     (copy.folder / "tiny.yaml").write_text(SUITE.replace("seed: 1", "seed: 2"), encoding="utf-8")
-    done = run(copy, "--until", "sample")
+    done = run(copy, "--until", "sample.gaussian.ula")
     assert done.returncode == 0 and "gaussian" not in done.stderr.lower() and "page:" not in done.stderr, done.stderr
     summary = copy.run(sys.executable, "-m", "scorebench", "summary", OUT)
     assert summary.stdout.startswith(f"{OUT}: the tables are older than suite.yaml (seed")
@@ -259,7 +259,7 @@ def test_a_users_own_file_is_no_module_of_the_jobs(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "scorebench")  # installed elsewhere
     (tmp_path / "secrets.py").write_text("raise SystemExit('not the one that numpy means')\n", encoding="utf-8")
     (tmp_path / "tiny.yaml").write_text(SUITE, encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "snakemake", "--cores", "2", "--until", "claim_wiener_increment", "--configfile", "tiny.yaml"]
+    command = [sys.executable, "-P", "-m", "snakemake", "--cores", "2", "--until", "claim.wiener-increment", "--configfile", "tiny.yaml"]
     done = subprocess.run(
         command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, encoding="utf-8", timeout=600
     )

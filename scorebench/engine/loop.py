@@ -60,9 +60,11 @@ def run(
     budgets: Sequence[int],
     generators: list[torch.Generator],
     gradients_per_step: int,
+    alike: int = 1,
 ) -> Outcome:
     """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
 
+    `alike`: how many runs with densities of the same form there are to come, this one included; whether the step is compiled follows from their work.
     Independent samplers (no gradients) run for the length of a trace and have one snapshot. A sampler with a `run` of its own does all this itself.
     Raises ValueError where a sampler spends other than `gradients_per_step`, but for a step's worth, that of its start.
     """
@@ -73,7 +75,7 @@ def run(
         expect("what the sampler shows", outcome.samples, (len(budgets), seeds, cells, chains, dim))
         expect("the acceptance", outcome.acceptance, (seeds, cells))
         return outcome
-    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step) for part in start.split(TOGETHER, 1)]
+    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step, alike) for part in start.split(TOGETHER, 1)]
     by_chain = torch.cat([part.acceptance for part in parts], -1)
     samples, steps, gradients, trace = torch.cat([part.samples for part in parts], -2), *parts[0][1:-1]
     return Outcome(samples, steps, gradients, trace, by_chain.mean(-1), by_chain.std(-1, correction=min(chains - 1, 1)))
@@ -96,6 +98,7 @@ def _run(
     budgets: Sequence[int],
     generators: list[torch.Generator],
     gradients_per_step: int,
+    alike: int,
 ) -> _Part:
     seeds, chains, dim = start.shape
     cells = len(sampler.step_size)
@@ -116,7 +119,7 @@ def _run(
             drawn = [one_tensor(sampler.draws(density, (chains, dim), g)) for g in generators]
             draws = torch.stack([d.movedim(-1, 0) for d in drawn], 1).movedim(0, -1)  # (seed, chain, numbers), in memory as x
             if step == 3:  # the state is as it will be, and a step has been counted
-                kernel = compiled(uncounted, last - step, tree_map(by_coordinate, state), accepted, draws)
+                kernel = compiled(uncounted, (last - step) * alike, tree_map(by_coordinate, state), accepted, draws)
                 if kernel is not uncounted:
                     advance, each, state = kernel, counted.rows - first, tree_map(by_coordinate, state)
             state, accepted = advance(state, accepted, draws)

@@ -18,10 +18,10 @@ NODES, MARGIN = 161, 0.25
 LEVELS, REACH = 25, 1.3
 
 
-def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence[float]) -> dict[str, Any]:
-    """Log density (node, node) and score (node, node, 2) over `axes` (2, node); of each source after its last step, as far as it has them.
+def maps(target: Target, sources: Sequence[Source], levels: Sequence[float]) -> dict[str, Any]:
+    """Log density (node, node) and score (node, node, 2) over `axes` (2, node); of each source, which is of one seed, as far as it has them.
 
-    The nodes span 10,000 exact draws and a quarter more on each side. A source (`store.maps.of_source`) stands for its first seed. About the
+    The nodes span 10,000 exact draws and a quarter more on each side. For the names of sources see `store.maps.of_source`. About the
     noise `levels` that it is trained at, `sigma` (level,) and `blur` (level,), E_p |grad log p_sigma - grad log p|^2 over 10,000 exact draws:
     what a perfect denoiser has. Raises NotApplicable but for a target in the plane with a known density.
     """
@@ -32,10 +32,10 @@ def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence
     ends = zip((low - margin).double(), (high + margin).double(), strict=True)
     axes = torch.stack([torch.linspace(float(a), float(b), NODES, dtype=torch.float64) for a, b in ends])
     points = torch.cartesian_prod(*axes)
-    arrays: dict[str, Any] = {"axes": axes} | _of(exact_density(target), points, 1)
+    arrays: dict[str, Any] = {"axes": axes} | _of(exact_density(target), points)
     for source in sources:
         if source.ended == OK:
-            its = _of(source.density, points.float(), seeds)
+            its = _of(source.density, points.float())
             arrays |= {of_source(name, str(source.model), str(source.loss)): array for name, array in its.items()}
     if levels and has(target, "perturbed"):
         sigma = np.geomspace(min(levels) / REACH, max(levels) * REACH, LEVELS)
@@ -45,8 +45,8 @@ def maps(target: Target, sources: Sequence[Source], seeds: int, levels: Sequence
     return arrays
 
 
-def _of(density: Density, points: Tensor, seeds: int) -> dict[str, Tensor]:
-    x = points.expand(seeds, 1, -1, 2)
+def _of(density: Density, points: Tensor) -> dict[str, Tensor]:
+    x = points[None, None]  # (seed, 1, node, 2)
     arrays = {}
     with torch.no_grad():
         if has(density, "score_and_log_prob"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -52,11 +53,11 @@ def sample(job: Sample, master: int, limit: float, trainings: Trainings) -> tupl
         return [(lost, {}) for lost in without_samples(job, ended)], []
     runs: list[tuple[SourceRun, Arrays]] = []
     costs: list[Cost] = []
-    for block, source in _sources(job, target, trainings):
+    for block, source, alike in _sources(job, target, trainings):
         model, loss = (str(spec) if spec else "" for spec in (source.model, source.loss))
         for cells, ended in _parts(job, block, source.ended):
             clock = time.perf_counter()
-            outcome, ended = _run(job, source.density, block, cells, target, master, limit) if ended == OK else (None, ended)
+            outcome, ended = _run(job, source.density, block, cells, target, master, limit, alike) if ended == OK else (None, ended)
             seconds = time.perf_counter() - clock
             source_run = SourceRun(model, loss, source.steps, *ended, cells, block.chains)
             arrays: Arrays = {}
@@ -80,14 +81,16 @@ def without_samples(job: Sample, ended: Ended) -> Iterator[SourceRun]:
                 yield SourceRun(str(train.model), str(loss), train.experiment.training.steps[-1], *ended, cells, block.chains)
 
 
-def _sources(job: Sample, target: Target, trainings: Trainings) -> Iterator[tuple[Sampling, Source]]:
+def _sources(job: Sample, target: Target, trainings: Trainings) -> Iterator[tuple[Sampling, Source, int]]:
+    """Each source with its block, and how many of its model are run in the same way."""
+    alike = Counter((id(block), train and train.model) for block, train, losses in job.runs for _ in losses)
     for block, train, losses in job.runs:
         if train is None:
-            yield block, Source(None, None, None, OK, exact_density(target))
+            yield block, Source(None, None, None, OK, exact_density(target)), 1
         else:
             for source in sources(*trainings[train.id], train, target):
                 if source.loss in losses and source.steps == train.experiment.training.steps[-1]:
-                    yield block, source
+                    yield block, source, alike[id(block), train.model]
 
 
 Cells = tuple[tuple[float | None, float], ...]
@@ -126,6 +129,7 @@ def _run(
     target: Target,
     master: int,
     limit: float,
+    alike: int,
 ) -> tuple[Outcome | None, Ended]:
     """Run the sampler on one density over the grid.
 
@@ -156,7 +160,9 @@ def _run(
             start = sampler.start(density, shape, stream) if isinstance(sampler, Starts) else draw(block.chains, stream)
             return expect("the start", start, shape)
 
-        outcome = run(sampler, density, torch.stack(list(map(drawn, starts))), within(job.sampler, block.budgets), streams, job.gradients)
+        outcome = run(
+            sampler, density, torch.stack(list(map(drawn, starts))), within(job.sampler, block.budgets), streams, job.gradients, alike
+        )
         return outcome._replace(trace=outcome.trace[..., -1:, :]) if facts.get("ENDS") else outcome
 
     return attempt(go, limit)

@@ -13,6 +13,7 @@ C++ compiler everything runs as it is; the results differ by rounding.
 """
 
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ Function = Callable[..., Any]
 
 WORTH_IT = 100
 """Steps: writing one down takes as long as some fifty."""
-WORTH_COMPILING, AT_MOST = 2 * 10**10, 1_000
+WORTH_COMPILING, AT_MOST = 10**10, 1_000
 """Numbers that the operations of all steps give together, some ten seconds' work, of which a kernel, made in two to ten, saves half or more; and
 how many the operations of one step give for a number that goes in, at most, so that little work is not written down to see how much it is."""
 
@@ -77,7 +78,7 @@ def compiled(function: Function, times: int, *inputs: Any) -> Function:
 def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
     """None where the function looks at the numbers or takes others than tensors, or this torch has no tracer, which is an experimental part of it."""
     given, form = tree_flatten(inputs)
-    if not all(isinstance(leaf, Tensor | None) for leaf in given):
+    if not all(isinstance(leaf, Tensor) for leaf in given):
         return None
     gives: list[TreeSpec] = []
 
@@ -86,6 +87,7 @@ def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
         gives.append(tree)
         return results
 
+    function(*inputs)  # so that what it keeps for the next time has numbers
     try:
         from torch._functorch.compile_utils import fx_graph_cse
         from torch.fx.experimental.proxy_tensor import make_fx
@@ -127,10 +129,12 @@ def _kernel(written: Written) -> Function | None:
     key = written.graph.code, layout
     if key not in _kernels and not _unable:
         try:
-            from torch._inductor import compile as compiled_by_inductor
+            from torch._inductor import standalone_compile
 
-            with torch.no_grad():
-                kernel = compiled_by_inductor(written.graph, [*written.inputs], options={"compile_threads": 1})
+            options = {"config_patches": {"compile_threads": 1}}
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch's own
+                kernel = standalone_compile(written.graph, [*written.inputs], dynamic_shapes="from_example_inputs", options=options)
                 kernel(*written.inputs)
             _kernels[key] = kernel
         except Exception as error:

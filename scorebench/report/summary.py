@@ -53,10 +53,9 @@ def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
     if not since or any(entry["started"] < since for entry in entries):
         return None
     wall = max(entry["ended"] for entry in entries) - since
-    own_process = [entry for entry in entries if entry["stage"] not in ("claim", "figure")]
     compute = sum(entry["seconds"] for entry in entries)
     return {
-        "jobs": len(own_process) + sum(len(results.plan.batches(stage)) for stage in ("claim", "figure")),
+        "jobs": sum(len(results.plan.batches(stage)) for stage in STAGES),
         "cores": cores,
         "wall_seconds": wall,
         "compute_seconds": compute,

@@ -30,14 +30,16 @@ def unfloored(results: Results) -> list[str]:
 
 def troubles(results: Results) -> list[str]:
     """What failed or ran out of time, a line a target and method or a claim or figure, with its log; of figures and the sensitivity, what is not applicable."""
-    lines = _bad(results, {Status.FAILED, Status.TIMEOUT}, lambda rows: f"; see {_log(results, rows)}")
+    lines = _bad(results, {Status.FAILED, Status.TIMEOUT}, lambda rows: f"; see {_log_of(results, rows)}")
     lines += [_line(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
     lines += [_line(results, "figure", figure, str(ended)) for figure, ended in _ended(results, "figure") if ended != OK]
     reasons: dict[Ended, list[str]] = {}
     for job, ended in _ended(results, "sensitivity"):
-        reasons.setdefault(ended, []).append(str(results.plan.sensitivities[job]))
-    log = results.folder / "logs" / "sensitivity.log"
-    return lines + [f"sensitivity of {', '.join(metrics)}: {ended}; see {log}" for ended, metrics in reasons.items() if ended != OK]
+        reasons.setdefault(ended, []).append(job)
+    for ended, jobs in reasons.items():
+        metrics = ", ".join(str(results.plan.sensitivities[job]) for job in jobs)
+        lines += [f"sensitivity of {metrics}: {ended}; see {_log(results, 'sensitivity', jobs[0])}"] if ended != OK else []
+    return lines
 
 
 def _ended(results: Results, stage: str) -> Iterator[tuple[str, Ended]]:
@@ -49,8 +51,11 @@ def _ended(results: Results, stage: str) -> Iterator[tuple[str, Ended]]:
 
 
 def _line(results: Results, kind: str, name: str, reason: str) -> str:
-    log = next(batch[0] for batch in results.plan.batches(kind) if name in batch)
-    return f"{kind} {name}: {reason}; see {results.folder / 'logs' / kind / log}.log"
+    return f"{kind} {name}: {reason}; see {_log(results, kind, name)}"
+
+
+def _log(results: Results, stage: str, job: str) -> Path:
+    return results.folder / results.plan.log(stage, job)
 
 
 def _bad(results: Results, statuses: Collection[Status], log: Callable[[pd.DataFrame], str]) -> list[str]:
@@ -76,17 +81,16 @@ def _reason(rows: pd.DataFrame, status: object) -> str:
     return f" ({reasons[0]}{more})" if len(reasons) else ""
 
 
-def _log(results: Results, bad: pd.DataFrame) -> Path:
+def _log_of(results: Results, bad: pd.DataFrame) -> Path:
     """The log of the job that went wrong: where only some metrics of a method did, the measuring."""
     rows, key = results.metrics, ["target", "sampler", "loss"]
     target, sampler, loss = bad[key].iloc[0]
     whole = rows[(rows[key] == bad[key].iloc[0]).all(axis=1)]
-    logs, slug = results.folder / "logs", parse("target", target).slug
-    own = [metric for text in bad["metric"].unique() if text and (metric := parse("metric", text)).entry.elsewhere]
-    measured = logs / "measure" / slug / f"{own[0].slug}.log" if len(own) == bad["metric"].nunique() else logs / "measure" / f"{slug}.log"
-    if bad["metric"].nunique() < whole["metric"].nunique():
-        return measured
-    if sampler:
-        return logs / "sample" / slug / f"{parse('sampler', sampler).slug}.log"
-    trained = (id for id, train in results.plan.trains.items() if str(train.target) == target and loss in map(str, train.losses))
-    return next((logs / "train" / f"{id}.log" for id in trained), measured)
+    slug = parse("target", target).slug
+    if bad["metric"].nunique() == whole["metric"].nunique():
+        if sampler:
+            return _log(results, "sample", f"{slug}/{parse('sampler', sampler).slug}")
+        for id, train in results.plan.trains.items():
+            if str(train.target) == target and loss in map(str, train.losses):
+                return _log(results, "train", id)
+    return _log(results, "measure", f"{slug}/{parse('metric', bad['metric'].iloc[0]).slug}")

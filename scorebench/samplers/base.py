@@ -54,7 +54,7 @@ class Info(NamedTuple):
 
 
 class State(Protocol):
-    """What a sampler carries from step to step: a NamedTuple."""
+    """What a sampler carries from step to step: a NamedTuple of tensors. With one that holds others, as a count, a step is not compiled."""
 
     @property
     def x(self) -> Tensor:

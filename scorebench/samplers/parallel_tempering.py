@@ -39,6 +39,7 @@ class State(NamedTuple):
 
     x: Tensor  # (seed, grid, chain, d), of the first replica
     replicas: mala.State  # (seed, grid, replica * chain, ...)
+    tau: Tensor  # (replica), the temperatures in units of the first's
     steps: Tensor  # (), how many so far
 
 
@@ -66,7 +67,7 @@ class ParallelTempering:
     def step(self, state: State, density: Density, draws: Tensor) -> tuple[State, Info]:
         """A move of every replica and an exchange; draws are (seed, replica * chain, d + 2). The acceptance is that of the first replica's move."""
         chains = state.x.shape[-2]
-        tau = state.x.new_tensor(self.temperatures)[:, None].expand(-1, chains)  # (replica, chain)
+        tau = state.tau[:, None].expand(-1, chains)  # (replica, chain)
         temperature = self.temperature * tau.flatten()  # (grid, replica * chain)
         moved, info = MALA(self.step_size, temperature).step(state.replicas, density, draws[..., :-1])
 
@@ -78,11 +79,11 @@ class ParallelTempering:
         exchanged = mala.State(*(part.unflatten(2, tau.shape)[:, :, other].flatten(2, 3) for part in moved))
         replicas, _ = metropolis(exchanged, moved, log_ratio.flatten(2), uniform.flatten(2))
         acceptance = torch.as_tensor(info.acceptance)[..., :chains]
-        return State(replicas.x[:, :, :chains], replicas, state.steps + 1), Info(acceptance)
+        return State(replicas.x[:, :, :chains], replicas, state.tau, state.steps + 1), Info(acceptance)
 
     def _state(self, x: Tensor, density: Density) -> State:
-        replicas = mala.State(x, *density.score_and_log_prob(x))
-        return State(x[:, :, : x.shape[2] // len(self.temperatures)], replicas, torch.zeros((), dtype=torch.long, device=x.device))
+        replicas, tau = mala.State(x, *density.score_and_log_prob(x)), x.new_tensor(self.temperatures)
+        return State(x[:, :, : x.shape[2] // len(tau)], replicas, tau, torch.zeros((), dtype=torch.long, device=x.device))
 
     @staticmethod
     def _partners(own: Tensor, steps: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class State(NamedTuple):
 
     x: Tensor  # (seed, grid, chain, d)
     v: Tensor  # (seed, grid, chain, d)
-    score: Tensor | None  # (seed, grid, chain, d); None where x has moved since
+    score: Tensor  # (seed, grid, chain, d); empty where x has moved since
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Underdamped:
 
     def init(self, x: Tensor, density: Density) -> State:
         """Start at x, at rest."""
-        return State(x, torch.zeros_like(x), None)
+        return State(x, torch.zeros_like(x), x.new_empty(0))
 
     def step(self, state: State, density: Density, draws: Tensor) -> tuple[State, Info]:
         """One step; draws are (seed, chain, d or 2 d), the same for all cells of the grid."""
@@ -60,9 +60,9 @@ class Underdamped:
         for part in self.splitting:
             t = h / self.splitting.count(part)
             if part == "A":
-                x, score = x + t * v, None
+                x, score = x + t * v, x.new_empty(0)
             elif part == "B":
-                score = density.score(x) if score is None else score
+                score = score if len(score) else density.score(x)
                 v = v + t * score
             else:
                 gone = -(-2 * self.friction * t).expm1()  # 1 - a^2, which would cancel where gamma t is small

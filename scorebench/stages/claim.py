@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import scipy.stats  # noqa: F401  # what most claims compute with: once, before the jobs of a process fork
+
 from scorebench.claims.base import evaluate, result
 from scorebench.core import registry
 from scorebench.core.schema import Ended, Verdict

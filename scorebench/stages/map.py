@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +11,12 @@ from scorebench.core.schema import Ended
 from scorebench.engine.attempt import attempt, deadline
 from scorebench.engine.device import prepare
 from scorebench.engine.maps import maps
-from scorebench.engine.sources import sources
+from scorebench.engine.sources import Source, sources
 from scorebench.engine.target import built
 from scorebench.stages.record import record
 from scorebench.store import artifacts, trained
+from scorebench.suite.jobs import Train
+from scorebench.targets.base import Target
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
@@ -26,15 +30,20 @@ def run(plan: Plan, job: str, folder: Path) -> None:
 
     def drawn() -> dict[str, Any]:
         target = built(on.target)
-        from_training = [(train, *trained.read(folder / f"train/{train.id}.npz")) for train in on.sources]
-        every = [source for train, outcome, points in from_training for source in sources(outcome, points, train, target)]
+        every = [source for train in on.sources for source in _shown(train, *trained.read(folder / f"train/{train.id}.npz"), target)]
         levels = sorted({level for train in on.sources for level in train.levels if level is not None})
-        return maps(target, every, on.experiment.seeds, levels)
+        return maps(target, every, levels)
 
     with record(plan, folder, "map", job) as entry:
         arrays, ended = attempt(drawn, limit)
         _write(plan, job, folder, arrays or {}, ended)
         entry |= ended._asdict()
+
+
+def _shown(train: Train, outcome: trained.Training, checkpoints: list[trained.Checkpoint], target: Target) -> Iterator[Source]:
+    """What a map shows of a training: its end, for the first seed."""
+    first = [{name: array[:, :1] for name, array in parameters.items()} for parameters in checkpoints[-1:]]
+    return sources(replace(outcome, steps=outcome.steps[-1:]), first, train, target)
 
 
 def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import scipy.stats  # noqa: F401  # what some metrics compute with: once, before the jobs of a process fork
 
 from scorebench.core.schema import METRICS, OK, Ended, Status
 from scorebench.core.spec import parse_all

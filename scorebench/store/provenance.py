@@ -39,7 +39,7 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
         "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES},
-        "machine": {"processor": _processor(), "system": platform.platform(), "cores": os.cpu_count(), "threads_a_job": 1},
+        "machine": {"processor": processor(), "system": platform.platform(), "cores": os.cpu_count(), "threads_a_job": 1},
     }
 
 
@@ -51,7 +51,8 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor, in the words of the system."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -1,21 +1,30 @@
-"""How long a job should take: what it took in the reference run, else by rates measured on an ordinary core."""
+"""How long a job should take: by rates measured on an ordinary core, which say, too, which jobs share a process; or what it took in the reference run."""
+
+from __future__ import annotations
 
 import csv
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scorebench.suite.config import Sampling
 from scorebench.suite.jobs import Sample, Train
-from scorebench.suite.plan import Plan
+
+if TYPE_CHECKING:  # the plan asks here which jobs are short
+    from scorebench.suite.config import Sampling
+    from scorebench.suite.plan import Plan
 
 START_SECONDS = 3.0
-# Seconds for a row and step at width 64, depth 2 (64 x 64 products dominate), and for a cell and seed.
-TRAIN_SECONDS, SCORE_SECONDS, EXACT_SECONDS, CELL_SECONDS = 6e-6, 1e-6, 8e-8, 7e-3
+# Seconds for a step of all seeds, and on top of it for a row of it at width 64, depth 2 (64 x 64 products dominate).
+STEP_SECONDS, ROW_SECONDS = 2e-3, 3e-6
+# The same for chains; then for a seed of a cell and metric.
+ROUND_SECONDS, CHAIN_SECONDS, EXACT_SECONDS, CELL_SECONDS = 1e-3, 5e-7, 8e-8, 5e-4
+OTHER_SECONDS = {"measure": 0.2, "map": 1.0, "claim": 4.0, "figure": 1.3, "sensitivity": 1.0}
 
 
 def minutes(plan: Plan, stage: str, *jobs: str) -> float:
-    """For one process on one core that does these jobs in turn, start-up included."""
-    return (START_SECONDS + sum(_seconds(plan, stage, job) for job in jobs or ("",))) / 60
+    """For one process on one core that does these jobs in turn, start-up included: as long as in the reference run, where there is one."""
+    measured = _measured(plan.suite.name)
+    return (START_SECONDS + sum(measured.get((stage, job)) or seconds(plan, stage, job) for job in jobs or ("",))) / 60
 
 
 @cache
@@ -25,41 +34,37 @@ def _measured(suite: str) -> dict[tuple[str, str], float]:
     return {(row["stage"], row["job"]): float(row["seconds"]) for row in rows}
 
 
-def _seconds(plan: Plan, stage: str, job: str) -> float:
-    measured = _measured(plan.suite.name)
-    if (stage, job) in measured:
-        return measured[stage, job]
+def seconds(plan: Plan, stage: str, job: str) -> float:
+    """By the suite alone, which gives the same answer everywhere."""
+    fixed = OTHER_SECONDS.get(stage, 1.0)
     if stage == "train":
         train = plan.trains[job]
         training = train.experiment.training
-        runs = training.steps[-1] * train.experiment.seeds
+        stacked = train.experiment.seeds * training.steps[-1]
+        steps = training.steps[-1]
         if training.sweep:
-            runs += training.sweep.steps * training.sweep.seeds * len(training.sweep.learning_rates)
-        return TRAIN_SECONDS * _size(train) * runs * training.batch * len(train.losses)
+            stacked += training.sweep.seeds * len(training.sweep.learning_rates) * training.sweep.steps
+            steps += training.sweep.steps
+        return STEP_SECONDS * steps + ROW_SECONDS * _size(train) * stacked * training.batch * len(train.losses)
     if stage == "sample":
         sample = plan.samples[job]
-        if not sample.gradients:
-            return 1.0
-        return sum(_rate(train) * max(len(losses), 1) * _chain_steps(block, sample) for block, train, losses in sample.runs)
+        return fixed if not sample.gradients else sum(_run(sample, block, train, len(losses)) for block, train, losses in sample.runs)
     if stage == "measure":
-        return sum(CELL_SECONDS * _cells(sample) for sample in plan.measures[job].on.samples) / len(plan.metrics)
-    return {"claim": 5.0, "figure": 2.0, "sensitivity": 3.0}.get(stage, 1.0)
+        return fixed + CELL_SECONDS * sum(_cells(sample) for sample in plan.measures[job].on.samples)
+    return fixed
 
 
 def _size(train: Train) -> float:
     return (train.model.options.get("width", 16) / 64) ** 1.5
 
 
-def _rate(train: Train | None) -> float:
-    return SCORE_SECONDS * _size(train) if train else EXACT_SECONDS
+def _run(sample: Sample, block: Sampling, train: Train | None, losses: int) -> float:
+    chains = _grid(block) * block.chains * sample.experiment.seeds
+    return block.budgets[-1] * (ROUND_SECONDS + chains * (CHAIN_SECONDS * _size(train) * losses if train else EXACT_SECONDS))
 
 
 def _grid(block: Sampling) -> int:
     return len(block.step_sizes) * len(block.temperatures)
-
-
-def _chain_steps(block: Sampling, sample: Sample) -> float:
-    return _grid(block) * block.chains * block.budgets[-1] * sample.experiment.seeds
 
 
 def _cells(sample: Sample) -> float:

@@ -22,7 +22,7 @@ from scorebench.suite.plan import Plan
 
 COMMAND_LINE = (
     *("__init__.py", "__main__.py", "cli.py", "core/files.py"),
-    *("suite/config.py", "suite/mistakes.py", "suite/patterns.py", "suite/plan.py", "suite/reading.py"),
+    *("suite/config.py", "suite/estimate.py", "suite/mistakes.py", "suite/patterns.py", "suite/plan.py", "suite/reading.py"),
 )
 """What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
 SHOWN = ("LABEL", "VARIANTS", "ABOUT", "NEEDS", "GIVES", "START", "EXACT", "GRADIENTS", "TUNES", "DIRECTION", "FLOOR", "LOG")

@@ -1,6 +1,7 @@
 """A suite as jobs and files: what depends on what, and where everything lies under the suite's folder. Imports no torch."""
 
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -10,9 +11,11 @@ from scorebench.core import registry
 from scorebench.core.schema import TABLES
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Suite
+from scorebench.suite.estimate import seconds
 from scorebench.suite.jobs import COMPUTING, Measure, OnTarget, Sample, Train, floored, jobs_of, timing
 
-CLAIMS_A_JOB, FIGURES_A_JOB = 3, 5
+SECONDS, FIGURES_SECONDS = 25.0, 10.0
+"""What jobs that share a process take at most; the last figures are all that is left to do, on every core."""
 
 
 @dataclass(frozen=True)
@@ -74,31 +77,62 @@ class Plan:
         }
         return by_stage.get(stage, [""])
 
-    @cached_property
-    def shared_metrics(self) -> list[tuple[Spec, ...]]:
-        """The metrics that one process measures in turn on a target: the package's. One from elsewhere is alone: an edit of it reruns no other."""
-        own = [metric for metric in self.metrics if metric.entry.elsewhere]
-        builtin = tuple(metric for metric in self.metrics if metric not in own)
-        return [*([builtin] if builtin else []), *((metric,) for metric in own)]
-
-    def of_target(self, target: str, metrics: Collection[Spec]) -> list[str]:
-        """The measuring jobs of some metrics on one target."""
-        return [id for id, job in self.measures.items() if job.on.id == target and job.metric in metrics]
-
     def batches(self, stage: str) -> list[tuple[str, ...]]:
-        """The jobs of a stage that one start of Python does one after the other, which takes as long as a job: a few claims, or figures, the log of which
-        bears the name of the first; every metric of a target. What comes from elsewhere is alone, and so is a figure of claims, which may be wanted alone.
+        """The jobs of a stage that one start of Python, which takes as long as a short job, does one after the other.
+
+        In the suite's order, as many as take SECONDS together by the suite alone (`estimate`), so that a long job is by itself. In company are trainings,
+        samplers or metrics of one target, any maps or claims, figures of the same claims or of the comparison. What comes from elsewhere is alone: an edit
+        of it reruns no other.
         """
-        if stage == "claim":
-            return _batches("claim", self.suite.claims, CLAIMS_A_JOB)
+        return [batch for group in self._company(stage) for batch in self._shared(stage, group)]
+
+    def log(self, stage: str, job: str = "") -> str:
+        """Where what a job prints lies, in the suite's folder: the log of jobs that share a process bears the name of the first."""
+        first = next(batch[0] for batch in self.batches(stage) if job in batch)
+        return f"logs/{stage}/{first}".removesuffix("/") + ".log"
+
+    def _company(self, stage: str) -> list[list[str]]:
+        """The jobs of a stage in groups, of which some may share a process."""
+        on = self.targets.values()
+        if stage == "train":
+            return [[train.id for train in its.sources] for its in on]
+        if stage == "sample":
+            return [[sample.id for sample in its.samples] for its in on]
         if stage == "measure":
-            return [tuple(self.of_target(target, metrics)) for target in self.targets for metrics in self.shared_metrics]
-        if stage == "sensitivity":
-            return [tuple(self.sensitivities)] if self.sensitivities else []
-        if stage != "figure":
-            return [(job,) for job in self.jobs(stage)]
-        waiting = [figure for figure in self.suite.figures if "manifest.json" in self.inputs("figure", figure)]
-        return [(figure,) for figure in self.suite.figures if figure not in waiting] + _batches("figure", waiting, FIGURES_A_JOB)
+            return [[id for id, job in self.measures.items() if job.on is its] for its in on]
+        if stage == "figure":  # one of claims may be wanted by itself: it waits for no other claims than share a process with its own
+            process = {claim: claims for claims in self.batches("claim") for claim in claims}
+            groups: dict[frozenset[tuple[str, ...]], list[str]] = {}
+            for figure in self.suite.figures:
+                waited = frozenset(process[claim] for claim in self.claims_of_figure(figure))
+                groups.setdefault(waited, []).append(figure)
+            return list(groups.values())
+        return [self.jobs(stage)]
+
+    def _shared(self, stage: str, group: Sequence[str]) -> list[tuple[str, ...]]:
+        batches: list[list[str]] = []
+        own = [job for job in group if any(spec.entry.elsewhere for spec in self._methods(stage, job))]
+        taken = math.inf
+        for job in group:
+            if job not in own:
+                taken += seconds(self, stage, job)
+                if taken > (FIGURES_SECONDS if stage == "figure" else SECONDS):
+                    batches.append([])
+                    taken = seconds(self, stage, job)
+                batches[-1].append(job)
+        return [*map(tuple, batches), *((job,) for job in own)]
+
+    def _methods(self, stage: str, job: str) -> list[Spec]:
+        """What a job has that others in its company have not."""
+        if stage == "train":
+            return [self.trains[job].model, *self.trains[job].losses]
+        if stage == "sample":
+            return [self.samples[job].sampler]
+        if stage == "measure":
+            return [self.measures[job].metric]
+        if stage == "map":
+            return [self.targets[job].target, *(spec for train in self.targets[job].sources for spec in (train.model, *train.losses))]
+        return [Spec(stage, job)] if stage in ("claim", "figure") else []
 
     def claims_of_figure(self, figure: str) -> tuple[str, ...]:
         """The claims whose numbers a figure shows."""
@@ -170,9 +204,3 @@ class Plan:
 
 def _facts(kind: str, name: str) -> dict[str, Any]:
     return registry.entry(kind, name).facts
-
-
-def _batches(kind: str, names: Sequence[str], size: int) -> list[tuple[str, ...]]:
-    own = [name for name in names if registry.entry(kind, name).elsewhere]
-    shared = [name for name in names if name not in own]
-    return [tuple(shared[first : first + size]) for first in range(0, len(shared), size)] + [(name,) for name in own]

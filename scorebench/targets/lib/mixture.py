@@ -40,15 +40,14 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
     count, dim = means.shape
     log_peaks = shares.log() - 0.5 * (2 * math.pi * spreads).log().sum(-1)  # (k,)
     exact = (log_peaks[:, None], centres.T[..., None], spreads.rsqrt().T[..., None])  # (k, 1), (d, k, 1), (d, k, 1)
-    rounded = tuple(c.float() for c in exact)
 
-    def constants(x: Tensor) -> list[Tensor]:
-        """`exact` with the type and on the device of x: a copy is made for another device, and for a type other than float32 and float64."""
-        return [c.to(x) for c in (rounded if x.dtype == torch.float32 else exact)]
+    @cache
+    def constants(dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+        return [c.to(device, dtype) for c in exact]
 
     def joint(rows: Tensor) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
         """Of points (n, d): the largest log w_k N_k (n,), w_k N_k as a share of it (k, n), each coordinate's u (k, n), and 1/sqrt(v) (d, k, 1)."""
-        peaks, places, roots = constants(rows)
+        peaks, places, roots = constants(rows.dtype, rows.device)
         differences = [(x - place) * root for x, place, root in zip(rows.T.contiguous(), places, roots, strict=True)]
         log_joint = peaks
         for u in differences:
@@ -65,7 +64,7 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
 
     def score(x: Tensor) -> Tensor:
         if count == 1:  # the same without the posterior, several times faster
-            _, places, roots = constants(x)
+            _, places, roots = constants(x.dtype, x.device)
             return (places[:, 0, 0] - x) * roots[:, 0, 0].square()
 
         def of(rows: Tensor) -> Tensor:

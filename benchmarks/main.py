@@ -1,0 +1,122 @@
+"""The command line of the benchmark, and what it writes."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks import scaling, table
+from benchmarks.contest import Work, compete
+from benchmarks.works import many_seeds, schemes, training_step, ula_grid, ula_mlp, ula_ring
+from scorebench.engine.device import prepare
+from scorebench.store.provenance import processor
+
+ROUNDS = 9
+PACKAGES = ("scorebench", "torch", "torchebm", "ebmkit", "jax", "blackjax")
+
+
+def works() -> list[Work]:
+    """All, in the order of the table."""
+    return [ula_ring.work(), ula_grid.work(), ula_mlp.work(), *schemes.works(), *training_step.works(), *many_seeds.works()]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, write, and say where."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast scorebench is, beside others and against size.")
+    parser.add_argument("--work", nargs="+", help="of the pieces of work these alone")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"how often each is measured ({ROUNDS})")
+    parser.add_argument("--only", choices=("speed", "scaling", "starts"), help="a part of the whole")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--first-calls", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    cores = _one_core()
+    prepare(options.device)
+    chosen = {work.name: work for work in works()}
+    if unknown := set(options.work or ()) - set(chosen):
+        parser.error(f"no work is called {', '.join(sorted(unknown))} (known: {', '.join(chosen)})")
+    if options.first_calls:
+        print(json.dumps(_first_calls([chosen[name] for name in options.work])))
+        return 0
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.only in (None, "speed"):
+        frames = []
+        for name in options.work or chosen:
+            frames.append(compete(chosen[name], options.rounds))
+            print(table.summary(frames[-1]), flush=True)
+        speed = pd.concat(frames, ignore_index=True).assign(versions=_versions(), cpu=processor(), device=options.device)
+        _write(speed, options.out / "speed.csv")
+    if options.only in (None, "starts"):
+        _write(_starts(options.work or STARTS, options.device), options.out / "starts.csv")
+    if options.only in (None, "scaling"):
+        scaling.run(options.out, cores)
+    print(f"written to {options.out}")
+    return 0
+
+
+STARTS = ("ula_ring", "ula_mlp", "step_exact")
+"""The works whose first calls are measured."""
+
+
+def _starts(names: list[str] | tuple[str, ...], device: str) -> pd.DataFrame:
+    """The first call of each contestant in a new process: with an empty cache of compiled kernels, and again with what that left there."""
+    rows = []
+    for name in names:
+        with tempfile.TemporaryDirectory() as cache:
+            for kept in ("cold", "warm"):
+                command = [sys.executable, "-m", "benchmarks", "--first-calls", "--work", name, "--device", device]
+                done = subprocess.run(
+                    command, env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache}, capture_output=True, text=True, check=True
+                )
+                seconds = json.loads(done.stdout.splitlines()[-1])
+                rows += [{"work": name, "contestant": who, "cache": kept, "seconds": value} for who, value in seconds.items()]
+    return pd.DataFrame(rows)
+
+
+def _first_calls(chosen: list[Work]) -> dict[str, float]:
+    """What the first round took over the second, in seconds."""
+    seconds = {}
+    for work in chosen:
+        for name, make in work.contestants.items():
+            try:
+                contestant = make()
+            except ImportError:
+                continue
+            clocks = []
+            for _ in range(2):
+                clock = time.perf_counter()
+                work.measure(contestant)
+                clocks.append(time.perf_counter() - clock)
+            seconds[name] = clocks[0] - clocks[1]
+    return seconds
+
+
+def _one_core() -> list[int]:
+    """Put this process on one core, where the system can, and say which it might have had."""
+    if not hasattr(os, "sched_setaffinity"):
+        return list(range(os.cpu_count() or 1))
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[-1:])
+    return cores
+
+
+def _versions() -> str:
+    found = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {metadata.version(package)}")
+        except metadata.PackageNotFoundError:
+            found.append(f"{package} -")
+    return "; ".join([f"python {platform.python_version()}", *found])
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_csv(path, index=False, float_format="%.5g")

@@ -1,0 +1,35 @@
+# One rule for each start of Python: what jobs share it, and what they read and write, the plan says.
+# Longest way to the page first: training, then sampling, then measuring; claims fill the gaps, and their figures what is left while the tables are made.
+PRIORITY = {"train": 4, "sample": 3, "measure": 2, "map": 1, "sensitivity": 1, "claim": 1, "tables": 1}
+
+for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(stage)]:
+    named = f"{stage}/{jobs[0]}".removesuffix("/")
+
+    rule:
+        name:
+            named.replace("/", ".")
+        input:
+            PLAN.paths(PLAN.needed(stage, jobs)),
+        output:
+            [path for job in jobs for path in PLAN.paths(PLAN.outputs(stage, job))],
+            timing=PLAN.paths(timing(stage, job) for job in jobs),
+        log:
+            f"{OUT}/logs/{named}.log",
+        benchmark:
+            f"{OUT}/benchmarks/{named}.tsv"
+        priority: PRIORITY.get(stage, 0)
+        conda:
+            "environment.yaml"
+        threads: 1
+        resources:
+            mem_mb=MEMORY,
+            runtime=LIMIT * len(jobs),
+        params:
+            stage=stage,
+            names=jobs,
+            jobs=" ".join(f"--job {job}" for job in jobs if job),
+            rests_on=rests_on(PLAN, RETRIED, stage, *jobs),
+        message:
+            named.replace("/", " ", 1) + f" and {len(jobs) - 1} more" * (len(jobs) > 1)
+        shell:
+            "python -m scorebench stage {params.stage} {params.jobs} > {log} 2>&1"
