@@ -97,12 +97,43 @@ def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
 
         traced = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
         constants = _lift(traced)
+        _leave_out(traced.graph)
         traced.graph = fx_graph_cse(traced.graph)
         traced.graph.eliminate_dead_code()
         traced.recompile()
     except Exception:
         return None
     return Written(traced, [*given, *constants], len(given), gives[0])
+
+
+def _leave_out(graph: Any) -> None:
+    """Drop operations that give what they are given, as a view of the same shape or a derivative's factor 1, and the numbers of what only lends its shape."""
+    aten = torch.ops.aten
+    same = {aten.alias.default, aten.expand.default, aten.view.default, aten._unsafe_view.default, aten.mul.Scalar}
+    filled = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
+    for node in [node for node in graph.nodes if node.op == "call_function" and isinstance(node.meta.get("val"), Tensor)]:
+        value, given = node.meta["val"], node.args[0].meta.get("val") if isinstance(node.args[0], torch.fx.Node) else None
+        if node.target in filled:
+            with graph.inserting_before(node):
+                other = graph.call_function(
+                    aten.full.default, ([*value.shape], filled[node.target]), {"dtype": value.dtype, "device": value.device}
+                )
+            other.meta = dict(node.meta)
+        elif (
+            node.target in same
+            and isinstance(given, Tensor)
+            and _alike(value, given)
+            and (node.target != aten.mul.Scalar or node.args[1] == 1)
+        ):
+            other = node.args[0]
+        else:
+            continue
+        node.replace_all_uses_with(other)
+        graph.erase_node(node)
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return (one.shape, one.stride(), one.dtype, one.device) == (other.shape, other.stride(), other.dtype, other.device)
 
 
 def _lift(traced: Any) -> list[Tensor]:
