@@ -58,6 +58,11 @@ class Written(NamedTuple):
         return call
 
 
+def kernels() -> int:
+    """How many this process has made or found on disk."""
+    return len(_kernels)
+
+
 def operations(function: Function, *inputs: Any) -> Function:
     """The operations that `function` does on inputs like these, tensors or containers of them; `function` itself where it cannot be written down."""
     written = _written(function, inputs)
