@@ -24,8 +24,8 @@ from scorebench.testing.examples import stream
 SETTINGS = Training(size=200, batch=16, steps=(10, tracing.WORTH_IT))
 
 
-def fitted() -> list[dict[str, torch.Tensor]]:
-    model, loss = parse("model", "mlp_energy:width=8"), parse("loss", "denoising:sigma=0.5")
+def fitted(name: str = "mlp_energy:width=8") -> list[dict[str, torch.Tensor]]:
+    model, loss = parse("model", name), parse("loss", "denoising:sigma=0.5")
     target = parse("target", "gaussian:dim=1").build()
     return training.fit(target, model, [loss], [1e-2], SETTINGS, SETTINGS.steps, 1, [0, 1], "gaussian").parameters
 
@@ -146,6 +146,23 @@ def test_a_compiled_run_on_a_network_is_the_run(model, monkeypatch):
     ula = parse("sampler", "ula")
     compiled, plain = (ran(ula, network(model), worth, monkeypatch) for worth in (ALWAYS, NEVER))
     assert_same_but_for_rounding(compiled, plain)
+
+
+def test_compiled_training_is_the_training(monkeypatch):
+    """To 1e-6 of the size a step."""
+
+    def at(worth: int) -> list[dict[str, torch.Tensor]]:
+        monkeypatch.setattr(tracing, "WORTH_COMPILING", worth)
+        monkeypatch.setattr(tracing, "_kernels", {})
+        return fitted("quadratic")
+
+    plain = at(NEVER)
+    assert not tracing._kernels
+    for steps, compiled, expected in zip(SETTINGS.steps, at(ALWAYS), plain, strict=True):
+        size = max(float(value.abs().max()) for value in expected.values())
+        for name, value in expected.items():
+            torch.testing.assert_close(compiled[name], value, rtol=0, atol=1e-6 * size * steps)
+    assert len(tracing._kernels) == 1 and not tracing._unable
 
 
 def test_a_wrong_kernel_is_seen(monkeypatch):
