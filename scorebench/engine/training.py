@@ -94,7 +94,7 @@ def fit(
         return parameters, first, second, *(expect("the loss's next state", results[1], was.shape) for was in state)
 
     batches, noise = [stream("batches", s) for s in seeds], [stream("noise", s) for s in seeds]
-    drawn = _batches(data, training.batch, batches, lambda x, i: loss.draws(x, target, noise[i], **options))
+    drawn = minibatches(data, training.batch, batches, lambda x, i: loss.draws(x, target, noise[i], **options))
     schedule = _schedule(steps[-1]).to(start)
     carried: tuple[Tensor, ...] = (start, torch.zeros_like(start), torch.zeros_like(start))
     kept = []
@@ -130,7 +130,7 @@ def _schedule(steps: int) -> Tensor:
     return torch.stack([(1 + (math.pi * (t - 1) / steps).cos()) / 2 / (1 - BETAS[0] ** t), 1 - BETAS[1] ** t], -1)
 
 
-def _batches(
+def minibatches(
     data: Tensor, batch: int, generators: Sequence[torch.Generator], draw: Callable[[Tensor, int], Tensor]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Minibatches of `data` (seed, n, d), with replacement, and what the loss draws for them: for each step (seed, batch, d) and (seed, batch, *)."""
