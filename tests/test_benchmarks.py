@@ -19,6 +19,7 @@ from benchmarks.contestants import by_hand, with_scorebench
 from benchmarks.law import hand_score, mlp_energy, ring, weights
 from benchmarks.sampling import Chains, baoab, differs, mala, ula
 from benchmarks.works import many_seeds, ula_ring
+from scorebench.engine.device import prepare
 
 C, CHAINS, STEPS = 0.05, 400, 20
 LIBRARIES = ("torchebm", "ebm", "jax", "blackjax", "optax")
@@ -109,29 +110,44 @@ def test_a_seed_in_company_is_checked() -> None:
     assert "away from its own" in work.differs(swapped)
 
 
-def contest(**measures: float) -> Work:
+def contest(measures: dict[str, float]) -> tuple[Work, list[str], list[str]]:
     """Contestants, two of whom are timed, that take so many times what the machine takes, which is slower from round to round."""
     order: list[str] = []
+    precisions: list[str] = []
 
     def measure(name: str) -> float:
         order.append(name)
+        precisions.append(torch.get_float32_matmul_precision())
         return measures[name] * (1 + len(order[:-1]) // 2)
 
     work = Work("planted", "planted", "s", {n: lambda n=n: n for n in measures}, lambda n: "" if measures[n] > 0 else "nonsense", measure)
-    object.__setattr__(work, "order", order)
-    return work
+    return work, order, precisions
 
 
 def test_rounds_alternate_and_ratios_are_of_a_round() -> None:
     """The machine is eight times slower at the end; ratios within a round do not see it."""
-    work = contest(scorebench=1.0, peer=2.0, wrong=-1.0)
+    work, order, _ = contest({"scorebench": 1.0, "peer": 2.0, "wrong": -1.0})
     rows = compete(work, 7, tell=lambda _: None).set_index("contestant")
-    assert work.order == ["scorebench", "peer"] * 8  # type: ignore[attr-defined]
+    assert order == ["scorebench", "peer"] * 8
     assert rows.loc["wrong", "status"] == "refused: nonsense" and np.isnan(rows.loc["wrong", "median"])
     assert rows.loc["scorebench", "high"] > 1.3 * rows.loc["scorebench", "low"]
     assert rows.loc["peer", ["ratio", "ratio_low", "ratio_high"]].tolist() == [2, 2, 2]
     with pytest.raises(ValueError, match="6 rounds or more, not 5"):
         compete(work, 5)
+
+
+def test_others_multiply_as_they_come() -> None:
+    """Torch's default for another library, unless its name says otherwise; what was set for scorebench is there again afterwards."""
+    work, order, precisions = contest({"scorebench": 1.0, "torchebm": 1.0, "torchebm, same products": 1.0, "by hand": 1.0})
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        compete(work, 6, tell=lambda _: None)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert {name for name, p in zip(order, precisions, strict=True) if p == "highest"} == {"torchebm"}
+    assert set(precisions) == {"highest", "medium"}
 
 
 @pytest.mark.parametrize("n", range(6, 40))
@@ -164,12 +180,21 @@ def test_planted_slopes() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="NOT RUN: the peak of memory is read from Linux")
 def test_memory_is_what_is_allocated() -> None:
-    """64 MB more, and no more after what was allocated before."""
+    """64 MB more, though the allocator keeps as much of a run before."""
 
     def measure() -> float:
+        prepare("cpu")  # in the process that is measured: memory is kept
         return float(torch.ones(2**24).sum())
 
     assert scaling.peak_megabytes(measure) == pytest.approx(64, abs=3)
+
+
+def test_what_grows_is_measured() -> None:
+    """The ways to measure that the axes are made of, at small sizes; cells are as many as asked for."""
+    assert scaling.sampled(LAW.density, 2, 3, 8, 5)() > 0
+    assert scaling.trained(3, "implicit", 2, 2, batch=8, width=4)() > 0
+    names = [axis.name for axis in scaling.axes()]
+    assert names == ["chains", "cells", "dimension_sampling", "dimension_training", "seeds"]
 
 
 def test_the_smallest_work_from_end_to_end_without_other_libraries(tmp_path: Path) -> None:
