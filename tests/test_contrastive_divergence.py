@@ -4,6 +4,8 @@ Its stationarity at the target and the way back to it are in the contract tests 
 the exact one (alpha 1e-4; 50,000 chains see 2 %).
 """
 
+import itertools
+
 import pytest
 import torch
 from torch.func import grad, vmap
@@ -12,7 +14,7 @@ from scorebench.commands import compare
 from scorebench.core import registry, rng
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.sweep import VALIDATION, sweep
-from scorebench.engine.training import fit
+from scorebench.engine.training import DRAWN, fit
 from scorebench.losses import contrastive_divergence as plain
 from scorebench.losses import persistent_contrastive_divergence as persistent
 from scorebench.losses.implicit import implicit
@@ -50,16 +52,17 @@ def test_after_many_steps_it_is_the_gradient_of_the_likelihood():
 
 
 def by_hand(loss: Spec, rate: float, seed: int, training: Training, steps: int, persists: bool) -> dict[str, torch.Tensor]:
-    """Training of one seed at one rate, step by step."""
+    """Training of one seed at one rate, step by step, by torch's Adam and its schedule; minibatches and draws in one go, as many as `fit` draws ahead."""
     target = parse("target", TARGET).build()
     streams = {use: rng.generator(3, use, "t", seed) for use in ("init quadratic", "data", "batches", "noise")}
     module, data = QUADRATIC.build(2, streams["init quadratic"]), target.sample(training.size, streams["data"])
     optimiser = torch.optim.Adam(module.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    rows = DRAWN // (training.batch * 2) * training.batch
+    ahead = data[torch.randint(training.size, (rows,), generator=streams["batches"])]
+    batches = zip(*(v.split(training.batch) for v in (ahead, plain.draws(ahead, target, streams["noise"], **loss.options))), strict=True)
     chains = None
-    for _ in range(steps):
-        x = data[torch.randint(training.size, (training.batch,), generator=streams["batches"])]
-        draws = plain.draws(x, target, streams["noise"], **loss.options)
+    for x, draws in itertools.islice(batches, steps):
         start = x if chains is None or not persists else chains
         chains = plain.chains(Bound(module, {k: v.detach() for k, v in module.named_parameters()}, True), start, draws, **loss.options)
         optimiser.zero_grad()

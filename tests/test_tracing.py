@@ -71,6 +71,28 @@ def test_what_nobody_reads_is_left_out_and_what_comes_twice_is_done_once():
     assert not any(name in target for target in names for name in ("cos", "exp")) and sum("sin" in target for target in names) == 1
 
 
+def test_what_changes_nothing_is_left_out():
+    """A view of the same shape, a derivative's factor 1, and the numbers of what lends its shape to a one; not a view of another shape or a factor 2."""
+
+    def function(x, bias):
+        linear = torch.nn.functional.linear(x.expand(3, 2), x.new_ones(2, 2), bias).view(3, 2)
+        return (
+            linear * torch.ones_like(x.exp()),
+            torch.ops.aten.mul.Scalar(x, 2),
+            x.expand(2, 3, 2),
+            x.view(2, 3),
+            torch.ones_like(x) + torch.zeros_like(x),
+        )
+
+    given = torch.linspace(-1, 1, 6).view(3, 2), torch.linspace(1, 2, 2)
+    written = tracing._written(function, (torch.zeros(3, 2), torch.zeros(2)))
+    for result, expected in zip(written.calling(written.graph)(*given), function(*given), strict=True):
+        assert torch.equal(result, expected) and result.stride() == expected.stride()
+    names = [str(node.target) for node in written.graph.graph.nodes]
+    assert not any(name in target for target in names for name in ("exp.default", "alias", "like"))
+    assert [sum(name in target for target in names) for name in ("aten.expand", "aten.view", "mul.Scalar")] == [1, 1, 1]
+
+
 # Compiled.
 
 NEVER, ALWAYS = 10**30, 0

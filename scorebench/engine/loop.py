@@ -75,7 +75,8 @@ def run(
         expect("what the sampler shows", outcome.samples, (len(budgets), seeds, cells, chains, dim))
         expect("the acceptance", outcome.acceptance, (seeds, cells))
         return outcome
-    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step, alike) for part in start.split(TOGETHER, 1)]
+    starts, step = start.split(TOGETHER, 1), _laid_out(_step(sampler, density))
+    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step, step, alike * len(starts)) for part in starts]
     by_chain = torch.cat([part.acceptance for part in parts], -1)
     samples, steps, gradients, trace = torch.cat([part.samples for part in parts], -2), *parts[0][1:-1]
     return Outcome(samples, steps, gradients, trace, by_chain.mean(-1), by_chain.std(-1, correction=min(chains - 1, 1)))
@@ -98,6 +99,7 @@ def _run(
     budgets: Sequence[int],
     generators: list[torch.Generator],
     gradients_per_step: int,
+    uncounted: Callable[..., tuple[Any, Tensor]],
     alike: int,
 ) -> _Part:
     seeds, chains, dim = start.shape
@@ -114,7 +116,7 @@ def _run(
         x = by_coordinate(start[:, None].expand(seeds, cells, chains, dim))
         state, accepted = sampler.init(x, visible), x.new_zeros(seeds, cells, chains)
         kept, gradients, trace = [], [], []
-        advance, uncounted, first, each = _step(sampler, visible), _laid_out(_step(sampler, density)), 0, 0
+        advance, first, each = _step(sampler, visible), 0, 0
         for step in range(1, last + 1):
             drawn = [one_tensor(sampler.draws(density, (chains, dim), g)) for g in generators]
             draws = torch.stack([d.movedim(-1, 0) for d in drawn], 1).movedim(0, -1)  # (seed, chain, numbers), in memory as x

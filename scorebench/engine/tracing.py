@@ -16,6 +16,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -57,6 +58,11 @@ class Written(NamedTuple):
         return call
 
 
+def kernels() -> int:
+    """How many this process has made or found on disk."""
+    return len(_kernels)
+
+
 def operations(function: Function, *inputs: Any) -> Function:
     """The operations that `function` does on inputs like these, tensors or containers of them; `function` itself where it cannot be written down."""
     written = _written(function, inputs)
@@ -65,14 +71,16 @@ def operations(function: Function, *inputs: Any) -> Function:
 
 def compiled(function: Function, times: int, *inputs: Any) -> Function:
     """The same as a kernel where so many calls are worth it; else `function` itself. No derivative is taken through it."""
-    size = sum(leaf.numel() for leaf in tree_flatten(inputs)[0] if isinstance(leaf, Tensor))
-    if times * size * AT_MOST < WORTH_COMPILING:
+    tensors = [leaf for leaf in tree_flatten(inputs)[0] if isinstance(leaf, Tensor)]
+    if times * sum(tensor.numel() for tensor in tensors) * AT_MOST < WORTH_COMPILING:
         return function
-    written = _written(function, inputs)
-    if written is None or times * written.numbers < WORTH_COMPILING:
-        return function
-    kernel = _kernel(written)
-    return written.calling(kernel) if kernel else function
+    made, layout = _made.setdefault(function, {}), _layout(tensors)
+    if layout not in made:
+        written = _written(function, inputs)
+        if written is None or times * written.numbers < WORTH_COMPILING or not (kernel := _kernel(written)):
+            return function
+        made[layout] = written.calling(kernel)
+    return made[layout]
 
 
 def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
@@ -94,12 +102,43 @@ def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
 
         traced = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
         constants = _lift(traced)
+        _leave_out(traced.graph)
         traced.graph = fx_graph_cse(traced.graph)
         traced.graph.eliminate_dead_code()
         traced.recompile()
     except Exception:
         return None
     return Written(traced, [*given, *constants], len(given), gives[0])
+
+
+def _leave_out(graph: Any) -> None:
+    """Drop operations that give what they are given, as a view of the same shape or a derivative's factor 1, and the numbers of what only lends its shape."""
+    aten = torch.ops.aten
+    same = {aten.alias.default, aten.expand.default, aten.view.default, aten._unsafe_view.default, aten.mul.Scalar}
+    filled = {aten.ones_like.default: 1, aten.zeros_like.default: 0}
+    for node in [node for node in graph.nodes if node.op == "call_function" and isinstance(node.meta.get("val"), Tensor)]:
+        value, given = node.meta["val"], node.args[0].meta.get("val") if isinstance(node.args[0], torch.fx.Node) else None
+        if node.target in filled:
+            with graph.inserting_before(node):
+                other = graph.call_function(
+                    aten.full.default, ([*value.shape], filled[node.target]), {"dtype": value.dtype, "device": value.device}
+                )
+            other.meta = dict(node.meta)
+        elif (
+            node.target in same
+            and isinstance(given, Tensor)
+            and _alike(value, given)
+            and (node.target != aten.mul.Scalar or node.args[1] == 1)
+        ):
+            other = node.args[0]
+        else:
+            continue
+        node.replace_all_uses_with(other)
+        graph.erase_node(node)
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return (one.shape, one.stride(), one.dtype, one.device) == (other.shape, other.stride(), other.dtype, other.device)
 
 
 def _lift(traced: Any) -> list[Tensor]:
@@ -119,14 +158,19 @@ def _lift(traced: Any) -> list[Tensor]:
     return [constant for constant, _ in inputs.values()]
 
 
+def _layout(tensors: list[Tensor]) -> tuple[object, ...]:
+    return tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in tensors)
+
+
+_made: WeakKeyDictionary[Function, dict[object, Function]] = WeakKeyDictionary()
+"""What a function has been compiled to."""
 _kernels: dict[object, Function] = {}
 _unable: list[str] = []
 
 
 def _kernel(written: Written) -> Function | None:
     """A kernel for all that do these operations on tensors of these shapes; None where none can be made, which is said once."""
-    layout = tuple((tensor.shape, tensor.stride(), tensor.dtype, tensor.device) for tensor in written.inputs)
-    key = written.graph.code, layout
+    key = written.graph.code, _layout(written.inputs)
     if key not in _kernels and not _unable:
         try:
             from torch._inductor import standalone_compile

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec
-from scorebench.engine.tracing import WORTH_IT, operations
+from scorebench.engine.tracing import WORTH_IT, compiled, operations
 from scorebench.losses.base import LossFile, Problem
 from scorebench.models.base import Bound, Parameters, stack
 from scorebench.suite.jobs import level
@@ -55,7 +56,6 @@ def fit(
     model, so that comparisons are paired. Learning rate: cosine to zero (Loshchilov and Hutter 2017, without restarts). Adam is elementwise, so
     that each member of the stack is trained as it would be alone. A loss with a `fit` of its own has no steps and no rate: every checkpoint is the fit.
     """
-    device = torch.get_default_device()
     loss: LossFile = registry.module("loss", losses[0].name)
     options = shared_options(losses)
     if missing := [member for owner, member in losses[0].needs if owner == "target" and not has(target, member)]:
@@ -79,42 +79,82 @@ def fit(
         return Fitted(module, _gives_energy(model), steps, [fitted] * len(steps), (time.perf_counter() - clock) / steps[-1])
 
     members, each = len(losses), len(seeds)
-    parameters = {k: v.repeat(members, *[1] * (v.dim() - 1)) for k, v in initial.items()}  # (member * seed, ...)
-    # A member's slice is a leaf of its own, with its own learning rate, in the memory of the stack.
-    leaves = [{k: v[i * each : (i + 1) * each].requires_grad_() for k, v in parameters.items()} for i in range(members)]
-    levels = levels_of(losses).repeat_interleave(each)
-    init_state = getattr(loss, "init_state", None)
-    step_gradients: Callable[..., Any] = vmap(grad_and_value(objective(losses, model, module), has_aux=init_state is not None))
+    stacked = {name: _repeated(value, members) for name, value in initial.items()}  # (member * seed, ...)
+    start, levels = _flat(stacked), levels_of(losses).repeat_interleave(each)
+    rate = torch.cat([torch.tensor(rates).repeat_interleave(each * value[0].numel()) for value in stacked.values()])
+    gradient = vmap(grad_and_value(objective(losses, model, module), has_aux=hasattr(loss, "init_state")))
+
+    def step(carried: tuple[Tensor, ...], x: Tensor, draws: Tensor, now: Tensor) -> tuple[Tensor, ...]:
+        """Adam's, of the parameters, the moments of the gradient and what the loss carries."""
+        parameters, first, second, *state = carried
+        gradients, results = gradient(_apart(parameters, stacked), _repeated(x, members), _repeated(draws, members), levels, *state)
+        slope = _flat(gradients)
+        first, second = first.lerp(slope, 1 - BETAS[0]), second.lerp(slope.square(), 1 - BETAS[1])
+        parameters = parameters - rate * now[0] * first / ((second / now[1]).sqrt() + EPSILON)
+        return parameters, first, second, *(expect("the loss's next state", results[1], was.shape) for was in state)
+
     batches, noise = [stream("batches", s) for s in seeds], [stream("noise", s) for s in seeds]
-    groups = [{"params": list(leaf.values()), "lr": rate} for leaf, rate in zip(leaves, rates, strict=True)]
-    optimiser = torch.optim.Adam(groups, foreach=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps[-1])
+    drawn = _batches(data, training.batch, batches, lambda x, i: loss.draws(x, target, noise[i], **options))
+    schedule = _schedule(steps[-1]).to(start)
+    carried: tuple[Tensor, ...] = (start, torch.zeros_like(start), torch.zeros_like(start))
     kept = []
-    state: tuple[Tensor, ...] = ()
     clock = 0.0
-    for step in range(1, steps[-1] + 1):
-        rows = [torch.randint(size, (training.batch,), generator=g, device=device) for g in batches]
-        x = torch.stack([d[r] for d, r in zip(data, rows, strict=True)])
-        draws = torch.stack([loss.draws(b, target, g, **options) for b, g in zip(x, noise, strict=True)])
-        if step == 1 and init_state:
-            each_seed = torch.stack([init_state(b, target, g, **options) for b, g in zip(x, noise, strict=True)])
-            state = (each_seed.repeat(members, *[1] * (each_seed.dim() - 1)),)
-        inputs = (parameters, x.repeat(members, 1, 1), draws.repeat(members, 1, 1), levels, *state)
-        if step == 1:
+    for number, (x, draws) in enumerate(itertools.islice(drawn, steps[-1]), 1):
+        if number == 1:
+            if hasattr(loss, "init_state"):
+                states = [loss.init_state(b, target, g, **options) for b, g in zip(x, noise, strict=True)]
+                carried += (_repeated(torch.stack(states), members),)
             if steps[-1] >= WORTH_IT:
-                step_gradients = operations(step_gradients, *inputs)
+                step = operations(step, carried, x, draws, schedule[0])
+                step = compiled(step, steps[-1], carried, x, draws, schedule[0])
             clock = time.perf_counter()
-        gradients, results = step_gradients(*inputs)
-        if state:
-            state = (expect("the loss's next state", results[1], state[0].shape),)
-        for i, leaf in enumerate(leaves):
-            for key, value in leaf.items():
-                value.grad = gradients[key][i * each : (i + 1) * each]
-        optimiser.step()
-        schedule.step()
-        if step in steps:
-            kept.append({k: v.detach().clone().unflatten(0, (members, each)) for k, v in parameters.items()})
+        carried = step(carried, x, draws, schedule[number - 1])
+        if number in steps:
+            kept.append({name: value.clone().unflatten(0, (members, each)) for name, value in _apart(carried[0], stacked).items()})
     return Fitted(module, _gives_energy(model), steps, kept, (time.perf_counter() - clock) / steps[-1])
+
+
+BETAS, EPSILON = (0.9, 0.999), 1e-8
+"""Of Adam (Kingma and Ba 2015, algorithm 1)."""
+DRAWN = 2**14
+"""Numbers of a seed's minibatches that are drawn at a time: as many batches as hold them, at least one. It is no matter of the other seeds or of the steps,
+so that a seed by itself, and fewer steps, draw the same.
+"""
+
+
+def _schedule(steps: int) -> Tensor:
+    """Of each step the cosine over 1 - beta_1^t, which corrects the first moment, and 1 - beta_2^t, which corrects the second, (step, 2)."""
+    t = torch.arange(1, steps + 1, dtype=torch.float64)
+    return torch.stack([(1 + (math.pi * (t - 1) / steps).cos()) / 2 / (1 - BETAS[0] ** t), 1 - BETAS[1] ** t], -1)
+
+
+def _batches(
+    data: Tensor, batch: int, generators: Sequence[torch.Generator], draw: Callable[[Tensor, int], Tensor]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Minibatches of `data` (seed, n, d), with replacement, and what the loss draws for them: for each step (seed, batch, d) and (seed, batch, *)."""
+    seeds, size, dim = data.shape
+    ahead = max(DRAWN // (batch * dim), 1)
+    while True:
+        rows = [torch.randint(size, (ahead * batch,), generator=g, device=data.device) for g in generators]
+        x = [d[r] for d, r in zip(data, rows, strict=True)]
+        draws = [draw(b, i) for i, b in enumerate(x)]
+        yield from zip(*(torch.stack(each, 1).unflatten(0, (ahead, batch)).transpose(1, 2) for each in (x, draws)), strict=True)
+
+
+def _repeated(value: Tensor, times: int) -> Tensor:
+    """The leading axis so many times over."""
+    return value.repeat(times, *[1] * (value.dim() - 1))
+
+
+def _flat(stacked: Parameters) -> Tensor:
+    """All numbers of the stack as one axis, one name after the other: each keeps its place in memory as a stack of its own."""
+    return torch.cat([value.flatten() for value in stacked.values()])
+
+
+def _apart(flat: Tensor, like: Parameters) -> Parameters:
+    """The parameters again."""
+    parts = flat.split([value.numel() for value in like.values()])
+    return {name: part.view(value.shape) for (name, value), part in zip(like.items(), parts, strict=True)}
 
 
 def _stacked(fits: Sequence[Parameters], initial: Parameters) -> Parameters:

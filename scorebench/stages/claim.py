@@ -13,6 +13,7 @@ from scorebench.core.schema import Ended, Verdict
 from scorebench.core.spec import parse
 from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
+from scorebench.engine.tracing import kernels
 from scorebench.stages.record import record
 from scorebench.store import artifacts
 
@@ -36,6 +37,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             if _pictured(job):
                 arrays, drawn = attempt(lambda: registry.module("claim", job).picture(seed), limit)
                 _write_picture(job, folder, arrays or {}, drawn)
+        entry["kernels"] = kernels()
         entry |= ended._asdict()
 
 

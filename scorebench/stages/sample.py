@@ -9,6 +9,7 @@ from scorebench.core.schema import OK, Ended, Status
 from scorebench.engine.attempt import deadline, preload
 from scorebench.engine.device import prepare
 from scorebench.engine.sampling import sample, without_samples
+from scorebench.engine.tracing import kernels
 from scorebench.stages.record import record
 from scorebench.store import samples, trained
 
@@ -26,6 +27,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         trainings = {train.id: trained.read(folder / f"train/{train.id}.npz") for train in its.sources}
         runs, costs = sample(its, plan.suite.seed, limit, trainings)
         _write(plan, job, folder, runs)
+        entry["kernels"] = kernels()
         entry["sources"] = [cost._asdict() for cost in costs]
         failures = [run.ended for run, _ in runs if run.status in (Status.FAILED, Status.TIMEOUT)]
         entry |= (failures or [OK])[0]._asdict()

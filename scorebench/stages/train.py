@@ -11,6 +11,7 @@ from scorebench.core.schema import Ended
 from scorebench.engine.attempt import attempt, deadline, preload
 from scorebench.engine.device import prepare
 from scorebench.engine.sweep import train
+from scorebench.engine.tracing import kernels
 from scorebench.stages.record import record
 from scorebench.store import trained
 from scorebench.suite.jobs import Train
@@ -27,6 +28,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
     preload(its.target, its.model, its.loss)
     with record(plan, folder, "train", job) as entry:
         done, ended = attempt(lambda: train(its, plan.suite.seed), limit)
+        entry["kernels"] = kernels()
         entry |= ended._asdict()
         if done is None:
             lost(plan, job, folder, ended)

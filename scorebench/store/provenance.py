@@ -39,13 +39,28 @@ def manifest(plan: Plan) -> dict[str, Any]:
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
         "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES},
-        "machine": {"processor": processor(), "system": platform.platform(), "cores": os.cpu_count(), "threads_a_job": 1},
+        "machine": {
+            "processor": processor(),
+            "system": platform.platform(),
+            "cores": os.cpu_count(),
+            "threads_a_job": 1,
+            "compiler": _compiler(),
+        },
     }
 
 
 def _git(*arguments: str) -> str:
+    return _said("git", *arguments)
+
+
+def _compiler() -> str:
+    """The one that torch asks, by its first line; nothing where there is none, and nothing is compiled."""
+    return _said(os.environ.get("CXX", "g++"), "--version").partition("\n")[0]
+
+
+def _said(*command: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, encoding="utf-8", timeout=10)
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, encoding="utf-8", timeout=10)
     except OSError:
         return ""
     return done.stdout.strip()
