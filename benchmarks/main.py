@@ -80,7 +80,7 @@ def reference(folder: Path, committed: Path, readme: Path) -> None:
     fill(readme, {"bench": table.readme(*(pd.read_csv(committed / f"{name}.csv") for name in ("speed", "slopes", "starts")))})
 
 
-STARTS = ("ula_ring", "ula_mlp", "step_exact")
+STARTS = ("ula_ring", "step_exact")
 """The works whose first calls are measured."""
 
 

@@ -107,7 +107,7 @@ def axes() -> list[Axis]:
             "dimension, 1,000 chains",
             "s a step",
             {"Gaussian": {d: sampled(exact_density(parse("target", f"gaussian:dim={d}").build()), d, 1, 1_000, 200) for d in dims}},
-            why="from 512 on the state, 2 MB, no longer stays near the core between operations",
+            why="random numbers come chain by chain and are put in order by coordinate, which takes longer a number the more coordinates there are",
         ),
         Axis(
             "dimension_training",
@@ -235,4 +235,13 @@ def on_cores(cores: list[int]) -> list[Axis]:
 
     counts = sorted({2**k for k in range(len(cores).bit_length()) if 2**k <= len(cores)} | {len(cores)})
     series = {"ring of 8, 10,000 chains": {n: lambda n=n: together(n) for n in counts}}
-    return [Axis("cores", "cores, a process of the same work on each", "s a step", series, slope=0.0, why="cores share memory and caches")]
+    return [
+        Axis(
+            "cores",
+            "cores, a process of the same work on each",
+            "s a step",
+            series,
+            slope=0.0,
+            why="cores share the memory, and other work that the machine has",
+        )
+    ]
