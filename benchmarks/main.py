@@ -61,16 +61,22 @@ def main(arguments: list[str] | None = None) -> int:
         for name, frame in zip(("scaling", "slopes"), scaling.run(cores), strict=True):
             _write(frame.assign(**about), options.out / f"{name}.csv")
     if options.only in (None, "speed"):
-        frames = []
         for name in options.work or chosen:
-            frames.append(compete(chosen[name], options.rounds))
-            print(table.summary(frames[-1]), flush=True)
-        _write(pd.concat(frames, ignore_index=True).assign(**about), options.out / "speed.csv")
+            rows = compete(chosen[name], options.rounds)
+            print(table.summary(rows), flush=True)
+            keep(rows.assign(**about), options.out / "speed.csv", list(chosen))
     if options.only in (None, "starts"):
         _write(_starts(options.work or STARTS, options.device).assign(**about), options.out / "starts.csv")
     figures.draw(options.out)
     print(f"written to {options.out}")
     return 0
+
+
+def keep(rows: pd.DataFrame, path: Path, order: list[str]) -> None:
+    """Put a work's rows in place of those of an earlier run; the rows of other works stay, since nothing is compared across works."""
+    before = pd.read_csv(path) if path.exists() else rows.iloc[:0]
+    frame = pd.concat([before[~before["work"].isin(rows["work"])], rows] if len(before) else [rows])
+    _write(frame.sort_values("work", key=lambda names: names.map(order.index), kind="stable"), path)
 
 
 def reference(folder: Path, committed: Path, readme: Path) -> None:

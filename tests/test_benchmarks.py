@@ -17,6 +17,7 @@ from benchmarks import figures, scaling, table, training
 from benchmarks.contest import Work, compete, median_interval
 from benchmarks.contestants import by_hand, with_scorebench
 from benchmarks.law import hand_score, mlp_energy, ring, weights
+from benchmarks.main import keep
 from benchmarks.sampling import Chains, baoab, differs, mala, ula
 from benchmarks.works import many_seeds, ula_ring
 from scorebench.engine.device import prepare
@@ -211,6 +212,16 @@ def test_the_smallest_work_from_end_to_end_without_other_libraries(tmp_path: Pat
     figures.draw(tmp_path)
     assert (tmp_path / "figures" / "speed.png").exists()
     assert "not installed: torchebm" in table.summary(rows)
+
+
+def test_a_work_that_is_measured_again_replaces_its_rows(tmp_path: Path) -> None:
+    """And no other; they stand in the table's order."""
+    path = tmp_path / "speed.csv"
+    for work, median in (("b", 1.0), ("a", 2.0), ("b", 3.0)):
+        keep(pd.DataFrame({"work": work, "contestant": ["x", "y"], "median": median}), path, ["a", "b"])
+    frame = pd.read_csv(path)
+    assert frame["work"].tolist() == ["a", "a", "b", "b"] and frame["contestant"].tolist() == ["x", "y"] * 2
+    assert frame["median"].tolist() == [2, 2, 3, 3]
 
 
 def test_the_table_shows_who_wins() -> None:
