@@ -23,6 +23,7 @@ from benchmarks.works import many_seeds, ula_ring
 from scorebench.engine.device import prepare
 
 C, CHAINS, STEPS = 0.05, 400, 20
+ROOT = Path(__file__).parents[1]
 LIBRARIES = ("torchebm", "ebm", "jax", "blackjax", "optax")
 
 
@@ -224,7 +225,7 @@ def test_a_work_that_is_measured_again_replaces_its_rows(tmp_path: Path) -> None
     assert frame["median"].tolist() == [2, 2, 3, 3]
 
 
-def test_the_table_shows_who_wins() -> None:
+def test_the_table_shows_who_wins(tmp_path: Path) -> None:
     """The fastest library in bold, the floor never; who is faster beyond the interval is named."""
     rows = pd.DataFrame(
         [
@@ -240,7 +241,16 @@ def test_the_table_shows_who_wins() -> None:
     slopes = pd.DataFrame(
         [{"label": "n", "series": "s", "slope": 1.0, "slope_low": 0.9, "slope_high": 1.1, "first": 1, "last": 9, "ideal": 1.0}]
     )
-    text = table.readme(rows, slopes.assign(doubling=5.0, why=""), starts)
+    for name, frame in {"speed": rows, "slopes": slopes.assign(doubling=5.0, why="so"), "starts": starts}.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    text = table.readme(tmp_path)
     assert "**1 (0.50 [0.40, 0.60])**" in text and text.count("**") == 2
     assert "refused: it differs" in text and "JAX at w (0.50)" in text and "by hand, plain at w" not in text
     assert "JAX at w 3.0 and 1.0" in text and "1.00 [0.90, 1.10] from 1 to 9" in text
+
+
+def test_the_readme_is_of_the_committed_run() -> None:
+    """No number in it is typed."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    part = text.partition("<!-- run: bench -->\n")[2].partition("\n<!-- end -->")[0]
+    assert part == table.readme(ROOT / "results" / "reference" / "bench") and "scorebench" in part
