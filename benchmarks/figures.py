@@ -6,40 +6,40 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from scorebench.figures.base import COLOURS, MARKERS, style
+from benchmarks.contest import OURS
+from benchmarks.table import COLUMNS
+from scorebench.figures.base import COLOURS, MARKERS, decades, style
 
-FAMILIES = ("scorebench", "torchebm", "ebmkit", "JAX", "blackjax", "by hand")
-"""A colour and a marker each."""
-
-
-def family(contestant: str) -> int:
-    """The number of the one whose name it starts with."""
-    return next(i for i, name in enumerate(FAMILIES) if contestant.startswith(name))
+FAMILIES = ("torchebm", "ebmkit", "JAX", "blackjax", "by hand")
+"""A colour and a marker each, by how a contestant's name starts; scorebench's are the first."""
 
 
 def speed(rows: pd.DataFrame) -> plt.Figure:
     """Time over scorebench's, a line a work: left of 1 is faster than scorebench."""
-    rows = rows[rows["status"].eq("ok") & rows["contestant"].ne("scorebench")]
+    shown = [name for column, names in COLUMNS.items() if column != OURS for name in names]
+    rows = rows[rows["status"].eq("ok") & rows["contestant"].isin(shown)]
     works = list(dict.fromkeys(rows["work"]))
     with style():
         figure, ax = plt.subplots(figsize=(8, 0.55 * len(works) + 1.6))
-        for i, name in enumerate(FAMILIES):
-            its = rows[[family(c) == i for c in rows["contestant"]]]
+        for i, name in enumerate(FAMILIES, start=1):
+            its = rows[rows["contestant"].str.startswith(name)]
             if its.empty:
                 continue
-            y = [len(works) - works.index(w) + 0.1 * (2.5 - i) for w in its["work"]]
+            y = [len(works) - works.index(w) + 0.1 * (3 - i) for w in its["work"]]
             bars = np.abs(its[["ratio_low", "ratio_high"]].to_numpy(float) - its[["ratio"]].to_numpy(float)).T
             look = {"color": COLOURS[i], "fmt": MARKERS[i], "mec": "white", "mew": 0.5, "markersize": 7}
             ax.errorbar(its["ratio"], y, xerr=bars, label=name, capsize=2, lw=1.2, **look)
         ax.axvline(1, color=COLOURS[0], lw=1.5)
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        ax.set_xlabel("time over scorebench's (line: scorebench; left of it is faster)")
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.set_xlabel("time over scorebench's (left of the line: faster than scorebench)")
         labels = rows.drop_duplicates("work")["label"]
         ax.set_yticks([len(works) - i for i in range(len(works))], [_broken(label) for label in labels], fontsize="small")
-        ax.set_title("Time over scorebench's on the same work: medians of paired rounds, 95 % intervals")
+        figure.suptitle("The same work by others: medians of paired rounds with 95 % intervals", fontsize="medium")
         figure.legend(loc="outside lower center", ncols=len(FAMILIES))
     return figure
 
@@ -48,7 +48,7 @@ def _broken(label: str) -> str:
     """In two lines where it is long."""
     if len(label) < 45:
         return label
-    comma = label.rfind(", ", 0, 2 * len(label) // 3)
+    comma = label.rfind(", ", 0, 42)
     return f"{label[: comma + 1]}\n{label[comma + 2 :]}"
 
 
@@ -66,12 +66,12 @@ def scaling(rows: pd.DataFrame, slopes: pd.DataFrame) -> plt.Figure:
             _line(axes[0, 0], its, law["ideal"])
             if has_memory:
                 axes[0, 1].plot(its["size"], its["memory_mb"].clip(lower=0.1), **look)
+                axes[0, 1].set_ylim(bottom=0.08)
         for ax, what in zip(axes[0], (rows["unit"].iloc[0], "peak memory above the start, MB"), strict=False):
             ax.set(xscale="log", yscale="log", xlabel=rows["label"].iloc[0], ylabel=what)
-            for axis in (ax.xaxis, ax.yaxis):
-                axis.set_minor_formatter(NullFormatter())
             ax.set_xticks(sorted(set(rows["size"])), [f"{n:,}" for n in sorted(set(rows["size"]))], fontsize="small")
             ax.minorticks_off()
+            decades(ax.yaxis)
         figure.legend(loc="outside lower center", ncols=1)
     return figure
 

@@ -1,5 +1,7 @@
 """The tables of a run, and the part of the README that they are."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from benchmarks.contest import COVERAGE
@@ -30,8 +32,14 @@ def summary(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def readme(speed: pd.DataFrame, slopes: pd.DataFrame, starts: pd.DataFrame) -> str:
-    """The README's part."""
+def readme(folder: Path) -> str:
+    """The README's part, of what the folder of a run holds."""
+    parts = {"speed": _speed, "starts": _starting, "slopes": _scaling}
+    texts = [show(pd.read_csv(folder / f"{name}.csv")) for name, show in parts.items() if (folder / f"{name}.csv").exists()]
+    return "\n\n".join(text.rstrip() for text in texts)
+
+
+def _speed(speed: pd.DataFrame) -> str:
     lines = []
     for _, rows in speed.groupby("work", sort=False):
         line = {"work": f"{rows['label'].iloc[0]}, {rows['unit'].iloc[0]}"}
@@ -42,7 +50,7 @@ def readme(speed: pd.DataFrame, slopes: pd.DataFrame, starts: pd.DataFrame) -> s
             line[column] = f"**{cell}**" if len(medians) > 1 and column == min(medians, key=medians.__getitem__) else cell
         lines.append(line | {"wanted": rows["wanted"].iloc[0]})
     table = render.markdown(pd.DataFrame([dict.fromkeys(("work", *COLUMNS), "") | line for line in lines]))
-    return f"{table}\n{_words(speed)}\n\n{_starting(starts)}\n\n{_scaling(slopes)}".rstrip()
+    return f"{table}\n{_words(speed)}"
 
 
 def _best(rows: pd.DataFrame) -> dict[str, pd.Series]:

@@ -102,8 +102,11 @@ def usual(
         return data[torch.randint(SIZE, (batch,), generator=generator, device=data.device)]
 
     def generators(seed: int) -> tuple[torch.Generator, torch.Generator]:
-        noise = torch.default_generator if noise_is_global else torch.Generator(data.device)
-        return torch.Generator(data.device).manual_seed(seed), noise.manual_seed(seed)
+        order = torch.Generator(data.device).manual_seed(seed)
+        if noise_is_global:
+            torch.manual_seed(seed)
+        everybodys = torch.cuda.default_generators[data.device.index or 0] if data.is_cuda else torch.default_generator
+        return order, everybodys if noise_is_global else torch.Generator(data.device).manual_seed(seed)
 
     def train(steps: int, seed: int) -> Parameters:
         module = network(spec)

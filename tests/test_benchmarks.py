@@ -17,10 +17,13 @@ from benchmarks import figures, scaling, table, training
 from benchmarks.contest import Work, compete, median_interval
 from benchmarks.contestants import by_hand, with_scorebench
 from benchmarks.law import hand_score, mlp_energy, ring, weights
+from benchmarks.main import keep
 from benchmarks.sampling import Chains, baoab, differs, mala, ula
 from benchmarks.works import many_seeds, ula_ring
+from scorebench.engine.device import prepare
 
 C, CHAINS, STEPS = 0.05, 400, 20
+ROOT = Path(__file__).parents[1]
 LIBRARIES = ("torchebm", "ebm", "jax", "blackjax", "optax")
 
 
@@ -91,47 +94,64 @@ def trains(name: str, contestant: training.Training) -> str:
 @pytest.mark.parametrize("name", training.LOSSES)
 def test_trainings_agree_and_mutants_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another loss, a learning rate 1 % off, another seed's numbers."""
-    assert trains(name, with_scorebench.training(name, SPEC, BATCH)) == trains(name, by_hand.training(name, SPEC, BATCH)) == ""
+    assert (
+        trains(name, with_scorebench.training(name, SPEC, BATCH, compiles=False)) == trains(name, by_hand.training(name, SPEC, BATCH)) == ""
+    )
     hand = by_hand.training(name, SPEC, BATCH)
     assert "away from the reference" in trains(name, hand._replace(train=lambda steps, seed: hand.train(steps, seed + 1)))
     other = "denoising" if name == "exact" else "exact"
     assert "away from the reference" in trains(name, by_hand.training(other, SPEC, BATCH))
     monkeypatch.setattr(with_scorebench, "RATE", 1.01 * training.RATE)
-    assert "away from the reference" in trains(name, with_scorebench.training(name, SPEC, BATCH))
+    assert "away from the reference" in trains(name, with_scorebench.training(name, SPEC, BATCH, compiles=False))
 
 
 def test_a_seed_in_company_is_checked() -> None:
     """Were the first seed of the stack another's, that would be said."""
-    work = many_seeds.works(seeds=2, steps=5)[1]
+    work = many_seeds.works(seeds=2, steps=5, compiles=False)[1]
     stack = work.contestants["scorebench"]()
     assert work.differs(stack) == ""
     swapped = stack._replace(fit=lambda seeds: stack.fit(seeds[::-1]))
     assert "away from its own" in work.differs(swapped)
 
 
-def contest(**measures: float) -> Work:
+def contest(measures: dict[str, float]) -> tuple[Work, list[str], list[str]]:
     """Contestants, two of whom are timed, that take so many times what the machine takes, which is slower from round to round."""
     order: list[str] = []
+    precisions: list[str] = []
 
     def measure(name: str) -> float:
         order.append(name)
+        precisions.append(torch.get_float32_matmul_precision())
         return measures[name] * (1 + len(order[:-1]) // 2)
 
     work = Work("planted", "planted", "s", {n: lambda n=n: n for n in measures}, lambda n: "" if measures[n] > 0 else "nonsense", measure)
-    object.__setattr__(work, "order", order)
-    return work
+    return work, order, precisions
 
 
 def test_rounds_alternate_and_ratios_are_of_a_round() -> None:
     """The machine is eight times slower at the end; ratios within a round do not see it."""
-    work = contest(scorebench=1.0, peer=2.0, wrong=-1.0)
+    work, order, _ = contest({"scorebench": 1.0, "peer": 2.0, "wrong": -1.0})
     rows = compete(work, 7, tell=lambda _: None).set_index("contestant")
-    assert work.order == ["scorebench", "peer"] * 8  # type: ignore[attr-defined]
+    assert order == ["scorebench", "peer"] * 8
     assert rows.loc["wrong", "status"] == "refused: nonsense" and np.isnan(rows.loc["wrong", "median"])
     assert rows.loc["scorebench", "high"] > 1.3 * rows.loc["scorebench", "low"]
     assert rows.loc["peer", ["ratio", "ratio_low", "ratio_high"]].tolist() == [2, 2, 2]
     with pytest.raises(ValueError, match="6 rounds or more, not 5"):
         compete(work, 5)
+
+
+def test_others_multiply_as_they_come() -> None:
+    """Torch's default for another library, unless its name says otherwise; what was set for scorebench is there again afterwards."""
+    work, order, precisions = contest({"scorebench": 1.0, "torchebm": 1.0, "torchebm, same products": 1.0, "by hand": 1.0})
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        compete(work, 6, tell=lambda _: None)
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert {name for name, p in zip(order, precisions, strict=True) if p == "highest"} == {"torchebm"}
+    assert set(precisions) == {"highest", "medium"}
 
 
 @pytest.mark.parametrize("n", range(6, 40))
@@ -164,12 +184,21 @@ def test_planted_slopes() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="NOT RUN: the peak of memory is read from Linux")
 def test_memory_is_what_is_allocated() -> None:
-    """64 MB more, and no more after what was allocated before."""
+    """64 MB more, though the allocator keeps as much of a run before."""
 
     def measure() -> float:
+        prepare("cpu")  # in the process that is measured: memory is kept
         return float(torch.ones(2**24).sum())
 
     assert scaling.peak_megabytes(measure) == pytest.approx(64, abs=3)
+
+
+def test_what_grows_is_measured() -> None:
+    """The ways to measure that the axes are made of, at small sizes; cells are as many as asked for."""
+    assert scaling.sampled(LAW.density, 2, 3, 8, 5)() > 0
+    assert scaling.trained(3, "implicit", 2, 2, batch=8, width=4)() > 0
+    names = [axis.name for axis in scaling.axes()]
+    assert names == ["chains", "cells", "dimension_sampling", "dimension_training", "seeds"]
 
 
 def test_the_smallest_work_from_end_to_end_without_other_libraries(tmp_path: Path) -> None:
@@ -186,7 +215,17 @@ def test_the_smallest_work_from_end_to_end_without_other_libraries(tmp_path: Pat
     assert "not installed: torchebm" in table.summary(rows)
 
 
-def test_the_table_shows_who_wins() -> None:
+def test_a_work_that_is_measured_again_replaces_its_rows(tmp_path: Path) -> None:
+    """And no other; they stand in the table's order."""
+    path = tmp_path / "speed.csv"
+    for work, median in (("b", 1.0), ("a", 2.0), ("b", 3.0)):
+        keep(pd.DataFrame({"work": work, "contestant": ["x", "y"], "median": median}), path, ["a", "b"])
+    frame = pd.read_csv(path)
+    assert frame["work"].tolist() == ["a", "a", "b", "b"] and frame["contestant"].tolist() == ["x", "y"] * 2
+    assert frame["median"].tolist() == [2, 2, 3, 3]
+
+
+def test_the_table_shows_who_wins(tmp_path: Path) -> None:
     """The fastest library in bold, the floor never; who is faster beyond the interval is named."""
     rows = pd.DataFrame(
         [
@@ -202,7 +241,16 @@ def test_the_table_shows_who_wins() -> None:
     slopes = pd.DataFrame(
         [{"label": "n", "series": "s", "slope": 1.0, "slope_low": 0.9, "slope_high": 1.1, "first": 1, "last": 9, "ideal": 1.0}]
     )
-    text = table.readme(rows, slopes.assign(doubling=5.0, why=""), starts)
+    for name, frame in {"speed": rows, "slopes": slopes.assign(doubling=5.0, why="so"), "starts": starts}.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    text = table.readme(tmp_path)
     assert "**1 (0.50 [0.40, 0.60])**" in text and text.count("**") == 2
     assert "refused: it differs" in text and "JAX at w (0.50)" in text and "by hand, plain at w" not in text
     assert "JAX at w 3.0 and 1.0" in text and "1.00 [0.90, 1.10] from 1 to 9" in text
+
+
+def test_the_readme_is_of_the_committed_run() -> None:
+    """No number in it is typed."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    part = text.partition("<!-- run: bench -->\n")[2].partition("\n<!-- end -->")[0]
+    assert part == table.readme(ROOT / "results" / "reference" / "bench") and "scorebench" in part

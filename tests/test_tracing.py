@@ -93,6 +93,26 @@ def test_what_changes_nothing_is_left_out():
     assert [sum(name in target for target in names) for name in ("aten.expand", "aten.view", "mul.Scalar")] == [1, 1, 1]
 
 
+def test_what_is_called_often_is_written_down_and_is_still_differentiated():
+    """To the bit; its derivatives are those of the function, at any call."""
+
+    def source() -> Density:
+        return network("mlp_energy:width=8", "implicit")
+
+    density, x = source(), torch.randn(2, 5, 2, generator=stream("x"))
+
+    def slope() -> torch.Tensor:
+        return grad(lambda y: density.score(y).square().sum())(x)
+
+    first, at_first = density.score(x), slope()
+    for _ in range(2 * tracing.OFTEN):
+        assert torch.equal(density.score(x), first) and torch.equal(slope(), at_first)
+    y = x.clone().requires_grad_()
+    density.score(y).square().sum().backward()
+    torch.testing.assert_close(y.grad, at_first)
+    assert torch.equal(density.score(x + 1), source().score(x + 1))
+
+
 # Compiled.
 
 NEVER, ALWAYS = 10**30, 0
@@ -114,10 +134,10 @@ def ring(std: float) -> Density:
     return exact_density(parse("target", f"gaussian_mixture:components=3,std={std}").build())
 
 
-def network(model: str) -> Density:
+def network(model: str, loss: str = "denoising_ladder:sigmas=2|1") -> Density:
     spec, target = parse("model", model), parse("target", "gaussian").build()
     _, parameters = stack(lambda generator: spec.build(2, generator), [stream("network", s) for s in range(2)])
-    return trained(spec, parse("loss", "denoising_ladder:sigmas=2|1"), 1, parameters, target).density
+    return trained(spec, parse("loss", loss), 1, parameters, target).density
 
 
 def assert_same_but_for_rounding(compiled: loop.Outcome, plain: loop.Outcome) -> None:

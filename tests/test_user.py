@@ -1,6 +1,7 @@
 """Nothing of a user's machine changes a result; what has changed since is not told as new; what failed can be tried again.
 
-In a copy of the repository, driven as a user drives it, by a suite that takes seconds.
+In a copy of the repository, driven as a user drives it, by a suite that takes seconds. What another user's machine starts is a real Python, and what is
+made here by forks (`forked_python`) has the same bytes.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_python import python
 from test_workflow import ROOT, Copy
 
 import scorebench
@@ -52,7 +54,7 @@ def machine(home: Path) -> dict[str, str]:
 
 
 def run(copy: Copy, *arguments: str, suite: str = "tiny.yaml", **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", suite]
+    command = [sys.executable if environment else python(), "-m", "snakemake", "--cores", "2", *arguments, "--configfile", suite]
     whole = {k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"} | {"PYTHONPATH": str(copy.folder)} | environment
     return subprocess.run(
         command,
@@ -125,7 +127,7 @@ def test_what_failed_is_told_and_tried_again_when_asked(copy: Copy) -> None:
     os.utime(record, ns=(times.st_atime_ns, times.st_mtime_ns))
     done = run(copy)
     assert "nothing to do: 1 job failed or ran out of time; `scorebench retry results/tiny`" in done.stderr
-    forgotten = copy.run(sys.executable, "-m", "scorebench", "retry", OUT)
+    forgotten = copy.run("-m", "scorebench", "retry", OUT)
     assert forgotten.stdout == "removed: sample gaussian/ula\n1 to do again\n"
     left = [path.as_posix() for path in (copy.folder / OUT).rglob("*.npz")]
     assert left and all("/train/" in path or "/claims/" in path or "/map/" in path for path in left)
@@ -141,13 +143,13 @@ def test_what_a_suite_no_longer_asks_for_is_not_in_its_reference(copy: Copy) -> 
     reference = copy.folder / "results/reference/tiny"
     (copy.folder / "tiny.yaml").write_text(SUITE, encoding="utf-8")
     assert run(copy).returncode == 0
-    assert copy.run(sys.executable, "-m", "scorebench", "verify", "--write", OUT).returncode == 0
+    assert copy.run("-m", "scorebench", "verify", "--write", OUT).returncode == 0
     assert (reference / "claims/wiener-increment.json").exists() and (reference / "figures/loss_comparison.png").exists()
     (copy.folder / "tiny.yaml").write_text(smaller, encoding="utf-8")
     done = run(copy)
     assert done.returncode == 0 and "1 claim: 1 " in done.stderr and (copy.folder / OUT / "claims/wiener-increment.json").exists()
     assert "wiener" not in (copy.folder / OUT / "index.html").read_text(encoding="utf-8")
-    assert copy.run(sys.executable, "-m", "scorebench", "verify", "--write", OUT).returncode == 0
+    assert copy.run("-m", "scorebench", "verify", "--write", OUT).returncode == 0
     assert {p.name for p in reference.rglob("*.json")} == {"energy-classifier.json", "manifest.json"} and not [*reference.rglob("*.png")]
     shutil.rmtree(copy.folder / "results/reference")
 
@@ -157,10 +159,10 @@ def test_another_seed_is_not_told_with_old_numbers(copy: Copy) -> None:
     (copy.folder / "tiny.yaml").write_text(SUITE.replace("seed: 1", "seed: 2"), encoding="utf-8")
     done = run(copy, "--until", "sample.gaussian.ula")
     assert done.returncode == 0 and "gaussian" not in done.stderr.lower() and "page:" not in done.stderr, done.stderr
-    summary = copy.run(sys.executable, "-m", "scorebench", "summary", OUT)
+    summary = copy.run("-m", "scorebench", "summary", OUT)
     assert summary.stdout.startswith(f"{OUT}: the tables are older than suite.yaml (seed")
     for arguments in (["verify", OUT], ["verify", "--write", OUT]):
-        done = copy.run(sys.executable, "-m", "scorebench", *arguments)
+        done = copy.run("-m", "scorebench", *arguments)
         assert done.returncode == 2 and "older than suite.yaml (seed" in done.stderr
     assert not (copy.folder / "results/reference").exists()
 
@@ -216,7 +218,7 @@ def test_odd_and_long_names_run(tmp_path: Path) -> None:
     suite = suite.replace("trained: {samplers: [ula]", f"trained: {{samplers: [ula, '{annealed}']").replace("[20, 60]}", "[20, 80]}")
     suite = suite.replace("claims: [wiener-increment, energy-classifier]", "claims: []").replace("[loss_comparison]", "[]")
     (tmp_path / "tiny.yaml").write_text(suite.replace("steps: [50]", "steps: [5]"), encoding="utf-8")
-    done = copy.run(sys.executable, "-c", EVERY_STAGE, "tiny.yaml")
+    done = copy.run("-c", EVERY_STAGE, "tiny.yaml")
     assert done.returncode == 0, done.stderr
     rows = scorebench.load(tmp_path / OUT)
     assert set(rows["loss"]) == {"", "sliced", *ODD, ladder} and set(rows["sampler"]) == {"", "ula", annealed}

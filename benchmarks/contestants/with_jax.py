@@ -14,6 +14,15 @@ from benchmarks.sampling import Chains, Step
 from benchmarks.training import RATE, SIGMA, Training, network, points
 
 
+def _jax() -> Any:
+    """JAX. Raises ImportError where it would run elsewhere than torch does."""
+    import jax
+
+    if torch.get_default_device().type != jax.default_backend().replace("gpu", "cuda"):
+        raise ImportError(name=f"JAX for {torch.get_default_device().type}")
+    return jax
+
+
 def _torch(array: Any) -> Tensor:
     return torch.tensor(np.asarray(array))
 
@@ -47,7 +56,7 @@ def _chains(first: Callable[[Any], Any], step: Callable[[Any, Any], Any], draw: 
 
 def ula(law: Law, step_sizes: list[float]) -> Chains:
     """Positions (chain, 2), or (step size, seed, chain, 2), where the step sizes of a seed share their noise, as scorebench's cells do."""
-    import jax
+    jax = _jax()
     import jax.numpy as jnp
 
     _, score = law.in_jax()
@@ -69,7 +78,7 @@ def ula(law: Law, step_sizes: list[float]) -> Chains:
 
 def baoab(law: Law, step_size: float) -> Chains:
     """Friction 1, h = sqrt(2 c), from rest; (chain, 2)."""
-    import jax
+    jax = _jax()
     import jax.numpy as jnp
 
     _, score = law.in_jax()
@@ -92,8 +101,8 @@ def baoab(law: Law, step_size: float) -> Chains:
 def blackjax_mala(law: Law, step_size: float) -> Chains:
     """A kernel a chain under vmap, a key each; the gradient is JAX's of the log density."""
     import blackjax
-    import jax
 
+    jax = _jax()
     log_prob, _ = law.in_jax()
     method = blackjax.mala(log_prob, step_size)
 
@@ -127,7 +136,7 @@ def blackjax_mala(law: Law, step_size: float) -> Chains:
 
 def training(name: str, spec: str, batch: int) -> Training:
     """All steps in one compiled loop, gradients by JAX, Adam and cosine by optax."""
-    import jax
+    jax = _jax()
     import jax.numpy as jnp
     import optax
 

@@ -1,6 +1,8 @@
 """scorebench's own loop and training, through the entry points that its workflow calls."""
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from benchmarks.sampling import Chains, Step
 from benchmarks.training import LOSSES, MASTER, NAME, RATE, SIZE, Training, points, stream
 from scorebench.core import registry, rng
 from scorebench.core.spec import parse
+from scorebench.engine import tracing
 from scorebench.engine.loop import grid, run
 from scorebench.engine.training import Fitted, fit, shared_options
 from scorebench.suite.config import Training as Settings
@@ -41,18 +44,30 @@ def sampler(name: str, law: Law, step_sizes: list[float], alike: int = PLANNED) 
     return Chains(go, draws, begins_slowly=alike > 1)
 
 
-def fitted(loss: str, spec: str, batch: int, steps: int, seeds: Sequence[int]) -> Fitted:
-    """Trained on the points of each seed, from the network of each seed."""
+def fitted(loss: str, spec: str, batch: int, steps: int, seeds: Sequence[int], compiles: bool = True) -> Fitted:
+    """Trained on the points of each seed, from the network of each seed; as in a training long enough to compile its step, or too short."""
     settings = Settings(size=SIZE, batch=batch, steps=(steps,))
-    return fit(ring_target(), parse("model", spec), [parse("loss", loss)], [RATE], settings, (steps,), MASTER, seeds, NAME)
+    with worth_compiling(0 if compiles else math.inf):
+        return fit(ring_target(), parse("model", spec), [parse("loss", loss)], [RATE], settings, settings.steps, MASTER, seeds, NAME)
 
 
-def training(name: str, spec: str, batch: int) -> Training:
+@contextmanager
+def worth_compiling(numbers: float) -> Iterator[None]:
+    """Compile from so many numbers on that the operations of a training give."""
+    kept = tracing.WORTH_COMPILING
+    tracing.WORTH_COMPILING = numbers  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        tracing.WORTH_COMPILING = kept
+
+
+def training(name: str, spec: str, batch: int, compiles: bool = True) -> Training:
     """One seed. Its random streams go by that seed's name, whatever seed is asked for; its clock leaves out start-up, as it says itself."""
     loss = LOSSES[name]
 
     def train(steps: int, _: int) -> list[Tensor]:
-        return [p[0, 0] for p in fitted(loss, spec, batch, steps, [0]).parameters[-1].values()]
+        return [p[0, 0] for p in fitted(loss, spec, batch, steps, [0], compiles).parameters[-1].values()]
 
     def batches(steps: int, _: int) -> Iterator[tuple[Tensor, Tensor]]:
         method = parse("loss", loss)
@@ -62,4 +77,4 @@ def training(name: str, spec: str, batch: int) -> Training:
             x = data[torch.randint(SIZE, (batch,), generator=rows, device=data.device)]
             yield x, module.draws(x, ring_target(), noise, **options)
 
-    return Training(train, batches, lambda steps: fitted(loss, spec, batch, steps, [0]).seconds_per_step * 1_000)
+    return Training(train, batches, lambda steps: fitted(loss, spec, batch, steps, [0], compiles).seconds_per_step * 1_000)

@@ -19,7 +19,7 @@ class Stack(NamedTuple):
     spec: str
 
 
-def works(seeds: int = 10, steps: int = 100) -> list[Work]:
+def works(seeds: int = 10, steps: int = 100, compiles: bool = True) -> list[Work]:
     """An energy and a field; the measure is a quotient of a training of all and so many of one."""
 
     def of(name: str, label: str, spec: str, batch: int, wanted: str) -> Work:
@@ -41,7 +41,7 @@ def works(seeds: int = 10, steps: int = 100) -> list[Work]:
             together, alone = (stack.fit(s).seconds_per_step for s in (everyone, [0]))
             return together / (seeds * alone)
 
-        make = {"scorebench": lambda: Stack(lambda s: with_scorebench.fitted(LOSSES["denoising"], spec, batch, steps, s), spec)}
+        make = {"scorebench": lambda: Stack(lambda s: with_scorebench.fitted(LOSSES["denoising"], spec, batch, steps, s, compiles), spec)}
         return Work(
             name, f"{seeds} seeds at once over {seeds} singles, {label}, batch {batch}, denoising", "times", make, differs, measure, wanted
         )

@@ -28,7 +28,9 @@ def works(width: int = 128, batch: int = 1_024, steps: int = 100) -> list[Work]:
             f"step_{name}",
             f"one optimisation step, MLP energy 2-{width}-{width}-1, batch {batch:,}: {LABELS[name]}",
             "ms",
-            {who: maker(library) for who, library in WHO.items()} | {f"torchebm, {SAME}": maker(with_torchebm)},
+            {who: maker(library) for who, library in WHO.items()}
+            | {"scorebench, not compiled": lambda: with_scorebench.training(name, spec, batch, compiles=False)}
+            | {f"torchebm, {SAME}": maker(with_torchebm)},
             lambda contestant: differs(name, spec, contestant, steps),
             lambda contestant: contestant.milliseconds(steps),
             WANTED[name],

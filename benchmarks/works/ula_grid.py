@@ -19,7 +19,7 @@ def work(cells: int = 16, seeds: int = 5, chains: int = 1_000, steps: int = 40) 
     start = one.expand(cells, -1, -1, -1).contiguous()  # alike for all step sizes
     return Work(
         "ula_grid",
-        f"the same, {cells} steps x {seeds} seeds x {chains:,} chains",
+        f"ULA, ring of 8, {cells} steps x {seeds} seeds x {chains:,} chains",
         "s per 1,000 steps",
         {
             "scorebench": lambda: with_scorebench.sampler("ula", law, each),

@@ -11,6 +11,7 @@ from torch import Tensor
 from scorebench.core import rng
 from scorebench.core.schema import OK, Ended
 from scorebench.core.spec import Spec
+from scorebench.engine.tracing import repeated
 from scorebench.models.base import over_stack, score, score_and_divergence, score_and_log_prob
 from scorebench.samplers.base import Density
 from scorebench.store.trained import Checkpoint, Training
@@ -51,7 +52,7 @@ def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], 
     def over_seeds(function: Callable[..., Any], sigma: float | None) -> Callable[[Tensor], Any]:
         level = None if sigma is None else torch.tensor(sigma)
         mapped = over_stack(function, module, energy, level)
-        return lambda x: mapped(parameters, x.flatten(1, -2))  # (seed, ..., d) -> (seed, row, d)
+        return repeated(lambda x: mapped(parameters, x.flatten(1, -2)))  # (seed, ..., d) -> (seed, row, d)
 
     def density(sigma: float | None) -> Density:
         field = over_seeds(score, sigma)

@@ -14,21 +14,25 @@ C++ compiler everything runs as it is; the results differ by rounding.
 
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensor
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 Function = Callable[..., Any]
 
 WORTH_IT = 100
 """Steps: writing one down takes as long as some fifty."""
-WORTH_COMPILING, AT_MOST = 10**10, 1_000
-"""Numbers that the operations of all steps give together, some ten seconds' work, of which a kernel, made in two to ten, saves half or more; and
-how many the operations of one step give for a number that goes in, at most, so that little work is not written down to see how much it is."""
+OFTEN = 20
+"""Calls after which a function is written down that may be called again as often."""
+WORTH_COMPILING, AT_MOST = 4 * 10**10, 1_000
+"""Numbers that the operations of all steps give together: some forty seconds' work, of which a kernel, made in five to fifteen, saves a third to two thirds;
+and how many the operations of one step give for a number that goes in, at most, so that little work is not written down to see how much it is."""
 
 
 class Written(NamedTuple):
@@ -67,6 +71,29 @@ def operations(function: Function, *inputs: Any) -> Function:
     """The operations that `function` does on inputs like these, tensors or containers of them; `function` itself where it cannot be written down."""
     written = _written(function, inputs)
     return written.calling(written.graph) if written else function
+
+
+def repeated(function: Function) -> Function:
+    """The same function, which is written down for inputs of a layout once it has been called `OFTEN` with such; where it is differentiated it is itself."""
+    calls: Counter[object] = Counter()
+    known: dict[object, Function] = {}
+
+    def call(*inputs: Any) -> Any:
+        tensors = tree_flatten(inputs)[0]
+        if any(map(_watched, tensors)):
+            return function(*inputs)
+        layout = _layout(tensors)
+        calls[layout] += 1
+        if calls[layout] == OFTEN:
+            known[layout] = operations(function, *inputs)
+        return known.get(layout, function)(*inputs)
+
+    return call
+
+
+def _watched(tensor: Tensor) -> bool:
+    """Whether what is done to a tensor is being written down or differentiated."""
+    return isinstance(tensor, FakeTensor) or tensor.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(tensor)
 
 
 def compiled(function: Function, times: int, *inputs: Any) -> Function:
