@@ -106,7 +106,7 @@ def fit(
                 carried += (_repeated(torch.stack(states), members),)
             if steps[-1] >= WORTH_IT:
                 step = operations(step, carried, x, draws, schedule[0])
-                step = compiled(step, steps[-1] // DEARER, carried, x, draws, schedule[0])
+                step = compiled(step, steps[-1], carried, x, draws, schedule[0])
             clock = time.perf_counter()
         carried = step(carried, x, draws, schedule[number - 1])
         if number in steps:
@@ -116,8 +116,6 @@ def fit(
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of Adam (Kingma and Ba 2015, algorithm 1)."""
-DEARER = 10
-"""So much more work than of a sampler is asked for: a kernel of a hundred operations takes some 15 s to make, and saves half of what is written down."""
 DRAWN = 2**14
 """Numbers of a seed's minibatches that are drawn at a time: as many batches as hold them, at least one. It is no matter of the other seeds or of the steps,
 so that a seed by itself, and fewer steps, draw the same.
