@@ -117,7 +117,7 @@ def fit(
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of Adam (Kingma and Ba 2015, algorithm 1)."""
 DRAWN = 2**14
-"""Numbers of a seed's minibatches that are drawn at a time: as many batches as hold them, at least one. It is no matter of the other seeds or of the steps,
+"""Numbers of a seed's minibatches that are drawn at a time: as many batches as hold them, at least one. Neither other seeds nor the steps change it,
 so that a seed by itself, and fewer steps, draw the same.
 """
 

@@ -49,7 +49,7 @@ class LossFile(Protocol):
 
     @staticmethod
     def draws(x: Tensor, target: Target, generator: torch.Generator, **options: Any) -> Tensor:
-        """The randomness for a batch x (batch, d), without the level: (batch, *)."""
+        """The randomness for a batch x (batch, d), without the level: (batch, *), row by row. Training draws for several minibatches at a time, as one."""
 
     @staticmethod
     def fixed_point(target: Target, **options: Any) -> Target:

@@ -89,7 +89,7 @@ def score_and_divergence(model: Bound, x: Tensor) -> tuple[Tensor, Tensor]:
     """The score (*, d) and its divergence tr grad s(x) (*), exact: one backward sweep a dimension."""
     s, pullback = vjp(partial(score, model), x)  # type: ignore[misc]
     basis = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    # Eight dimensions at a time: on digits all 64 at once take 4 GB and no less time.
+    # Eight dimensions at a time: of 5,000 points of digits all 64 at once take 2.2 GB, eight .6 GB and less time.
     slopes = vmap(lambda e: (pullback(e.expand_as(x))[0] * e).sum(-1), chunk_size=8)(basis)
     return s, slopes.sum(0)
 
