@@ -131,7 +131,9 @@ def contest(measures: dict[str, float]) -> tuple[Work, list[str], list[str]]:
 def test_rounds_alternate_and_ratios_are_of_a_round() -> None:
     """The machine is eight times slower at the end; ratios within a round do not see it."""
     work, order, _ = contest({"scorebench": 1.0, "peer": 2.0, "wrong": -1.0})
+    work.contestants["broken"] = lambda: 1 / 0  # type: ignore[index]
     rows = compete(work, 7, tell=lambda _: None).set_index("contestant")
+    assert rows.loc["broken", "status"] == "failed: ZeroDivisionError: division by zero"
     assert order == ["scorebench", "peer"] * 8
     assert rows.loc["wrong", "status"] == "refused: nonsense" and np.isnan(rows.loc["wrong", "median"])
     assert rows.loc["scorebench", "high"] > 1.3 * rows.loc["scorebench", "low"]
@@ -236,7 +238,7 @@ def test_the_table_shows_who_wins(tmp_path: Path) -> None:
             ("by hand, plain", "ok", 0.5, 0.25, 0.2, 1.1),
         ],
         columns=["contestant", "status", "median", "ratio", "ratio_low", "ratio_high"],
-    ).assign(work="w", label="a work", unit="s", wanted="less", rounds=9, cpu="cpu", versions="v")
+    ).assign(work="w", label="a work", unit="s", wanted="less", rounds=9, cpu="cpu", versions="v", load=3.0, cores=2)
     starts = pd.DataFrame({"work": "w", "contestant": "JAX", "cache": ["cold", "warm"], "seconds": [3.0, 1.0]})
     slopes = pd.DataFrame(
         [{"label": "n", "series": "s", "slope": 1.0, "slope_low": 0.9, "slope_high": 1.1, "first": 1, "last": 9, "ideal": 1.0}]
