@@ -3,6 +3,7 @@
 Nothing here is compiled, and no other library is asked: the steps by hand run as they are written, so that they are held to the references, too.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +202,34 @@ def test_what_grows_is_measured() -> None:
     assert scaling.trained(3, "implicit", 2, 2, batch=8, width=4)() > 0
     names = [axis.name for axis in scaling.axes()]
     assert names == ["chains", "cells", "dimension_sampling", "dimension_training", "seeds"]
+
+
+def test_sizes_take_turns_and_are_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A time of n^2 has slope 2 in the table that is written, whoever else is drawn beside it."""
+    order: list[int] = []
+
+    def takes(n: int) -> float:
+        order.append(n)
+        return 1e-3 * n**2
+
+    axis = scaling.Axis("planted", "n", "s", {"square": {n: lambda n=n: takes(n) for n in (10, 20, 40)}}, slope=2.0, why="so")
+    monkeypatch.setattr(scaling, "axes", lambda: [axis])
+    monkeypatch.setattr(scaling, "on_cores", lambda cores: [])
+    rows, slopes = scaling.run([0], tell=lambda _: None)
+    assert order[-18:] == [10, 20, 40] * 6
+    assert rows["median"].tolist() == pytest.approx([0.1, 0.4, 1.6]) and slopes["slope"].tolist() == pytest.approx([2.0])
+    for name, frame in {"scaling": rows, "slopes": slopes}.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    figures.draw(tmp_path)
+    assert (tmp_path / "figures" / "scaling_planted.png").exists()
+    assert "2.00 [2.00, 2.00] from 10 to 40" in table.readme(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="NOT RUN: the system does not place processes")
+def test_a_process_a_core() -> None:
+    (axis,) = scaling.on_cores(sorted(os.sched_getaffinity(0)))
+    (counts,) = axis.series.values()
+    assert max(counts) == len(os.sched_getaffinity(0)) and all(measure() > 0 for measure in counts.values())
 
 
 def test_the_smallest_work_from_end_to_end_without_other_libraries(tmp_path: Path) -> None:
