@@ -12,8 +12,10 @@ MOST = 2**16
 
 def rowwise(function: Callable[[Tensor], Tensor], x: Tensor, numbers: int) -> Tensor:
     """Apply a function of rows, (n, d) -> (n, *) with so many `numbers` a row in between, to points (*, d)."""
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.movedim(-1, 0).reshape(x.shape[-1], -1).T  # (n, d), in memory coordinate by coordinate
     size = len(rows) if isinstance(x, FakeTensor) else max(MOST // numbers, 1)  # what is compiled keeps few of them
     parts = [function(block) for block in rows.split(size)] if len(rows) > size else [function(rows)]
-    values = parts[0] if len(parts) == 1 else torch.cat([part.movedim(0, -1) for part in parts], -1).movedim(-1, 0)  # by coordinate
-    return values.reshape((*x.shape[:-1], *values.shape[1:]))
+    columns = [part.movedim(0, -1) for part in parts]
+    values = columns[0] if len(columns) == 1 else torch.cat(columns, -1)  # (*, n)
+    shaped = values.reshape((*values.shape[:-1], *x.shape[:-1]))
+    return shaped.movedim(0, -1) if values.dim() > 1 else shaped
