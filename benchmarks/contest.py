@@ -20,8 +20,8 @@ COVERAGE = 0.95
 """Of intervals, at least."""
 LEAST_ROUNDS = 6
 """Below it no interval between two order statistics covers the median so often."""
-
-
+NUMBERS = ("median", "low", "high", "ratio", "ratio_low", "ratio_high", "rounds")
+"""Of who was timed: low and high are quartiles; the ratio to `OURS` is a median of rounds, with its interval."""
 DEFAULTS, SAME = ("torchebm", "ebmkit"), "same products"
 """scorebench lets torch multiply matrices by oneDNN where that is as exact (`scorebench.engine.device`). Whose name starts with one of these is measured as it
 comes, at torch's default, unless its name says `SAME`.
@@ -92,6 +92,8 @@ def compete(work: Work, rounds: int, tell: Callable[[str], None] = print) -> pd.
                     ready[name] = contestant
         except ImportError as error:
             status = f"not installed: {(error.name or str(error)).partition('.')[0]}"
+        except Exception as error:  # a step by hand, where there is no C++ compiler
+            status = f"failed: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
         tell(f"{work.name}: {name}: {status}")
         rows.append(
             {"work": work.name, "label": work.label, "unit": work.unit, "contestant": name, "status": status, "wanted": work.wanted}
@@ -101,7 +103,7 @@ def compete(work: Work, rounds: int, tell: Callable[[str], None] = print) -> pd.
         for name, contestant in ready.items():
             with products(name):
                 taken[name].append(work.measure(contestant))
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=[*rows[0], *NUMBERS]).astype(dict.fromkeys(NUMBERS, float))
     for i, name in enumerate(frame["contestant"]):
         if name in taken:
             times = np.array(taken[name][1:])

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 import shutil
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name in options.work or chosen:
             rows = compete(chosen[name], options.rounds)
             print(table.summary(rows), flush=True)
-            keep(rows.assign(**about), options.out / "speed.csv", list(chosen))
+            keep(rows.assign(**about, load=_load(), cores=len(cores)), options.out / "speed.csv", list(chosen))
     if options.only in (None, "starts"):
         _write(_starts(options.work or STARTS, options.device).assign(**about), options.out / "starts.csv")
     figures.draw(options.out)
@@ -136,6 +137,11 @@ def _one_core() -> list[int]:
     cores = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, cores[-1:])
     return cores
+
+
+def _load() -> float:
+    """How many other processes ran, over the last minute; NaN where the system does not say."""
+    return max(os.getloadavg()[0] - 1, 0.0) if hasattr(os, "getloadavg") else math.nan
 
 
 def _versions() -> str:

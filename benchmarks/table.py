@@ -48,7 +48,7 @@ def _speed(speed: pd.DataFrame) -> str:
         for column, row in best.items():
             cell = _cell(row, column)
             line[column] = f"**{cell}**" if len(medians) > 1 and column == min(medians, key=medians.__getitem__) else cell
-        lines.append(line | {"wanted": rows["wanted"].iloc[0]})
+        lines.append(line)
     table = render.markdown(pd.DataFrame([dict.fromkeys(("work", *COLUMNS), "") | line for line in lines]))
     return f"{table}\n{_words(speed)}"
 
@@ -75,10 +75,11 @@ def _words(speed: pd.DataFrame) -> str:
     faster = timed[timed["ratio_high"].lt(1) & timed["contestant"].isin([n for names in COLUMNS.values() for n in names])]
     first = timed.iloc[0]
     who = [f"{row.contestant} at {row.work} ({row.ratio:.2f})" for row in faster.itertuples()]
+    busy = f"{timed['load'].median():.0f} other processes ran on {timed['cores'].max():.0f} cores"
     return (
         f"A cell: the median over {first['rounds']:.0f} alternating rounds and, in brackets, time over scorebench's in the same round, with an interval that "
-        f"covers the median with {COVERAGE:.0%} or more whatever the law of times. Bold: the fastest library. "
-        f"Significantly faster than scorebench: {', '.join(who) or 'nobody'}. On one core of {first['cpu']}; {first['versions']}."
+        f"covers the median in {100 * COVERAGE:g} % of runs or more, whatever the law of times. Bold: the fastest library. "
+        f"Significantly faster than scorebench: {', '.join(who) or 'nobody'}. On one core of {first['cpu']}, while {busy}; {first['versions']}."
     )
 
 

@@ -3,6 +3,7 @@
 Nothing here is compiled, and no other library is asked: the steps by hand run as they are written, so that they are held to the references, too.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,7 +132,9 @@ def contest(measures: dict[str, float]) -> tuple[Work, list[str], list[str]]:
 def test_rounds_alternate_and_ratios_are_of_a_round() -> None:
     """The machine is eight times slower at the end; ratios within a round do not see it."""
     work, order, _ = contest({"scorebench": 1.0, "peer": 2.0, "wrong": -1.0})
+    work.contestants["broken"] = lambda: 1 / 0  # type: ignore[index]
     rows = compete(work, 7, tell=lambda _: None).set_index("contestant")
+    assert rows.loc["broken", "status"] == "failed: ZeroDivisionError: division by zero"
     assert order == ["scorebench", "peer"] * 8
     assert rows.loc["wrong", "status"] == "refused: nonsense" and np.isnan(rows.loc["wrong", "median"])
     assert rows.loc["scorebench", "high"] > 1.3 * rows.loc["scorebench", "low"]
@@ -201,6 +204,34 @@ def test_what_grows_is_measured() -> None:
     assert names == ["chains", "cells", "dimension_sampling", "dimension_training", "seeds"]
 
 
+def test_sizes_take_turns_and_are_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A time of n^2 has slope 2 in the table that is written, whoever else is drawn beside it."""
+    order: list[int] = []
+
+    def takes(n: int) -> float:
+        order.append(n)
+        return 1e-3 * n**2
+
+    axis = scaling.Axis("planted", "n", "s", {"square": {n: lambda n=n: takes(n) for n in (10, 20, 40)}}, slope=2.0, why="so")
+    monkeypatch.setattr(scaling, "axes", lambda: [axis])
+    monkeypatch.setattr(scaling, "on_cores", lambda cores: [])
+    rows, slopes = scaling.run([0], tell=lambda _: None)
+    assert order[-18:] == [10, 20, 40] * 6
+    assert rows["median"].tolist() == pytest.approx([0.1, 0.4, 1.6]) and slopes["slope"].tolist() == pytest.approx([2.0])
+    for name, frame in {"scaling": rows, "slopes": slopes}.items():
+        frame.to_csv(tmp_path / f"{name}.csv", index=False)
+    figures.draw(tmp_path)
+    assert (tmp_path / "figures" / "scaling_planted.png").exists()
+    assert "2.00 [2.00, 2.00] from 10 to 40" in table.readme(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="NOT RUN: the system does not place processes")
+def test_a_process_a_core() -> None:
+    (axis,) = scaling.on_cores(sorted(os.sched_getaffinity(0)))
+    (counts,) = axis.series.values()
+    assert max(counts) == len(os.sched_getaffinity(0)) and all(measure() > 0 for measure in counts.values())
+
+
 def test_the_smallest_work_from_end_to_end_without_other_libraries(tmp_path: Path) -> None:
     """Rows say who is not installed; table and figures are drawn."""
     rows = compete(ula_ring.work(chains=64, steps=5), 6, tell=lambda _: None)
@@ -236,7 +267,7 @@ def test_the_table_shows_who_wins(tmp_path: Path) -> None:
             ("by hand, plain", "ok", 0.5, 0.25, 0.2, 1.1),
         ],
         columns=["contestant", "status", "median", "ratio", "ratio_low", "ratio_high"],
-    ).assign(work="w", label="a work", unit="s", wanted="less", rounds=9, cpu="cpu", versions="v")
+    ).assign(work="w", label="a work", unit="s", wanted="less", rounds=9, cpu="cpu", versions="v", load=3.0, cores=2)
     starts = pd.DataFrame({"work": "w", "contestant": "JAX", "cache": ["cold", "warm"], "seconds": [3.0, 1.0]})
     slopes = pd.DataFrame(
         [{"label": "n", "series": "s", "slope": 1.0, "slope_low": 0.9, "slope_high": 1.1, "first": 1, "last": 9, "ideal": 1.0}]
