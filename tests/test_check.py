@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from forked_python import python
 
 from scorebench import cli
 from scorebench.commands import check as checking
@@ -525,7 +526,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     path = written(
         tmp_path, "mala", ("return State(x, *", "print('here')\n        return State(x, *"), ("log_prob) / t + self", "log_prob) + self")
     )
-    done = subprocess.run([sys.executable, "-m", "scorebench", "check", str(path)], capture_output=True, text=True)
+    done = subprocess.run([python(), "-m", "scorebench", "check", str(path)], capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert done.returncode == 1 and all(line.startswith(("ok      mine", "FAILED  mine")) for line in lines)
     assert any(line.startswith("FAILED") and "temperature and law: at T = 0.5" in line for line in lines)

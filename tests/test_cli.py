@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from forked_python import python
 from scipy import stats
 
 from scorebench import cli, stages
@@ -158,7 +159,7 @@ def test_wrong_input_is_one_line_and_no_traceback(
 ) -> None:
     """Of `stage` in a process of its own; elsewhere what that would run."""
     if arguments[0] == "stage":
-        done = subprocess.run([sys.executable, "-m", "scorebench", *arguments], cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run([python(), "-m", "scorebench", *arguments], cwd=tmp_path, capture_output=True, text=True)
         code, shown = done.returncode, done.stderr
     else:
         code, _, shown = typed(*arguments, folder=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
@@ -179,7 +180,12 @@ def typed(*arguments: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
 def scorebench(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     whole = os.environ | {"PYTHONPATH": str(registry.ROOT.parent)} | environment
     return subprocess.run(
-        [sys.executable, "-m", "scorebench", *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", env=whole
+        [sys.executable if environment else python(), "-m", "scorebench", *arguments],
+        cwd=folder,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=whole,
     )
 
 

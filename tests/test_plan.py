@@ -36,6 +36,8 @@ def test_company_is_of_one_target_and_short(plan: Plan) -> None:
         assert sum(seconds(plan, stage, job) for job in batch) <= (FIGURES_SECONDS if stage == "figure" else SECONDS)
         if stage in ("train", "sample", "measure"):
             assert len({job.partition("/")[0] for job in batch}) == 1
+        if stage == "sample":
+            assert len({bool(plan.inputs(stage, job)) for job in batch}) == 1
     assert plan.suite.name != "paper" or any(len(batch) == 1 for batch in plan.batches("train"))
 
 

@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from forked_python import python
 
 from scorebench import cli, stages
 from scorebench.core import plugins, registry
@@ -217,7 +218,7 @@ def test_an_installed_package_brings_methods(own: Path, tmp_path: Path, monkeypa
 
 def test_the_command_line_takes_files(own: Path) -> None:
     def scorebench(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "scorebench", *arguments], capture_output=True, text=True)
+        return subprocess.run([python(), "-m", "scorebench", *arguments], capture_output=True, text=True)
 
     mine = ["--plugin", str(own / "my_sampler.py")]
     assert "my_sampler" in scorebench("list", "samplers", *mine).stdout

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from forked_python import python
 from scipy import stats
 
 from scorebench.commands.compare import metrics_about
@@ -135,7 +135,7 @@ def test_the_command(tmp_path):
     np.save(tmp_path / "a.npy", MIXTURE.build().sample(100, stream("command")).numpy())
     text = (Path(__file__).parents[1] / "scorebench/metrics/mean_error.py").read_text().replace("def mean_error(", "def my_metric(")
     (tmp_path / "my_metric.py").write_text(text)
-    command = [sys.executable, "-m", "scorebench", "score", "a.npy", "--target", "gaussian_mixture", "--json"]
+    command = [python(), "-m", "scorebench", "score", "a.npy", "--target", "gaussian_mixture", "--json"]
     done = subprocess.run([*command, "--plugin", "my_metric.py"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
     entries = {entry["metric"]: entry for entry in json.loads(done.stdout)}
     assert set(entries) == {*metrics_about("sampler"), "my_metric"}, done.stderr

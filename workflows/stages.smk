@@ -3,11 +3,11 @@
 PRIORITY = {"train": 4, "sample": 3, "measure": 2, "map": 1, "sensitivity": 1, "claim": 1, "tables": 1}
 
 for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(stage)]:
-    named = f"{stage}/{jobs[0]}".removesuffix("/")
+    named = Path(stage, jobs[0])
 
     rule:
         name:
-            named.replace("/", ".")
+            ".".join(named.parts)
         input:
             PLAN.paths(PLAN.needed(stage, jobs)),
         output:
@@ -30,6 +30,6 @@ for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(s
             jobs=" ".join(f"--job {job}" for job in jobs if job),
             rests_on=rests_on(PLAN, RETRIED, stage, *jobs),
         message:
-            named.replace("/", " ", 1) + f" and {len(jobs) - 1} more" * (len(jobs) > 1)
+            f"{stage} {jobs[0]}".strip() + f" and {len(jobs) - 1} more" * (len(jobs) > 1)
         shell:
             "python -m scorebench stage {params.stage} {params.jobs} > {log} 2>&1"

@@ -81,8 +81,8 @@ class Plan:
         """The jobs of a stage that one start of Python, which takes as long as a short job, does one after the other.
 
         In the suite's order, as many as take SECONDS together by the suite alone (`estimate`), so that a long job is by itself. In company are trainings,
-        samplers or metrics of one target, any maps or claims, figures of the same claims or of the comparison. What comes from elsewhere is alone: an edit
-        of it reruns no other.
+        samplers (those that wait for a training, and those that do not) or metrics of one target, any maps or claims, figures of the same claims or of the
+        comparison. What comes from elsewhere is alone: an edit of it reruns no other.
         """
         return [batch for group in self._company(stage) for batch in self._shared(stage, group)]
 
@@ -97,7 +97,7 @@ class Plan:
         if stage == "train":
             return [[train.id for train in its.sources] for its in on]
         if stage == "sample":
-            return [[sample.id for sample in its.samples] for its in on]
+            return [[sample.id for sample in its.samples if bool(sample.sources) == waits] for its in on for waits in (True, False)]
         if stage == "measure":
             return [[id for id, job in self.measures.items() if job.on is its] for its in on]
         if stage == "figure":  # one of claims may be wanted by itself: it waits for no other claims than share a process with its own
