@@ -66,12 +66,13 @@ def scaling(rows: pd.DataFrame, slopes: pd.DataFrame) -> plt.Figure:
             _line(axes[0, 0], its, law["ideal"])
             if has_memory:
                 axes[0, 1].plot(its["size"], its["memory_mb"].clip(lower=0.1), **look)
-                axes[0, 1].set_ylim(bottom=0.08)
         for ax, what in zip(axes[0], (rows["unit"].iloc[0], "peak memory above the start, MB"), strict=False):
             ax.set(xscale="log", yscale="log", xlabel=rows["label"].iloc[0], ylabel=what)
             ax.set_xticks(sorted(set(rows["size"])), [f"{n:,}" for n in sorted(set(rows["size"]))], fontsize="small")
             ax.minorticks_off()
             decades(ax.yaxis)
+        if has_memory:
+            axes[0, 1].set_ylim(bottom=0.08)
         figure.legend(loc="outside lower center", ncols=1)
     return figure
 
