@@ -113,13 +113,13 @@ def _run(
     counted = _Counted(seeds * cells * chains)
     visible = counted.wrap(density)
     with torch.no_grad():
-        x = by_coordinate(start[:, None].expand(seeds, cells, chains, dim))
+        x = by_coordinate(start[:, None].expand(seeds, cells, chains, dim).contiguous())
         state, accepted = sampler.init(x, visible), x.new_zeros(seeds, cells, chains)
         kept, gradients, trace = [], [], []
         advance, first, each = _step(sampler, visible), 0, 0
         for step in range(1, last + 1):
             drawn = [one_tensor(sampler.draws(density, (chains, dim), g)) for g in generators]
-            draws = torch.stack([d.movedim(-1, 0) for d in drawn], 1).movedim(0, -1)  # (seed, chain, numbers), in memory as x
+            draws = _stacked(drawn)
             if step == 3:  # the state is as it will be, and a step has been counted
                 kernel = compiled(uncounted, (last - step) * alike, tree_map(by_coordinate, state), accepted, draws)
                 if kernel is not uncounted:
@@ -162,9 +162,21 @@ def _laid_out(step: Callable[..., tuple[Any, Tensor]]) -> Callable[..., tuple[An
     return laid_out
 
 
+NARROW = 32
+"""Rows of fewer numbers are not read in line one by one, at 16 numbers an instruction."""
+
+
 def by_coordinate(x: Any) -> Any:
-    """Positions (seed, grid, chain, d) in another order in memory: all first coordinates, then all second ones; what a step does reads and writes in line."""
-    return x.movedim(-1, 0).contiguous().movedim(0, -1) if isinstance(x, Tensor) and x.dim() == 4 else x
+    """Narrow positions (seed, grid, chain, d) in another order in memory: all first coordinates, then all second ones; so a step reads and writes in line."""
+    narrow = isinstance(x, Tensor) and x.dim() == 4 and x.shape[-1] < NARROW
+    return x.movedim(-1, 0).contiguous().movedim(0, -1) if narrow else x
+
+
+def _stacked(draws: list[Tensor]) -> Tensor:
+    """The numbers of all seeds, (seed, chain, number), in memory as positions are."""
+    if draws[0].shape[-1] < NARROW:
+        return torch.stack([d.movedim(-1, 0) for d in draws], 1).movedim(0, -1)
+    return torch.stack(draws)
 
 
 def one_tensor(draws: Any) -> Tensor:
