@@ -1,7 +1,6 @@
 """The command line of the benchmark, and what it writes."""
 
 import argparse
-import json
 import math
 import os
 import platform
@@ -44,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("results/bench"))
-    parser.add_argument("--first-calls", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--first-call", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     cores = _one_core()
     try:
@@ -56,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = {work.name: work for work in works()}
     if unknown := set(options.work or ()) - set(chosen):
         parser.error(f"no work is called {', '.join(sorted(unknown))} (known: {', '.join(chosen)})")
-    if options.first_calls:
-        print(json.dumps(_first_calls([chosen[name] for name in options.work])))
+    if options.first_call:
+        print(_first_call(chosen[options.work[0]], options.first_call))
         return 0
     if options.only == "reference":
         reference(options.out, Path("results/reference/bench"), Path("README.md"))
@@ -73,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(table.summary(rows), flush=True)
             keep(rows.assign(**about, load=_load(), cores=len(cores)), options.out / "speed.csv", list(chosen))
     if options.only in (None, "starts"):
-        _write(_starts(options.work or STARTS, options.device).assign(**about), options.out / "starts.csv")
+        _write(_starts(options.device).assign(**about), options.out / "starts.csv")
     figures.draw(options.out)
     print(f"written to {options.out}")
     return 0
@@ -93,41 +92,36 @@ def reference(folder: Path, committed: Path, readme: Path) -> None:
     fill(readme, {"bench": table.readme(committed)})
 
 
-STARTS = ("ula_ring", "step_exact")
-"""The works whose first calls are measured."""
+STARTS = (("ula_ring", ("scorebench", "by hand, plain", "JAX")), ("step_exact", ("scorebench", "by hand", "JAX")))
+"""The works whose first calls are measured, and of whom: those who compile."""
 
 
-def _starts(names: list[str] | tuple[str, ...], device: str) -> pd.DataFrame:
-    """The first call of each contestant in a new process: with an empty cache of compiled kernels, and again with what that left there."""
+def _starts(device: str) -> pd.DataFrame:
+    """The first call in a process of its own: with an empty cache of compiled kernels, and again with what that left there."""
     rows = []
-    for name in names:
+    for name, contestant in [(name, contestant) for name, contestants in STARTS for contestant in contestants]:
         with tempfile.TemporaryDirectory() as cache:
             for kept in ("cold", "warm"):
-                command = [sys.executable, "-m", "benchmarks", "--first-calls", "--work", name, "--device", device]
-                done = subprocess.run(
-                    command, env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache}, capture_output=True, text=True, check=True
-                )
-                seconds = json.loads(done.stdout.splitlines()[-1])
-                rows += [{"work": name, "contestant": who, "cache": kept, "seconds": value} for who, value in seconds.items()]
-    return pd.DataFrame(rows)
+                command = [sys.executable, "-m", "benchmarks", "--first-call", contestant, "--work", name, "--device", device]
+                environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": cache}
+                done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+                seconds = float(done.stdout.splitlines()[-1])
+                rows.append({"work": name, "contestant": contestant, "cache": kept, "seconds": seconds})
+    return pd.DataFrame(rows).dropna()
 
 
-def _first_calls(chosen: list[Work]) -> dict[str, float]:
-    """What the first round took over the second, in seconds."""
-    seconds = {}
-    for work in chosen:
-        for name, make in work.contestants.items():
-            try:
-                contestant = make()
-            except ImportError:
-                continue
-            clocks = []
-            for _ in range(2):
-                clock = time.perf_counter()
-                work.measure(contestant)
-                clocks.append(time.perf_counter() - clock)
-            seconds[name] = clocks[0] - clocks[1]
-    return seconds
+def _first_call(work: Work, name: str) -> float:
+    """What the first round took over the second, in seconds; NaN of who is not there."""
+    try:
+        contestant = work.contestants[name]()
+    except ImportError:
+        return math.nan
+    clocks = []
+    for _ in range(2):
+        clock = time.perf_counter()
+        work.measure(contestant)
+        clocks.append(time.perf_counter() - clock)
+    return clocks[0] - clocks[1]
 
 
 def _one_core() -> list[int]:

@@ -65,6 +65,8 @@ class Target:
     """log p, (*, d) -> (*); normalised if `normalised`."""
     score: Callable[[Tensor], Tensor] = Absent("score")
     """grad log p, (*, d) -> (*, d)."""
+    score_and_log_prob: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    """Both at once, where that is less work than one after the other."""
     normalised: bool = True
     tempered: Callable[[float], "Target"] = Absent("exact law at another temperature")
     """The target p^(1/T) up to its constant: what a chain at temperature T is measured against. Raises NotApplicable where it is not known."""

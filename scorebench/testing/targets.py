@@ -172,6 +172,10 @@ def has_the_score_of_its_density(spec: Spec) -> None:
         agree(f"{name}: log_prob of one point alone", law.log_prob(x[0, 1, 2]), value[0, 1, 2], 1e-12, 1e-12, "leading axes are *")
         (gradient,) = torch.autograd.grad(value.sum(), x)
         agree(f"{name}: the score", law.score(x.detach()), gradient, 1e-9, 1e-9, "grad log p, by automatic differentiation of log_prob")
+        if law.score_and_log_prob:
+            both = law.score_and_log_prob(x.detach())
+            for what, found, expected in zip(("score", "log density"), both, (gradient, value.detach()), strict=True):
+                agree(f"{name}: the {what} of both at once", found, expected, 1e-9, 1e-9, "what each is alone")
 
 
 @only(has_density)

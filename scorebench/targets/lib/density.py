@@ -40,7 +40,8 @@ def exact_density(target: Target) -> Density:
     if has(target, "score"):
         density = replace(density, score_and_divergence=lambda x: _with_divergence(target.score, x))
     if has(target, "score") and has(target, "log_prob"):
-        density = replace(density, score_and_log_prob=lambda x: (target.score(x), target.log_prob(x)))
+        both = target.score_and_log_prob or (lambda x: (target.score(x), target.log_prob(x)))
+        density = replace(density, score_and_log_prob=both)
     if has(target, "perturbed"):
         density = replace(density, perturbed=cache(lambda sigma: exact_density(target.perturbed(sigma))))
     return replace(density, prior=target.prior.sample) if target.prior else density

@@ -74,6 +74,16 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
 
         return rowwise(of, x, count)
 
+    def score_and_log_prob(x: Tensor) -> tuple[Tensor, Tensor]:
+        def of(rows: Tensor) -> Tensor:
+            largest, share, differences, roots = joint(rows)
+            sums = [(share * u * root).sum(0) for u, root in zip(differences, roots, strict=True)]
+            total = share.sum(0)
+            return torch.stack([*(-s / total for s in sums), largest + total.log()], -1)
+
+        values = rowwise(of, x, count)
+        return values[..., :-1], values[..., -1]
+
     def sample(n: int, generator: torch.Generator) -> Tensor:
         return _draw(weights, means, variances, n, generator)
 
@@ -93,6 +103,7 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
         prior,
         log_prob,
         score,
+        score_and_log_prob=score_and_log_prob if count > 1 else None,
         tempered=cache(tempered),
         perturbed=perturbed,
         modes=means if modes else NOTHING,
