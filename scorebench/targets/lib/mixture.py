@@ -22,7 +22,7 @@ from torch import Tensor
 from scorebench.core.errors import NotApplicable
 from scorebench.core.options import LARGEST, SMALLEST
 from scorebench.targets.base import NOTHING, Target, Truth, has
-from scorebench.targets.lib.rows import rowwise
+from scorebench.targets.lib.rows import rowwise, rowwise_all
 
 ENOUGH, FEWEST = 100_000, 1e-4
 """Rejection is given up where after so many proposals less than this share is accepted."""
@@ -55,34 +55,29 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
         largest = log_joint.amax(0)
         return largest, (log_joint - largest).clamp(min=NOUGHT).exp(), differences, roots
 
-    def log_prob(x: Tensor) -> Tensor:
-        def of(rows: Tensor) -> Tensor:
-            largest, share, *_ = joint(rows)
-            return largest + share.sum(0).log()
+    def log_prob_of(largest: Tensor, share: Tensor) -> Tensor:
+        return largest + share.sum(0).log()
 
-        return rowwise(of, x, count)
+    def score_of(share: Tensor, differences: list[Tensor], roots: Tensor) -> Tensor:
+        sums = torch.stack([(share * u * root).sum(0) for u, root in zip(differences, roots, strict=True)])
+        return (-sums / share.sum(0)).T
+
+    def log_prob(x: Tensor) -> Tensor:
+        return rowwise(lambda rows: log_prob_of(*joint(rows)[:2]), x, count)
 
     def score(x: Tensor) -> Tensor:
         if count == 1:  # the same without the posterior, several times faster
             _, places, roots = constants(x.dtype, x.device)
             return (places[:, 0, 0] - x) * roots[:, 0, 0].square()
-
-        def of(rows: Tensor) -> Tensor:
-            _, share, differences, roots = joint(rows)
-            sums = torch.stack([(share * u * root).sum(0) for u, root in zip(differences, roots, strict=True)])
-            return (-sums / share.sum(0)).T
-
-        return rowwise(of, x, count)
+        return rowwise(lambda rows: score_of(*joint(rows)[1:]), x, count)
 
     def score_and_log_prob(x: Tensor) -> tuple[Tensor, Tensor]:
-        def of(rows: Tensor) -> Tensor:
+        def of(rows: Tensor) -> tuple[Tensor, Tensor]:
             largest, share, differences, roots = joint(rows)
-            sums = [(share * u * root).sum(0) for u, root in zip(differences, roots, strict=True)]
-            total = share.sum(0)
-            return torch.stack([*(-s / total for s in sums), largest + total.log()], -1)
+            return score_of(share, differences, roots), log_prob_of(largest, share)
 
-        values = rowwise(of, x, count)
-        return values[..., :-1], values[..., -1]
+        s, value = rowwise_all(of, x, count)
+        return s, value
 
     def sample(n: int, generator: torch.Generator) -> Tensor:
         return _draw(weights, means, variances, n, generator)
