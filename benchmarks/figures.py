@@ -36,7 +36,7 @@ def speed(rows: pd.DataFrame) -> plt.Figure:
         ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.set_xlabel("time over scorebench's (left of the line: faster than scorebench)")
+        ax.set_xlabel("time over scorebench's (below 1: faster)")
         labels = rows.drop_duplicates("work")["label"]
         ax.set_yticks([len(works) - i for i in range(len(works))], [_broken(label) for label in labels], fontsize="small")
         figure.suptitle("The same work by others: medians of paired rounds with 95 % intervals", fontsize="medium")
