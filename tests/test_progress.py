@@ -26,8 +26,8 @@ def test_the_time_left_weighs_jobs_by_what_they_take(monkeypatch: pytest.MonkeyP
 
     emit(LogEvent.RUN_INFO, stats={"train": 3, "all": 1, "total": 4})
     for job in (1, 2, 3):
-        emit(LogEvent.JOB_INFO, jobid=job, rule_name="train", wildcards={"job": f"source {job}"})
-    emit(LogEvent.JOB_INFO, jobid=0, rule_name="all", wildcards={})
+        emit(LogEvent.JOB_INFO, jobid=job, rule_name="train", rule_msg=f"train source {job}")
+    emit(LogEvent.JOB_INFO, jobid=0, rule_name="all", rule_msg=None)
     emit(LogEvent.JOB_STARTED, jobs=[1])
     now = 60.0
     emit(LogEvent.JOB_FINISHED, job_id=1)
