@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from scipy.stats import gmean
 
 from scorebench.core.spec import parse
-from scorebench.figures.base import lines, names, required, seconds_a_gradient
+from scorebench.figures.base import decades, lines, names, required, seconds_a_gradient
 from scorebench.report.choosing import is_ok
 from scorebench.store.results import Results
 
@@ -38,6 +38,7 @@ def draw(results: Results) -> Figure:
         for ax, x in ((above, "train_steps"), (below, "seconds")):
             ax.set(xscale="log", yscale="log")
             lines(ax, here, x, "kind", kinds)
+            decades(ax.xaxis)
         labels = here.drop_duplicates("kind").set_index("kind")["loss"].map(lambda loss: parse("loss", loss).label)
         shown = zip(*above.get_legend_handles_labels(), strict=True)
         handles, kinds_shown = zip(*((handle, labels[kind]) for handle, kind in shown if kind in labels), strict=True)
