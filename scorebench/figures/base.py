@@ -183,7 +183,7 @@ def around_zero(ax: Axes, which: Literal["x", "y"], floor: float) -> None:
 def decades(axis: Axis) -> None:
     """Ticks of a logarithmic axis at 1, 2 and 5 where it is short, without labels on top of each other."""
     low, high = axis.get_view_interval()
-    if high / low < 50:
+    if high / low < 100:
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.set_minor_formatter(NullFormatter())
