@@ -291,7 +291,8 @@ def test_controls_start_from_rows_that_do_not_judge(tmp_path):
     held_out, trains = target.sample(target.rows, stream("a")), target.training_sample(target.training_rows, stream("b"))
     assert len(ran) == 2
     for x in (torch.as_tensor(its).flatten(0, -2) for its in ran):
-        assert float(torch.cdist(x, trains, compute_mode=EXACT).amin(-1).max()) < 1e-3 < float(torch.cdist(x, held_out, compute_mode=EXACT).amin(-1).median())
+        near, far = (torch.cdist(x, rows, compute_mode=EXACT).amin(-1) for rows in (trains, held_out))
+        assert float(near.max()) < 1e-3 < float(far.median())
 
 
 def test_too_few_rows_for_a_floor(tmp_path):
