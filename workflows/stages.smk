@@ -1,6 +1,6 @@
 # One rule for each start of Python: what jobs share it, and what they read and write, the plan says.
 # Longest way to the page first: training, then sampling, then measuring; claims fill the gaps, and their figures what is left while the tables are made.
-PRIORITY = {"train": 4, "sample": 3, "measure": 2, "map": 1, "sensitivity": 1, "claim": 1, "tables": 1}
+PRIORITY = {"train": 4, "sample": 3, "work": 2, "measure": 2, "map": 1, "sensitivity": 1, "claim": 1, "tables": 1}
 
 for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(stage)]:
     named = Path(stage, jobs[0])

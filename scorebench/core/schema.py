@@ -155,7 +155,7 @@ class Table:
             "verdict": lambda: pa.Column(str, pa.Check.isin([str(v) for v in Verdict])),
         }
         checks = []
-        if "status" in self.columns:
+        if {"status", "value"} <= set(self.columns):
             checks.append(
                 pa.Check(lambda rows: rows["value"].notna() | (rows["status"] != OK.status), error="a row that is ok has a value")
             )
@@ -254,6 +254,30 @@ SAMPLERS = Table(
     | RANK,
     ("target", "model", "loss", "sampler", "temperature", "step_size", "metric"),
 )
+WORK = Table(
+    _all("text", "target", "method", "sampler")
+    | _all("real", "step_size", "temperature")
+    | _all("text", "start", "panel")
+    | _all("real", "epsilon", "gradients", "low", "high", "plateau")
+    | _all("whole", "chains")
+    | _all("text", "phase")
+    | _all("status", "status")
+    | _all("flag", "chosen")
+    | _all("text", "word")
+    | _all("real", "ratio", "ratio_low", "ratio_high", "detectable", "plateau_low", "plateau_high")
+    | _all("whole", "budget")
+    | _all("text", "reason"),
+    ("target", "sampler", "step_size", "panel", "phase", "chains", "budget"),
+)
+"""`gradients` is the work; of a row that is not reached it is none, and `low` what it is at least. `ratio` is to the best method on the target."""
+EQUILIBRIUM = Table(
+    _all("text", "target", "method", "sampler")
+    | _all("real", "step_size")
+    | _all("text", "function")
+    | _all("real", "bias", "low", "high", "ess_per_gradient"),
+    ("target", "method", "function"),
+)
+"""`bias` in standard deviations of the law; effective draws none where a chain is worth fewer than ten."""
 DECOMPOSITION = Table(
     SOURCE | _all("text", "sampler") | _all("real", "step_size") | _all("text", "metric", "part") | INTERVAL | _all("whole", "seeds"),
     ("target", "model", "loss", "sampler", "step_size", "metric", "part"),
@@ -291,6 +315,8 @@ TIMINGS = Table(
 TABLES = {
     "losses": LOSSES,
     "samplers": SAMPLERS,
+    "work": WORK,
+    "equilibrium": EQUILIBRIUM,
     "decomposition": DECOMPOSITION,
     "learning_rates": LEARNING_RATES,
     "tuned": TUNED,

@@ -61,8 +61,11 @@ def run(
     generators: list[torch.Generator],
     gradients_per_step: int,
     alike: int = 1,
+    observe: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> Outcome:
     """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
+
+    `observe`: what is kept of a snapshot, from (seed, grid, chain, d) to (seed, grid, ..., number), the axis before the last in the order of the chains.
 
     `alike`: how many runs with densities of the same form there are to come, this one included; whether the step is compiled follows from their work.
     Independent samplers (no gradients) run for the length of a trace and have one snapshot. A sampler with a `run` of its own does all this itself.
@@ -74,9 +77,9 @@ def run(
         outcome = sampler.run(density, start, budgets, generators)
         expect("what the sampler shows", outcome.samples, (len(budgets), seeds, cells, chains, dim))
         expect("the acceptance", outcome.acceptance, (seeds, cells))
-        return outcome
+        return outcome._replace(samples=torch.stack(list(map(observe, outcome.samples))))
     starts, step = start.split(TOGETHER, 1), _laid_out(_step(sampler, density))
-    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step, step, alike * len(starts)) for part in starts]
+    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step, step, alike * len(starts), observe) for part in starts]
     by_chain = torch.cat([part.acceptance for part in parts], -1)
     samples, steps, gradients, trace = torch.cat([part.samples for part in parts], -2), *parts[0][1:-1]
     return Outcome(samples, steps, gradients, trace, by_chain.mean(-1), by_chain.std(-1, correction=min(chains - 1, 1)))
@@ -101,6 +104,7 @@ def _run(
     gradients_per_step: int,
     uncounted: Callable[..., tuple[Any, Tensor]],
     alike: int,
+    observe: Callable[[Tensor], Tensor],
 ) -> _Part:
     seeds, chains, dim = start.shape
     cells = len(sampler.step_size)
@@ -133,7 +137,7 @@ def _run(
                 so_far = counted.rows
                 _hold(counted.gradients, gradients_per_step, step)
                 shown = sampler.output(state, visible) if isinstance(sampler, Shows) else state.x
-                kept.append(expect("what the sampler shows", shown, x.shape))
+                kept.append(observe(expect("what the sampler shows", shown, x.shape)))
                 gradients.append(counted.gradients)
                 counted.rows = so_far  # what it took to show an earlier snapshot is no part of a later one
             if step >= traced[0] and (step - traced[0]) % thin == 0:

@@ -121,6 +121,12 @@ def absent(sampler: Spec) -> str:
     return ""
 
 
+def lacking(sampler: Spec, density: Density) -> str:
+    """What a sampler needs of a source that it does not have; nothing where all is there."""
+    missing = [member for _, member in sampler.needs if not has(density, MEMBERS.get(member, member))]
+    return f"the source has no {' and no '.join(missing)}" if missing else ""
+
+
 def _run(
     job: Sample,
     density: Density,
@@ -138,8 +144,8 @@ def _run(
     facts = job.sampler.entry.facts
     if why := absent(job.sampler):
         return None, Ended(Status.NOT_APPLICABLE, why)
-    if missing := [member for _, member in job.sampler.needs if not has(density, MEMBERS.get(member, member))]:
-        return None, Ended(Status.NOT_APPLICABLE, f"the source has no {' and no '.join(missing)}")
+    if why := lacking(job.sampler, density):
+        return None, Ended(Status.NOT_APPLICABLE, why)
 
     if block.budgets[-1] < (least := to_the_end(job.sampler)):
         levels = len(ladder(job.sampler))

@@ -109,9 +109,53 @@ def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
     return _pivot(cells, ["target", "metric"], "fault", {fault: fault.replace("_", " ") for fault in dict.fromkeys(table["fault"])})
 
 
+def work(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a method at its chosen cell, by the panel's maximum: its work, what it stays at, and how it stands to the best."""
+    chosen = table[table["chosen"] & (table["panel"] == "max")]
+    shown = chosen[["target", "sampler", "step_size"]].map(text)
+    reached = chosen["status"] == Status.OK
+    shown["gradients"] = [
+        _with_ends(*ends) if ok else f"{status}, {low:.3g} or more" if low == low else str(status)
+        for ok, status, low, ends in zip(
+            reached, chosen["status"], chosen["low"], chosen[["gradients", "low", "high"]].to_numpy(float), strict=True
+        )
+    ]
+    shown["squared bias left"] = [_with_ends(*ends) for ends in chosen[["plateau", "plateau_low", "plateau_high"]].to_numpy(float)]
+    shown["word"] = chosen["word"]
+    shown["times the best"] = [_with_ends(*ends) for ends in chosen[["ratio", "ratio_low", "ratio_high"]].to_numpy(float)]
+    shown["would be seen"] = [text(round(ratio, 2)) for ratio in chosen["detectable"]]
+    return shown
+
+
+def _with_ends(value: float, low: float, high: float) -> str:
+    """A number with its interval; with its lower end alone where there is no more."""
+    if math.isnan(value):
+        return "" if math.isnan(low) else f"{low:.3g} or more"
+    return f"{value:.3g}" if math.isnan(low) else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def equilibrium(table: pd.DataFrame) -> pd.DataFrame:
+    """A row a method: the function with the largest bias, and the one with the fewest effective draws."""
+    rows = []
+    for _, group in table.groupby(["target", "method"], sort=False):
+        worst = group.iloc[int(group["bias"].abs().argmax())]
+        draws = group["ess_per_gradient"]
+        slowest = (
+            "no number: some function has not mixed"
+            if draws.isna().any()
+            else f"{draws.min():.3g} ({group['function'].iloc[int(draws.argmin())]})"
+        )
+        bias = f"{_with_ends(worst['bias'], worst['low'], worst['high'])} ({worst['function']})"
+        key = {"target": worst["target"], "sampler": worst["sampler"], "step_size": text(worst["step_size"])}
+        rows.append(key | {"largest bias, in sd": bias, "effective draws a gradient": slowest})
+    return pd.DataFrame(rows, columns=["target", "sampler", "step_size", "largest bias, in sd", "effective draws a gradient"])
+
+
 SHOWN: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "losses": lambda table: wide("losses", table),
     "samplers": lambda table: wide("samplers", table),
+    "work": work,
+    "equilibrium": equilibrium,
     "decomposition": decomposition,
     "learning_rates": lambda table: table,
     "tuned": lambda table: table,

@@ -11,11 +11,11 @@ import pandas as pd
 
 from scorebench.core import schema
 from scorebench.core.spec import parse_all
-from scorebench.report import render, tables
+from scorebench.report import render, tables, work
 from scorebench.report.choosing import at_best_steps
 from scorebench.report.decomposition import decompose
 from scorebench.stages.record import record
-from scorebench.store import artifacts, provenance, trained
+from scorebench.store import artifacts, provenance, trained, works
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.plan import Plan
@@ -30,9 +30,12 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         trainings = [(train, trained.read(folder / f"train/{train.id}.npz")[0]) for train in plan.trains.values()]
         metrics = parse_all("metric", plan.suite.metrics)
         chosen = at_best_steps(rows, metrics)
+        by_target = works.read_all([folder / f"work/{id}.npz" for id in plan.works])
         made = {
             "losses": tables.losses(rows, metrics),
             "samplers": tables.samplers(chosen, metrics),
+            "work": work.work(by_target, plan.suite.accuracy.margin),
+            "equilibrium": work.equilibrium(by_target),
             "decomposition": decompose(chosen, metrics),
             "learning_rates": tables.learning_rates(trainings),
             "tuned": tables.tuned(trainings),

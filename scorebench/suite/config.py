@@ -38,6 +38,19 @@ Tuned = Annotated[tuple[Any, ...], NotEmpty, AfterValidator(_unique)]
 Steps = Annotated[tuple[Count, ...], NotEmpty, AfterValidator(_rises)]
 
 
+BLOCKS = 40
+"""Of chains, by leaving out one of which errors are found."""
+
+
+def _whole_blocks(chains: int) -> int:
+    if chains % BLOCKS:
+        raise ValueError(f"must be a multiple of {BLOCKS}, so many blocks of chains")
+    return chains
+
+
+InBlocks = Annotated[int, Field(ge=2 * BLOCKS, le=1_000_000), AfterValidator(_whole_blocks)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, arbitrary_types_allowed=True)
 
@@ -77,12 +90,38 @@ class Sampling(_Strict):
     """Gradients a chain after which its state is kept and measured."""
 
 
+class Race(_Strict):
+    """Samplers on the exact score at T = 1 that are compared by their work to accuracy: from which steps and values of tuned options on, and how far."""
+
+    samplers: Names
+    step_sizes: Levels
+    """Where the pilot begins; it goes on beyond an edge, and between, by itself."""
+    grid: dict[str, Tuned] = {}
+    """As in `Sampling`."""
+    budget: Annotated[int, Field(ge=20, le=1_000_000_000)] = 2_000
+    """Gradients a chain."""
+
+
+class Accuracy(_Strict):
+    """What the work of all samplers is measured to, and how well."""
+
+    epsilon: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """The squared bias, in units of the law's own variance, that counts as arrived."""
+    margin: Annotated[float, Field(gt=1, le=10)] = 1.25
+    """Two works are equivalent whose ratio lies within 1/margin and margin."""
+    pilot: InBlocks = 1_280
+    """Chains of each cell; four times as many at the steps around the best."""
+    final: InBlocks = 20_480
+    """Chains of the chosen cell."""
+
+
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, dict) else value
 
 
 Blocks = Annotated[tuple[Sampling, ...], BeforeValidator(_several)]
 """One block, or a list of them."""
+Races = Annotated[tuple[Race, ...], BeforeValidator(_several)]
 
 
 class Experiment(_Strict):
@@ -95,6 +134,7 @@ class Experiment(_Strict):
     """Model spec to loss specs."""
     exact: Blocks = ()
     trained: Blocks = ()
+    work: Races = ()
 
 
 class Sensitivity(_Strict):
@@ -119,6 +159,7 @@ class Suite(_Strict):
     """Files with methods of one's own, from the suite's folder."""
     experiments: Annotated[tuple[Experiment, ...], NotEmpty]
     metrics: Names
+    accuracy: Accuracy = Accuracy()
     sensitivity: Sensitivity | None = None
     """Which of the metrics sees which planted fault; measured where it is asked for."""
     snapshots: Names | None = None

@@ -49,6 +49,10 @@ def seconds(plan: Plan, stage: str, job: str) -> float:
     if stage == "sample":
         sample = plan.samples[job]
         return fixed if not sample.gradients else sum(_run(sample, block, train, len(losses)) for block, train, losses in sample.runs)
+    if stage == "work":
+        work, accuracy = plan.works[job], plan.suite.accuracy
+        chains = accuracy.pilot * sum(len(steps) for _, steps, _ in work.starts) + accuracy.final
+        return work.starts[-1][2] * (ROUND_SECONDS * len(work.starts) + chains * EXACT_SECONDS)
     if stage == "measure":
         return fixed + CELL_SECONDS * sum(_cells(sample) for sample in plan.measures[job].on.samples)
     return fixed

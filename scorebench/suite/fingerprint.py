@@ -55,6 +55,10 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         on, metric = plan.measures[job].on, plan.measures[job].metric
         settings = [*shared, suite.name, on.experiment, metric, suite.snapshots]
         methods = [on.target, metric, *_trained(on.sources)]
+    elif stage == "work":
+        work = plan.works[job]
+        settings = [*shared, work.target, work.starts, suite.accuracy]
+        methods = [work.target, work.method]
     elif stage == "map":
         on = plan.targets[job]
         settings = [*shared, on.target, on.experiment.seeds, [(train.model, train.losses) for train in on.sources]]

@@ -12,10 +12,10 @@ from scorebench.core.registry import AXES
 from scorebench.core.spec import Spec, parse, parse_all, written
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
-    from scorebench.suite.config import Experiment, Sampling, Suite, Training
+    from scorebench.suite.config import Experiment, Race, Sampling, Suite, Training
 
 
-COMPUTING = ("train", "sample", "measure", "map", "sensitivity", "claim")
+COMPUTING = ("train", "sample", "measure", "work", "map", "sensitivity", "claim")
 """The stages whose results the tables collect."""
 STAGES = (*COMPUTING, "tables", "figure", "page")
 
@@ -59,7 +59,7 @@ def over(grid: Mapping[str, Iterable[Any]], texts: Iterable[str]) -> Iterator[st
             yield text + ("," if given else ":") * bool(cell) + ",".join(cell)
 
 
-def samplers(block: Sampling) -> list[Spec]:
+def samplers(block: Sampling | Race) -> list[Spec]:
     """The samplers of a block, at every value of its grid. Raises InputError with a line a mistake."""
     return parse_all("sampler", over(block.grid, block.samplers))
 
@@ -176,6 +176,21 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Work:
+    """The work of one method, a sampler with all values of what it tunes, on one target."""
+
+    target: Spec
+    method: Spec
+    starts: tuple[tuple[Spec, tuple[float, ...], int], ...]
+    """Where the pilot begins: each sampler, its steps and its budget."""
+
+    @property
+    def id(self) -> str:
+        """The job as a path."""
+        return f"{self.target.slug}/{self.method.slug}"
+
+
+@dataclass(frozen=True)
 class OnTarget:
     """All that is done on one target: its sources and what is sampled from them."""
 
@@ -183,6 +198,7 @@ class OnTarget:
     target: Spec
     sources: tuple[Train, ...]
     samples: tuple[Sample, ...]
+    works: tuple[Work, ...]
 
     @property
     def id(self) -> str:
@@ -214,7 +230,16 @@ def jobs_of(experiment: Experiment) -> OnTarget:
         )
         needed = tuple(train for train in sources if any(_sampled(block, train) for block in trained))
         samples.append(Sample(experiment, target, sampler, exact, trained, needed))
-    return OnTarget(experiment, target, sources, tuple(samples))
+    return OnTarget(experiment, target, sources, tuple(samples), tuple(_works(experiment, target)))
+
+
+def _works(experiment: Experiment, target: Spec) -> Iterator[Work]:
+    starts: dict[Spec, list[tuple[Spec, tuple[float, ...], int]]] = {}
+    for block in experiment.work:
+        for sampler in samplers(block):
+            starts.setdefault(sampler.method, []).append((sampler, tuple(sorted(block.step_sizes)), block.budget))
+    for method, its in starts.items():
+        yield Work(target, method, tuple(its))
 
 
 def _sampled(block: Sampling, train: Train) -> tuple[Spec, ...]:

@@ -10,8 +10,8 @@ from scorebench.core import files, registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.registry import AXES
 from scorebench.core.spec import Spec, parse, parse_all, read
-from scorebench.suite.config import Experiment, Sampling, Sensitivity, Suite, Sweep, Training
-from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers, trains
+from scorebench.suite.config import Accuracy, Experiment, Race, Sampling, Sensitivity, Suite, Sweep, Training
+from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers, to_the_end, trains
 
 
 def of_types(error: ValidationError, raw: Any) -> list[str]:
@@ -56,6 +56,8 @@ def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
         "sweep": Sweep,
         "exact": Sampling,
         "trained": Sampling,
+        "work": Race,
+        "accuracy": Accuracy,
         "sensitivity": Sensitivity,
     }
     named = [p for p in location if p in models]
@@ -112,7 +114,7 @@ def of_combinations(suite: Suite) -> list[str]:
     for number, e in enumerate(suite.experiments):
         where = f"experiments[{number}]"
         unspread = list(_unspread(where, e))
-        lines += [*_unread(where, e), *(unspread or (*_impossible(where, e), *_short(where, e)))]
+        lines += [*_unread(where, e), *(unspread or (*_impossible(where, e), *_short(where, e), *_unfair(where, e)))]
     return lines
 
 
@@ -126,8 +128,8 @@ def _unmeasured(suite: Suite, metrics: list[Spec]) -> Iterator[str]:
     if suite.sensitivity and not floored(metrics):
         known = [name for name in registry.names("metric") if floored([Spec("metric", name)])]
         yield f"sensitivity: none of the metrics {', '.join(map(repr, suite.metrics))} has a floor (allowed: {', '.join(known)})"
-    if not (suite.claims or suite.sensitivity or any(e.sources or e.exact or e.trained for e in suite.experiments)):
-        yield "experiments: nothing is trained or sampled, and no claim is tested (add sources, exact, or claims)"
+    if not (suite.claims or suite.sensitivity or any(e.sources or e.exact or e.trained or e.work for e in suite.experiments)):
+        yield "experiments: nothing is trained or sampled, and no claim is tested (add sources, exact, work, or claims)"
 
 
 def _undrawn(suite: Suite) -> Iterator[str]:
@@ -190,7 +192,8 @@ def _entry(sampler: str) -> registry.Entry | None:
 
 def _unspread(where: str, e: Experiment) -> Iterator[str]:
     """Values of a grid that do not go with other options of a sampler."""
-    for key, blocks in (("exact", e.exact), ("trained", e.trained)):
+    places: dict[str, tuple[Sampling | Race, ...]] = {"exact": e.exact, "trained": e.trained, "work": e.work}
+    for key, blocks in places.items():
         for j, block in enumerate(blocks):
             try:
                 samplers(block)
@@ -219,6 +222,21 @@ def _short(where: str, e: Experiment) -> Iterator[str]:
                             f"{at}: sampler {str(sampler)!r} goes to noise levels at which {str(loss)!r} trains nothing: {', '.join(absent)} "
                             f"(allowed: {levels})"
                         )
+
+
+def _unfair(where: str, e: Experiment) -> Iterator[str]:
+    """Of a comparison by work: budgets that no schedule fits into twice, samplers that start from the law, and one that stands in two blocks."""
+    seen: set[Spec] = set()
+    for j, block in enumerate(e.work):
+        at = f"{where}.work[{j}]"
+        for sampler in samplers(block):
+            if block.budget < (least := 2 * to_the_end(sampler)):
+                yield f"{at}.budget = {block.budget}: sampler {str(sampler)!r} takes {least // 2} gradients (allowed: twice as many or more)"
+            if sampler.entry.facts.get("START") == "target":
+                yield f"{at}.samplers: {str(sampler)!r} starts from exact draws, and all start alike here (allowed: in exact or trained)"
+            if sampler in seen:
+                yield f"{at}.samplers: {str(sampler)!r} stands in an earlier block"
+            seen.add(sampler)
 
 
 def _experiments(raw: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
@@ -251,7 +269,7 @@ def _specs(raw: dict[str, Any]) -> Iterator[_Specs]:
 
 def _blocks(at: str, e: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where each block of an experiment stands, and what it says."""
-    for key in ("exact", "trained"):
+    for key in ("exact", "trained", "work"):
         single = isinstance(e.get(key), dict)
         for j, block in enumerate((e[key],) if single else _list(e.get(key))):
             if isinstance(block, dict):

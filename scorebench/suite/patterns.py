@@ -39,7 +39,7 @@ def _experiment(raw: Any, where: str, lines: list[str]) -> Any:
         sources = {model: _of_kind(losses, "loss", f"{where}.sources.{model}", lines) for model, losses in experiment["sources"].items()}
         experiment["sources"] = sources
         trained = [text for losses in sources.values() for text in _texts(losses)]
-    for key in ("exact", "trained"):
+    for key in ("exact", "trained", "work"):
         if isinstance(experiment.get(key), tuple):
             experiment[key] = tuple(_block(block, trained, f"{where}.{key}[{j}]", lines) for j, block in enumerate(experiment[key]))
         elif key in experiment:

@@ -12,7 +12,7 @@ from scorebench.core.schema import TABLES
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.config import Suite
 from scorebench.suite.estimate import seconds
-from scorebench.suite.jobs import COMPUTING, Measure, OnTarget, Sample, Train, floored, jobs_of, timing
+from scorebench.suite.jobs import COMPUTING, Measure, OnTarget, Sample, Train, Work, floored, jobs_of, timing
 
 SECONDS, FIGURES_SECONDS = 25.0, 10.0
 """What jobs that share a process take at most; the last figures are all that is left to do, on every core."""
@@ -57,11 +57,17 @@ class Plan:
         return {sample.id: sample for on in self.targets.values() for sample in on.samples}
 
     @cached_property
+    def works(self) -> dict[str, Work]:
+        """Jobs that find a method's work, by id."""
+        return {work.id: work for on in self.targets.values() for work in on.works}
+
+    @cached_property
     def methods(self) -> list[Spec]:
         """Every method that the suite names."""
         methods = [on.target for on in self.targets.values()] + self.metrics
         methods += [spec for train in self.trains.values() for spec in (train.model, *train.losses)]
         methods += [sample.sampler for sample in self.samples.values()]
+        methods += [sampler for work in self.works.values() for sampler, _, _ in work.starts]
         return list(dict.fromkeys([*methods, *parse_all("claim", self.suite.claims), *parse_all("figure", self.suite.figures)]))
 
     def jobs(self, stage: str) -> list[str]:
@@ -70,6 +76,7 @@ class Plan:
             "train": list(self.trains),
             "sample": list(self.samples),
             "measure": list(self.measures),
+            "work": list(self.works),
             "map": list(self.targets),
             "sensitivity": list(self.sensitivities),
             "claim": list(self.suite.claims),
@@ -100,6 +107,8 @@ class Plan:
             return [[sample.id for sample in its.samples if bool(sample.sources) == waits] for its in on for waits in (True, False)]
         if stage == "measure":
             return [[id for id, job in self.measures.items() if job.on is its] for its in on]
+        if stage == "work":
+            return [[work.id for work in its.works] for its in on]
         if stage == "figure":  # one of claims may be wanted by itself: it waits for no other claims than share a process with its own
             process = {claim: claims for claims in self.batches("claim") for claim in claims}
             groups: dict[frozenset[tuple[str, ...]], list[str]] = {}
@@ -130,6 +139,8 @@ class Plan:
             return [self.samples[job].sampler]
         if stage == "measure":
             return [self.measures[job].metric]
+        if stage == "work":
+            return [self.works[job].method]
         if stage == "map":
             return [self.targets[job].target, *(spec for train in self.targets[job].sources for spec in (train.model, *train.losses))]
         return [Spec(stage, job)] if stage in ("claim", "figure") else []
@@ -158,10 +169,13 @@ class Plan:
             trained = [f"train/{train}.npz" for train in self.trains]
             rows = [f"{name}/{id}.csv.gz" for name in ("measure", "sensitivity") for id in self.jobs(name)]
             clocks = [timing(name, id) for name in COMPUTING for id in self.jobs(name)]
-            return [*trained, *rows, *self._claims(), *clocks]
+            works = [f"work/{id}.npz" for id in self.works]
+            return [*trained, *rows, *works, *self._claims(), *clocks]
         if stage == "figure":
             patterns = _facts("figure", job).get("READS", ())
-            files = [file for name in ("train", "sample", "map", "tables") for id in self.jobs(name) for file in self.outputs(name, id)]
+            files = [
+                file for name in ("train", "sample", "work", "map", "tables") for id in self.jobs(name) for file in self.outputs(name, id)
+            ]
             read = [file for file in files if any(fnmatchcase(file, pattern) for pattern in patterns)]
             claims = [file for claim in self.claims_of_figure(job) for file in self.outputs("claim", claim)]
             checked = set(read) & set(self.outputs("tables"))
@@ -177,7 +191,7 @@ class Plan:
 
     def outputs(self, stage: str, job: str = "") -> list[str]:
         """The files, in the suite's folder, that a job writes, but for the record of what it cost."""
-        if stage in ("train", "sample", "map"):
+        if stage in ("train", "sample", "work", "map"):
             return [f"{stage}/{job}.npz"]
         if stage in ("measure", "sensitivity"):
             return [f"{stage}/{job}.csv.gz"]

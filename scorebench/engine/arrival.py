@@ -1,0 +1,130 @@
+r"""When a sampler has arrived: the curve of its squared bias against gradients, and the first point from which it stays below a threshold.
+
+Summaries of b^2 over the panel (`panel`), from sums over blocks of chains:
+
+    max    the largest b^2. The function is found on the even blocks and b^2 taken on the odd, the other way round, and both averaged: of many functions with no
+           bias the largest estimate would be that of chance.
+    mean   over the panel.
+
+*Work* is the first number of gradients at which the summary is below epsilon and after which, up to twice as many at least, it is never significantly above
+(one-sided, 5 % over all later records together, by max-t); between records log b^2 is linear in the gradients, and an estimate below epsilon/100 counts as
+that. The *plateau*, the mean over the last fifth of the budget, is what no further step removes. Errors by leaving out one block of chains (`core.jackknife`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scorebench.core.jackknife import influences, joint_quantile, standard_error, t_quantile
+from scorebench.engine.panel import Panel
+
+SUMMARIES = ("max", "mean")
+SIGNIFICANT = 0.05
+LEVEL = 0.95
+LAST = 0.8
+"""From this share of the budget on is the plateau."""
+LEAST = 0.01
+"""An estimate below this share of epsilon, which may be negative, is taken for it where a logarithm is."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """How one summary of a cell went."""
+
+    reached: bool
+    gradients: float
+    """Work where it is reached; else a lower bound of it."""
+    logs: np.ndarray
+    """Logarithm of the work without each block, (block,); not finite where it is not reached."""
+    plateau: float
+    plateau_low: float
+    plateau_high: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the work, by its logarithm; the bound and infinity where it is not reached."""
+        if not self.reached:
+            return self.gradients, np.inf
+        if self.gradients == 0:
+            return 0.0, 0.0
+        if not np.isfinite(self.logs).all():
+            return np.nan, np.inf
+        half = t_quantile(len(self.logs), (1 + LEVEL) / 2) * float(standard_error(self.logs))
+        return self.gradients * np.exp(-half), self.gradients * np.exp(half)
+
+
+def curves(sums: np.ndarray, each: int, panel: Panel) -> np.ndarray:
+    """Both summaries of b^2, (summary, 1 + block, record), from sums of f and f^2 over the chains of a block, (record, block, 2, function).
+
+    A block has `each` chains, and there is an even number of blocks. The first of the second axis is of all, the others are without one.
+    """
+    blocks = sums.shape[1]
+    half = np.arange(blocks) % 2
+    left = np.arange(-1, blocks)[:, None] != np.arange(blocks)  # (1 + block, block), which are not left out
+    every = _squared_bias(sums, left, each, panel)
+    even, odd = (_squared_bias(sums, left & (half == h), each, panel) for h in (0, 1))
+    largest = [np.take_along_axis(a, b.argmax(-1)[..., None], -1)[..., 0] for a, b in ((even, odd), (odd, even))]
+    return np.stack([(largest[0] + largest[1]) / 2, every.mean(-1)])
+
+
+def _squared_bias(sums: np.ndarray, kept: np.ndarray, each: int, panel: Panel) -> np.ndarray:
+    """b^2 from the blocks that are kept, (1 + block, block) -> (1 + block, record, function)."""
+    totals = np.tensordot(kept.astype(float), sums, (1, 1))  # (1 + block, record, 2, function)
+    number = each * kept.sum(1)[:, None, None]
+    mean, square = totals[:, :, 0] / number, totals[:, :, 1] / number
+    chance = np.clip(square - mean**2, 0, None) / (number - 1)
+    return ((mean - panel.means) ** 2 - chance - panel.errors) / panel.variances
+
+
+def arrival(gradients: np.ndarray, curve: np.ndarray, epsilon: float, first: int = 0) -> Arrival:
+    """From gradients at the records (record,) and one summary's curve (1 + block, record); of a schedule, records before its end do not count (`first`)."""
+    gradients, curve = gradients[first:], curve[:, first:]
+    whole, replicates = curve[0], curve[1:]
+    low, high = _plateau(curve[:, gradients >= LAST * gradients[-1]])
+    plateau = float(whole[gradients >= LAST * gradients[-1]].mean())
+    below = np.flatnonzero((whole < epsilon) & np.append(True, whole[:-1] >= epsilon)).tolist()
+    error = standard_error(replicates)
+    influence = influences(replicates)
+    for record in below:
+        work = crossing(gradients, whole, record, epsilon)
+        if len(gradients) > 1 and 2 * work > gradients[-1] and work > 0:
+            return Arrival(False, work, np.full(len(replicates), np.inf), plateau, low, high)
+        later = whole[record:] - epsilon
+        if (later > 0).any():
+            limit = joint_quantile(influence[:, record:], 1 - SIGNIFICANT, one_sided=True, draws=2_000)
+            if (later > limit * error[record:]).any():
+                continue
+        logs = (
+            np.array([_nearest(gradients, replicate, work, epsilon) for replicate in replicates])
+            if work
+            else np.full(len(replicates), -np.inf)
+        )
+        return Arrival(True, work, logs, plateau, low, high)
+    return Arrival(False, float(gradients[-1]), np.full(len(replicates), np.inf), plateau, low, high)
+
+
+def crossing(gradients: np.ndarray, curve: np.ndarray, record: int, epsilon: float) -> float:
+    """Where a curve falls through epsilon before a record at which it is below."""
+    if record == 0:
+        return float(gradients[0])
+    high, low = (np.log(max(b, LEAST * epsilon) / epsilon) for b in curve[[record - 1, record]])
+    before, after = gradients[[record - 1, record]]
+    return float(before + (after - before) * high / (high - low))
+
+
+def _nearest(gradients: np.ndarray, curve: np.ndarray, work: float, epsilon: float) -> float:
+    """The logarithm of the crossing of a curve that is nearest to `work`; infinite where it has none."""
+    below = np.flatnonzero((curve < epsilon) & np.append(True, curve[:-1] >= epsilon)).tolist()
+    logs = np.log([crossing(gradients, curve, record, epsilon) for record in below])
+    return float(logs[np.abs(logs - np.log(work)).argmin()]) if len(logs) else np.inf
+
+
+def _plateau(curve: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of a mean over records (1 + block, record), by the root of b^2, whose error does not vanish with it."""
+    means = curve.mean(1)
+    root = np.sqrt(max(means[0], 0.0))
+    error = float(standard_error(means[1:]))
+    half = t_quantile(len(means) - 1, (1 + LEVEL) / 2) * error
+    if root == 0 or half > 2 * means[0]:
+        return 0.0, float(max(means[0], 0.0) + half)
+    return float(max(root - half / (2 * root), 0) ** 2), float((root + half / (2 * root)) ** 2)

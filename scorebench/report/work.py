@@ -1,0 +1,51 @@
+"""The tables of the comparison of samplers: every cell's work, with the words of the chosen ones, and their bias in equilibrium."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scorebench.core import schema
+from scorebench.core.schema import Status
+from scorebench.core.spec import parse
+from scorebench.report import words
+from scorebench.store.works import Method
+from scorebench.suite.jobs import gradients
+
+PANELS = ("max", "mean")
+"""The first decides, the other can veto."""
+
+
+def work(by_target: Mapping[str, Sequence[Method]], margin: float) -> pd.DataFrame:
+    """A row a target, sampler, cell and summary of the panel; of chosen cells with how they stand to the best on the target."""
+    rows: list[dict[str, Any]] = []
+    for methods in by_target.values():
+        entries = {panel: {m.method: entry for m in methods if competes(m.method) and (entry := _entry(m, panel))} for panel in PANELS}
+        standings = words.compared(PANELS, entries, margin)
+        for method in methods:
+            for cell in method.cells:
+                standing = standings[cell["panel"]].get(method.method) if cell["chosen"] else None
+                rows.append(cell | (standing._asdict() if standing else {}))
+    return schema.WORK.frame(rows)
+
+
+def equilibrium(by_target: Mapping[str, Sequence[Method]]) -> pd.DataFrame:
+    """A row a target, method and function."""
+    return schema.EQUILIBRIUM.frame([row for methods in by_target.values() for method in methods for row in method.equilibrium])
+
+
+def competes(method: str) -> bool:
+    """A sampler that takes no gradients, or starts from the law, is a control."""
+    spec = parse("sampler", method)
+    return gradients(spec) > 0 and spec.entry.facts.get("START") != "target"
+
+
+def _entry(method: Method, panel: str) -> words.Entry | None:
+    """The chosen cell of a method; none where it has none that ended well."""
+    for cell in method.cells:
+        if cell["chosen"] and cell["panel"] == panel and cell["status"] in (Status.OK, Status.NOT_REACHED):
+            reached = cell["status"] == Status.OK
+            logs = np.asarray(method.logs[panel]) if reached else None
+            return words.Entry(cell["gradients"] if reached else cell["low"], logs, (cell["plateau_low"], cell["plateau_high"]))
+    return None
