@@ -28,6 +28,7 @@ EXACT = False
 ORDER = 1
 LADDER = "sigmas"
 STEPS_A_LEVEL = "steps"
+TUNES = {"steps"}
 
 
 class State(NamedTuple):

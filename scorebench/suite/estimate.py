@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scorebench.suite.jobs import Sample, Train
+from scorebench.suite.jobs import Sample, Train, gradients
 
 if TYPE_CHECKING:  # the plan asks here which jobs are short
     from scorebench.suite.config import Sampling
@@ -18,6 +18,7 @@ START_SECONDS = 3.0
 STEP_SECONDS, ROW_SECONDS = 2e-3, 3e-6
 # The same for chains; then for a seed of a cell and metric.
 ROUND_SECONDS, CHAIN_SECONDS, EXACT_SECONDS, CELL_SECONDS = 1e-3, 5e-7, 8e-8, 5e-4
+WORK_ROUND_SECONDS, WORK_SECONDS = 3e-4, 3e-8
 OTHER_SECONDS = {"measure": 0.2, "map": 1.0, "claim": 4.0, "figure": 1.3, "sensitivity": 1.0}
 
 
@@ -51,8 +52,10 @@ def seconds(plan: Plan, stage: str, job: str) -> float:
         return fixed if not sample.gradients else sum(_run(sample, block, train, len(losses)) for block, train, losses in sample.runs)
     if stage == "work":
         work, accuracy = plan.works[job], plan.suite.accuracy
+        if not gradients(work.method):
+            return fixed
         chains = accuracy.pilot * sum(len(steps) for _, steps, _ in work.starts) + accuracy.final
-        return work.starts[-1][2] * (ROUND_SECONDS * len(work.starts) + chains * EXACT_SECONDS)
+        return work.starts[-1][2] * (WORK_ROUND_SECONDS * len(work.starts) + chains * WORK_SECONDS)
     if stage == "measure":
         return fixed + CELL_SECONDS * sum(_cells(sample) for sample in plan.measures[job].on.samples)
     return fixed
