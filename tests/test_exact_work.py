@@ -24,7 +24,6 @@ from scorebench.engine.gap import slowest
 from scorebench.engine.gaussian import Best, Curve, Gaussian, best, curve, exact_work, gaussian, work
 from scorebench.engine.loop import run
 from scorebench.samplers.base import Density, Recursion, exact_density
-from scorebench.suite.jobs import gradients
 from scorebench.testing.contract import applies
 from scorebench.testing.examples import stream
 from scorebench.testing.samplers import build, double, is_the_recursion_that_it_states
@@ -166,11 +165,11 @@ def test_runs_have_the_bias_of_the_curve(text, of):
     """|mean of f| of 40,000 chains, at four records each from 1 step to 60, is the root of the curve's b^2, for every f of the panel.
 
     The triangle inequality makes the rate at most the nominal. An error of 7 standard errors is seen in 9 of 10 runs: .035 of b where f varies as in the
-    law, which at b^2 = .01 is b^2 off by .007 on one function at one record; the errors of sixty steps agree, so that a step is seen that is some 2 % off.
+    law, which at b^2 = .01 is b^2 off by .007. A step that is off by 3 % is seen on N(0, I) in 2-D, by 1 % in 50 dimensions, by .5 % at kappa = 100.
     """
     spec, target = parse("sampler", text), parse("target", of).build()
     law, c = gaussian(target), float(np.float32(TARGETS[of]))
-    start = Gaussian(np.full(target.dim, -0.7 * law.variances.max() ** 0.5), np.full(target.dim, 2 * law.variances.max()))
+    start = Gaussian(np.full(target.dim, -3.0 * law.variances.max() ** 0.5), np.full(target.dim, 2 * law.variances.max()))
     draws = [torch.randn(CHAINS, target.dim, generator=stream("start", text, of, seed)) for seed in range(SEEDS)]
     x = torch.stack(draws) * start.variances[0] ** 0.5 + start.mean[0]
     outcome = run(build(spec, (c,)), exact_density(target), x.float(), RECORDS, [stream("run", text, of, s) for s in range(SEEDS)], 1)
@@ -293,10 +292,13 @@ MALA_STEPS, MALA_RECORDS = (0.1, 1.0), (1, 4, 16, 40)
 
 @pytest.mark.parametrize("c", MALA_STEPS)
 def test_the_quadrature_of_mala_converges(c):
-    """With half the spacing the change is a quarter; the last is below 1e-4, a tenth of a standard error of the run; N(0, 1) stays, to 1e-4."""
-    coarse, middle, fine = (mala_moments(c, MALA_RECORDS, n) for n in (501, 1_001, 2_001))
-    first, second = np.abs(coarse - middle).max(), np.abs(middle - fine)[:, :2].max()
-    assert second < 1e-4 and first > 2 * second
+    """Off by h^2: with half the spacing the largest change is a quarter, a third at most; the last is below 1e-5, 1/200 of a standard error of the run.
+
+    N(0, 1) stays, to 1e-4.
+    """
+    coarse, middle, fine = (mala_moments(c, MALA_RECORDS, n)[:, :2] for n in (501, 1_001, 2_001))
+    first, second = np.abs(coarse - middle).max(), np.abs(middle - fine).max()
+    assert second < 1e-5 and second < first / 3
     nodes = np.linspace(-20, 20, 2_001)
     rest = stats.norm.pdf(nodes)
     np.testing.assert_allclose(mala_kernel(nodes, c) @ rest, rest, atol=1e-4)
@@ -329,24 +331,43 @@ LINE = ((WEIGHT, 2.0, 0.25), (1 - WEIGHT, -2.0, 0.25))
 START = Gaussian(np.full(2, -0.5), np.full(2, 4.0))
 
 
-def euler_rate(c: float) -> float:
-    """The rate at which ULA's own kernel forgets along the line, a unit of time, by power iteration on what is orthogonal to its law."""
-    nodes = np.linspace(-6, 6, 2 * round(6 / (math.sqrt(2 * c) / 5)) + 1)
+def euler(c: float) -> tuple[np.ndarray, np.ndarray]:
+    """ULA's kernel along the line, on nodes closer than a third of its noise."""
+    nodes = np.linspace(-9, 9, 2 * math.ceil(9 / min(0.02, math.sqrt(2 * c) / 3)) + 1)
     slope = potential_of(*LINE)[1]
-    values = np.sort(np.abs(np.linalg.eigvals(euler_kernel(lambda x: -slope(x), c, nodes))))
-    return -math.log(values[-2] / values[-1]) / c
+    return nodes, euler_kernel(lambda x: -slope(x), c, nodes)
+
+
+def share_right(c: float, records: tuple[int, ...]) -> np.ndarray:
+    """The share of the mode at (2, 0) after so many steps of ULA from the start, multiples of the first, by powers of the kernel."""
+    nodes, kernel = euler(c)
+    law, many = stats.norm.pdf(nodes, START.mean[0], START.variances[0] ** 0.5), np.linalg.matrix_power(kernel, records[0])
+    laws = itertools.accumulate(range(records[-1] // records[0]), lambda law, _: many @ law, initial=law / law.sum())
+    shares = np.array([np.heaviside(nodes, 0.5) @ law for law in laws])
+    return shares[np.array(records) // records[0]]
+
+
+def share_by_gap(times: np.ndarray) -> np.ndarray:
+    """The same at times t = c k, as b^2 = C exp(-2 lambda t) has it: from below, since the start gives that mode too little."""
+    gap = slowest(parse("target", MODES).build(), START)
+    return WEIGHT - np.sqrt(gap.bias * np.exp(-2 * gap.rate * times) * WEIGHT * (1 - WEIGHT))
 
 
 def test_the_gap_is_that_of_the_schroedinger_operator():
-    """Two ways to the rate, and the rate of ULA's kernel, which tends to it: the limit of c, c/2, c/4 without their first two orders is the gap to 1 %."""
-    rate = slowest(parse("target", MODES).build(), START).rate
+    """Two ways to the rate."""
     found = spectrum(*potential_of(*LINE), 1.0, 6.0, 801).rates
-    assert rate == pytest.approx(found[1] - found[0], rel=1e-4)
-    c = 0.01
-    coarse, middle, fine = (euler_rate(c / n) for n in (1, 2, 4))
+    assert slowest(parse("target", MODES).build(), START).rate == pytest.approx(found[1] - found[0], rel=1e-4)
+
+
+def test_the_gap_is_the_limit_of_small_steps():
+    """The share by ULA's kernel, at three times: from c, c/2 and c/4 without their first two orders it is the gap's, to .001, a third of a standard error of
+    the run below; and what is off at c/4 is less than at c/2.
+    """
+    times = np.array([20.0, 80.0, 160.0])
+    coarse, middle, fine = (share_right(c, tuple(round(t / c) for t in times)) for c in (0.01, 0.005, 0.0025))
     once = 2 * middle - coarse, 2 * fine - middle
-    assert (4 * once[1] - once[0]) / 3 == pytest.approx(rate, rel=1e-2)
-    assert abs(fine - rate) < 0.7 * abs(middle - rate) < 0.7**2 * abs(coarse - rate)
+    np.testing.assert_allclose((4 * once[1] - once[0]) / 3, share_by_gap(times), rtol=0, atol=1e-3)
+    assert (np.abs(fine - share_by_gap(times)) < np.abs(middle - share_by_gap(times))).all()
 
 
 def test_the_bias_at_the_start_and_its_end():
@@ -361,30 +382,16 @@ def test_the_bias_at_the_start_and_its_end():
 
 
 def test_weights_come_right_as_the_gap_says():
-    """b^2 of the mode weight of 20,000 chains of ULA at c = .02 against C exp(-2 lambda c k), after 1,000, 4,000 and 8,000 steps.
+    """The share of 20,000 chains of ULA after 1,000, 4,000 and 8,000 steps of c = .02 is that of its kernel, of which the gap's is the limit.
 
-    The finite step's own part is computed beforehand from ULA's kernel: between the two the run must lie but for its noise. Against the kernel alone an error
-    of 5.7 standard errors, .02 of the weight, is seen in 9 of 10 runs: after 8,000 steps that is 12 % of the rate.
+    An error of 5.4 standard errors, .019 of the share, is seen in 9 of 10 runs: after 8,000 steps that is 17 % of the rate.
     """
     c, records, chains, target = float(np.float32(0.02)), (1_000, 4_000, 8_000), 20_000, parse("target", MODES).build()
-    nodes = np.linspace(-12, 12, 1_201)
-    slope = potential_of(*LINE)[1]
-    kernel, law, shares = euler_kernel(lambda x: -slope(x), c, nodes), stats.norm.pdf(nodes, -0.5, 2), []
-    law = law / law.sum()
-    for step in range(1, records[-1] + 1):
-        law = kernel @ law
-        if step in records:
-            shares.append(float(np.heaviside(nodes, 0.5) @ law))
-    gap = slowest(target, START)
-    expected = [WEIGHT - math.sqrt(gap.bias * math.exp(-2 * gap.rate * c * k) * WEIGHT * (1 - WEIGHT)) for k in records]
-    assert np.abs(np.array(shares) - expected).max() < 0.02  # what steps of this size make of it
     x = 2 * torch.randn(1, chains, 2, generator=stream("weights start")) - 0.5
     outcome = run(build(parse("sampler", "ula"), (c,)), exact_density(target), x, records, [stream("weights")], 1)
-    for samples, share, by_gap in zip(outcome.samples[:, 0, 0], shares, expected, strict=True):
+    for samples, share in zip(outcome.samples[:, 0, 0], share_right(c, records), strict=True):
         found = float((samples[:, 0] > 0).double().mean())
-        noise = z_limit(2 * len(records)) * (share * (1 - share) / chains) ** 0.5
-        assert abs(found - share) <= noise, (found, share)
-        assert abs(found - by_gap) <= noise + abs(share - by_gap), (found, by_gap)
+        assert abs(found - share) <= z_limit(len(records)) * (share * (1 - share) / chains) ** 0.5, (found, share)
 
 
 def test_where_the_gap_does_not_say():
@@ -396,8 +403,3 @@ def test_where_the_gap_does_not_say():
     skew = dataclasses.replace(two, score=lambda x: two.score(x) * (1 + x[..., 1:].square()))
     with pytest.raises(NotApplicable, match="independent"):
         slowest(skew, START)
-
-
-def test_gradients_of_the_package():
-    """One a step, as the curves of these samplers take it."""
-    assert all(gradients(parse("sampler", text)) == 1 for text in SPECS)
