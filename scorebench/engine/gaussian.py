@@ -56,7 +56,7 @@ def gaussian(target: Target) -> Gaussian:
 class Curve(NamedTuple):
     """b^2 along a run: of x_1, ..., x_d, then x_1^2, ..., x_d^2, then log p."""
 
-    gradients: np.ndarray  # (record,): 0, the start, and then what `Outcome.gradients` says after 1, 2, ... steps
+    gradients: np.ndarray  # (record,): after 0, 1, 2, ... steps, as `Outcome.gradients` has it
     bias: np.ndarray  # (record, 2 d + 1)
     plateau: np.ndarray  # (2 d + 1,): its limit; infinite where the step is not stable
 
@@ -64,7 +64,8 @@ class Curve(NamedTuple):
 def curve(sampler: Spec, step_size: float, law: Gaussian, start: Gaussian, budget: int) -> Curve:
     """Every step within a budget of gradients, at T = 1. Raises NotApplicable for a sampler whose file has no `recursion`.
 
-    A chain's first gradient is counted where it is made: of BAOAB k steps are k + 1 gradients, since each ends with the score that the next begins with.
+    Every gradient counts, those of the start and of the first step too: k steps of BAOAB are k + 1, since each ends with the score that the next begins
+    with, and after one gradient its chains are where they were.
     """
     variances, index = np.unique(law.variances, return_inverse=True)
     recursions = [_recursion(sampler, step_size, variance) for variance in variances]
@@ -79,9 +80,7 @@ def curve(sampler: Spec, step_size: float, law: Gaussian, start: Gaussian, budge
         left = rows[:, :, 0, 0][:, index]
         bias = _bias(left * (start.mean - offset), left**2 * start.variances + by_noise, law)
         plateau = _bias(np.zeros_like(offset), limit, law)
-    records = extra + each * np.arange(steps + 1)
-    records[0] = 0
-    return Curve(records, np.nan_to_num(bias, nan=np.inf, posinf=np.inf), plateau)
+    return Curve(extra + each * np.arange(steps + 1), np.nan_to_num(bias, nan=np.inf, posinf=np.inf), plateau)
 
 
 def _recursion(sampler: Spec, step_size: float, variance: float) -> Recursion:
