@@ -19,13 +19,15 @@ dataclass of hyper-parameters (`Sampler`), and says
 A sampler whose dataclass has `run` (`Runs`) in place of `draws`, `init` and `step` has a loop of its own.
 
 Beside the class, of one that is not EXACT: `theory(step_size, temperature, variance, **options)`, its stationary variance on N(0, variance), where it is
-known (with ORDER, or in its place; without a step size the variance where it ends, which is compulsory); and `law(target, temperature, **options)`, the
-Target that it samples with small steps, where that is not p^(1/T).
+known (with ORDER, or in its place; without a step size the variance where it ends, which is compulsory); `law(target, temperature, **options)`, the
+Target that it samples with small steps, where that is not p^(1/T); and, of one that is linear on a Gaussian, `recursion(step_size, temperature, variance,
+**options)`, its `Recursion` on N(0, variance): with it the law after every step is known, and so is its work (`engine/gaussian.py`).
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,6 +40,7 @@ __all__ = [
     "Extended",
     "Info",
     "Outcome",
+    "Recursion",
     "Runs",
     "Sampler",
     "Shows",
@@ -107,6 +110,15 @@ class Shows(Protocol):
 
     def output(self, state: Any, density: Density) -> Tensor:
         """What a snapshot shows, (seed, grid, chain, d)."""
+
+
+class Recursion(NamedTuple):
+    """A step on N(0, variance) of one coordinate, z' = A z + xi, xi ~ N(0, Q): z is x and what is carried beside it, which is 0 at the start; float64."""
+
+    matrix: np.ndarray  # A, (n, n)
+    noise: np.ndarray  # Q, (n, n)
+    extra: int = 0
+    """Gradients that the start or the first step takes beside GRADIENTS a step: k steps are k GRADIENTS + extra in `Outcome.gradients`."""
 
 
 class Outcome(NamedTuple):

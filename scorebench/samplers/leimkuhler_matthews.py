@@ -8,10 +8,11 @@ The limit of BAOAB (`underdamped`) for infinite friction, h = sqrt(2 c). On a Ga
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.samplers.base import Density, Info
+from scorebench.samplers.base import Density, Info, Recursion
 from scorebench.samplers.ula import ULA
 
 LABEL = "Leimkuhler-Matthews"
@@ -43,3 +44,9 @@ class LeimkuhlerMatthews(ULA):
         c, t, noise = self.step_size[..., None], self.temperature[..., None], draws[:, None]
         x = state.x + c * density.score(state.x) + (c * t / 2).sqrt() * (state.noise + noise)
         return State(x, noise), Info()
+
+
+def recursion(step_size: float, temperature: float, variance: float) -> Recursion:
+    """Of z = (x, eps_k): x' = (1 - c/v) x + s eps_k + s eps_(k+1), s = sqrt(c T/2); the new noise enters z' along (s, 1)."""
+    s = (step_size * temperature / 2) ** 0.5
+    return Recursion(np.array([[1 - step_size / variance, s], [0, 0]]), np.outer((s, 1), (s, 1)))

@@ -9,10 +9,11 @@ T v/(1 - c/(2 v)), and from c = 2 v on there is none.
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.samplers.base import Density, Info
+from scorebench.samplers.base import Density, Info, Recursion
 
 LABEL = "ULA"
 EQUATION = r"x'=x+c\,s(x)+\sqrt{2cT}\,\epsilon"
@@ -53,3 +54,8 @@ class ULA:
 def theory(step_size: float, temperature: float, variance: float) -> float:
     """The stationary variance on N(0, variance)."""
     return temperature * variance / (1 - step_size / (2 * variance))
+
+
+def recursion(step_size: float, temperature: float, variance: float) -> Recursion:
+    """Of x alone: A = 1 - c/v, Q = 2 c T."""
+    return Recursion(np.array([[1 - step_size / variance]]), np.array([[2 * step_size * temperature]]))

@@ -7,14 +7,16 @@ gamma to infinity OBABO is ULA, BAOAB the scheme of `leimkuhler_matthews`, and a
 is p^(1/T) up to order h^2; BAOAB and ABOBA have it exactly on a Gaussian (Leimkuhler and Matthews 2013, section 3). Chains start at rest.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from scorebench.core.options import Positive
-from scorebench.samplers.base import Density, Info
+from scorebench.samplers.base import Density, Info, Recursion
 
 LABEL = "underdamped, {splitting}"
 EXAMPLES = ("underdamped", "underdamped:splitting=ABOBA", "underdamped:splitting=OBABO,friction=2", "underdamped:splitting=OABAO")
@@ -68,3 +70,17 @@ class Underdamped:
                 gone = -(-2 * self.friction * t).expm1()  # 1 - a^2, which would cancel where gamma t is small
                 v = (-self.friction * t).exp() * v + (self.temperature[..., None] * gone).sqrt() * next(noise)
         return State(x, v, score), Info()
+
+
+def recursion(step_size: float, temperature: float, variance: float, *, splitting: str, friction: float) -> Recursion:
+    """Of z = (x, v), part by part: A and B shear it, by t and by -t/v_x (s(x) = -x/v_x), and O shrinks v by a and adds T (1 - a^2) to its variance.
+
+    A splitting with a B before its first A begins with the score of the step before, which at the start is a gradient more.
+    """
+    h, matrix, noise = math.sqrt(2 * step_size), np.eye(2), np.zeros((2, 2))
+    for letter in splitting:
+        t = h / splitting.count(letter)
+        parts = {"A": [[1, t], [0, 1]], "B": [[1, 0], [-t / variance, 1]], "O": [[1, 0], [0, math.exp(-friction * t)]]}
+        part, added = np.array(parts[letter]), -temperature * math.expm1(-2 * friction * t) if letter == "O" else 0.0
+        matrix, noise = part @ matrix, part @ noise @ part.T + np.diag([0, added])
+    return Recursion(matrix, noise, int(splitting.index("B") < splitting.index("A")))

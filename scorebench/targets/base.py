@@ -83,7 +83,8 @@ class Target:
     modes: Tensor = NOTHING
     """Centres, (k, d): a point belongs to the nearest."""
     truths: dict[str, Truth] = field(default_factory=dict)
-    """Of what is known in closed form: `mean`, (d,); `variance`, E|x - mean|^2; `log_normalizer`."""
+    """Of what is known in closed form: `mean`, (d,); `variance`, E|x - mean|^2; `log_normalizer`; of a Gaussian with independent coordinates, and of no other
+    law, `variances`, (d,)."""
     moments: float = math.inf
     """The highest order m at which E|x|^m is finite: 0 for a Cauchy law, 2 for Student's t with 3 degrees of freedom."""
     remarks: tuple[str, ...] = ()

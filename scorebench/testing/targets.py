@@ -297,7 +297,10 @@ def has_its_truths(spec: Spec) -> None:
         x = law.sample(100_000, stream("truths", spec)).double()
         statistics = torch.cat([x, (x - mean).square().sum(-1, keepdim=True)], -1)
         what = f"truths of {name}: the mean, then E|x - mean|^2, of its draws"
-        assert_mean(statistics, torch.cat([mean, variance[None]]), 4 * SHARE, what=what, why="as its truths say")
+        assert_mean(statistics, torch.cat([mean, variance[None]]), 8 * SHARE, what=what, why="as its truths say")
+        if "variances" in law.truths:
+            what = f"truths of {name}: each coordinate's variance, of its draws"
+            assert_mean((x - mean).square(), law.truths["variances"].value, 8 * SHARE, what=what, why="as its truths say")
         if has(law, "log_prob") and law.dim <= 2 and law.normalised:
             grid, change = grid_of(spec, name)
             within = 1e-5 + 10 * change

@@ -106,7 +106,8 @@ def mixture(weights: Tensor, means: Tensor, variances: Tensor, prior: Target | N
             "mean": Truth(mean, torch.zeros_like(mean), "closed form"),
             "variance": Truth(shares @ ((centres - mean).square() + spreads).sum(-1), closed, "closed form"),
             "log_normalizer": Truth(closed, closed, "closed form"),
-        },
+        }
+        | ({"variances": Truth(spreads[0], torch.zeros_like(mean), "closed form")} if count == 1 else {}),
     )
     return target
 
