@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -271,6 +272,20 @@ def test_acceptance_and_size_are_drawn(run: Results, axes: list[Axes]) -> None:
             whole = rows["status"].agg(lambda status: (status == "ok").all())
             assert [any(np.isclose(mean, y, rtol=1e-4) for y in drawn) for mean in means] == list(whole)
             assert whole.all() == (metric == "acceptance") and (target != "gaussian_mixture" or metric == "acceptance" or not whole.any())
+
+
+def test_a_size_that_a_seed_lacks_is_no_point(run: Results) -> None:
+    """A mean over the seeds that happened to mix would favour steps at which few do."""
+    rows = run.metrics.copy()
+    of_mala = (rows["sampler"] == "mala") & (rows["metric"] == "ess") & (rows["target"] == "gaussian")
+    whole = rows[of_mala].groupby("step_size")["status"].agg(lambda status: (status == "ok").all())
+    step = whole.index[whole][0]
+    rows.loc[of_mala & (rows["step_size"] == step) & (rows["seed"] == 0), ["value", "status"]] = [np.nan, "not_applicable"]
+    for metrics, shown in ((run.metrics, True), (rows, False)):
+        with style():
+            figure = registry.module("figure", "acceptance_and_ess").draw(SimpleNamespace(metrics=metrics))
+        assert any(step in line.get_xdata() for line in figure.axes[1].lines) == shown
+        plt.close(figure)
 
 
 @of("annealed_against_plain")
