@@ -284,7 +284,8 @@ def test_a_size_that_a_seed_lacks_is_no_point(run: Results) -> None:
             rows.loc[of_mala & (rows["step_size"] == 0.5) & (rows["seed"] == 0), ["value", "status"]] = [np.nan, "not_applicable"]
         with style():
             figure = registry.module("figure", "acceptance_and_ess").draw(SimpleNamespace(metrics=rows))
-        assert any(list(line.get_xdata()) == steps and np.allclose(line.get_ydata(), 101.494, atol=1e-3) for line in figure.axes[1].lines)
+        drawn = [np.array(line.get_data(), float) for line in figure.axes[1].lines]
+        assert any(xy.shape == (2, len(steps)) and np.allclose(xy, [steps, [101.4938] * len(steps)], rtol=1e-5) for xy in drawn)
         plt.close(figure)
 
 
