@@ -242,7 +242,7 @@ def test_no_rhat_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     show(result, "sampler", "")
     shown = capsys.readouterr().out
-    assert "Mixed or not: no R-hat for ula:step_size=0.05 (not_applicable: takes at least 4 draws a chain; here 2)" in " ".join(
+    assert "Mixed or not: no R-hat for ula:step_size=0.05 (not_applicable: takes at least 4 draws a chain; here 1)" in " ".join(
         shown.split()
     ) and "nan" not in shown.replace("nanosecond", "")
     assert not any("see" in status for entry in result for m in entry["metrics"] for status in m["status"])

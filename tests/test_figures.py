@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -262,9 +263,30 @@ def test_a_perfect_denoiser_of_a_gaussian() -> None:
 
 @of("acceptance_and_ess")
 def test_acceptance_and_size_are_drawn(run: Results, axes: list[Axes]) -> None:
+    """Of the size a point for each step at which the chains of all four seeds have mixed, which those between far modes never do."""
     for ax, metric, log in zip(axes, ("acceptance", "ess"), (False, True), strict=True):
-        rows = exact(run, metric, target="gaussian_mixture", temperature=1.0, sampler="mala")
-        assert_drawn(ax, rows.groupby("step_size")["value"].agg(lambda values, log=log: t_interval(values, log).mean))
+        drawn = {float(y) for line in ax.lines for y in line.get_ydata()}
+        for target in ("gaussian", "gaussian_mixture"):
+            rows = exact(run, metric, target=target, temperature=1.0, sampler="mala").groupby("step_size")
+            means = rows["value"].agg(lambda values, log=log: t_interval(values, log).mean)
+            whole = rows["status"].agg(lambda status: (status == "ok").all())
+            assert [any(np.isclose(mean, y, rtol=1e-4) for y in drawn) for mean in means] == list(whole)
+            assert whole.all() == (metric == "acceptance") and (target != "gaussian_mixture" or metric == "acceptance" or not whole.any())
+
+
+def test_a_size_that_a_seed_lacks_is_no_point(run: Results) -> None:
+    """A mean over the seeds that happened to mix would favour steps at which few do."""
+    rows = run.metrics.copy()
+    of_mala = (rows["sampler"] == "mala") & (rows["metric"] == "ess") & (rows["target"] == "gaussian")
+    rows.loc[of_mala, "value"], rows.loc[of_mala, "status"] = 100.0 + rows.loc[of_mala, "seed"].astype(float), "ok"
+    for lacks, steps in ((False, [0.1, 0.5, 2.5]), (True, [0.1, 2.5])):
+        if lacks:
+            rows.loc[of_mala & (rows["step_size"] == 0.5) & (rows["seed"] == 0), ["value", "status"]] = [np.nan, "not_applicable"]
+        with style():
+            figure = registry.module("figure", "acceptance_and_ess").draw(SimpleNamespace(metrics=rows))
+        drawn = [np.array(line.get_data(), float) for line in figure.axes[1].lines]
+        assert any(xy.shape == (2, len(steps)) and np.allclose(xy, [steps, [101.4938] * len(steps)], rtol=1e-5) for xy in drawn)
+        plt.close(figure)
 
 
 @of("annealed_against_plain")

@@ -19,13 +19,16 @@ from scipy.linalg import solve_discrete_lyapunov
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine import loop
+from scorebench.engine.attempt import deadline
 from scorebench.engine.loop import grid, run
+from scorebench.engine.sampling import sample
 from scorebench.samplers import hmc, mala
 from scorebench.samplers import parallel_tempering as tempering
 from scorebench.samplers.base import Density, Info, exact_density
 from scorebench.samplers.hmc import leapfrog
 from scorebench.samplers.ula import ULA, theory
-from scorebench.suite.jobs import gradients, to_the_end, within
+from scorebench.suite.config import Experiment, Sampling
+from scorebench.suite.jobs import gradients, jobs_of, to_the_end, within
 from scorebench.targets.base import has
 from scorebench.testing.examples import stream
 from scorebench.testing.lattice import Lattice
@@ -129,13 +132,26 @@ def test_snapshots_are_shorter_runs(spec):
 
 @over("spec", "sampler")
 def test_trace_is_thinned_evenly(spec):
-    """At most 200 states, evenly spaced, ending with the last."""
-    outcome = go(spec, target("gaussian"), budgets=(450 * max(gradients(spec), 1),), steps=SMALL[:1], temperatures=(1.0,), seeds=(0,))
-    assert outcome.trace.shape[3] == (to_the_end(spec) // gradients(spec) if spec.entry.facts.get("ENDS") else 200)
+    """At most 200 states of the second half, evenly spaced, ending with the last."""
+    outcome = go(spec, target("gaussian"), budgets=(900 * max(gradients(spec), 1),), steps=SMALL[:1], temperatures=(1.0,), seeds=(0,))
+    steps = to_the_end(spec) // max(gradients(spec), 1)
+    assert outcome.trace.shape[3] == (steps - steps // 2 if spec.entry.facts.get("ENDS") else 200)
     if gradients(spec) == 1 and shows_its_state(spec):
-        budgets = tuple(range(450 - 2 * 199, 451, 2))
+        budgets = tuple(range(900 - 2 * 199, 901, 2))
         dense = go(spec, target("gaussian"), budgets=budgets, steps=SMALL[:1], temperatures=(1.0,), seeds=(0,))
         assert torch.equal(outcome.trace, dense.samples[:, :, :, :8].movedim(0, 3))
+
+
+@pytest.mark.parametrize(
+    ("sampler", "budget", "after"),
+    [("ula", 31, 15), ("annealed:sigmas=2|1|0.5,steps=10", 30, 20), ("annealed:sigmas=2|1|0.5,steps=10", 80, 40), ("ula", 1, 0)],
+)
+def test_a_trace_is_of_the_stationary_part(sampler, budget, after):
+    """Bitwise all states after the first half and, of a ladder, at its last level, and no other."""
+    block = Sampling(samplers=(sampler,), step_sizes=(0.01,), chains=16, budgets=tuple(range(1, budget + 1)))
+    (job,) = jobs_of(Experiment(target="gaussian", seeds=2, exact=(block,))).samples
+    ((_, arrays),), _ = sample(job, 0, deadline(1), {})
+    assert torch.equal(arrays["trace"], arrays["samples"][after:, :, :, :8].movedim(0, 3))
 
 
 @over("spec", "sampler")

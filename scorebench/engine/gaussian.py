@@ -26,6 +26,7 @@ from scipy.optimize import minimize_scalar
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec
+from scorebench.engine.arrival import crossing
 from scorebench.samplers.base import Recursion
 from scorebench.suite.jobs import gradients
 from scorebench.targets.base import Target
@@ -133,8 +134,7 @@ def work(curve: Curve, epsilon: float, summary: Summary = np.max) -> Work:
     last = int(above[-1])
     if last + 1 == len(values) or 2 * curve.gradients[last + 1] > curve.gradients[-1]:
         return Work(math.nan, plateau)
-    (k, after), (high, low) = curve.gradients[last : last + 2], np.log(np.maximum(values[last : last + 2], np.finfo(float).tiny))
-    return Work(float(k + (after - k) * (high - math.log(epsilon)) / (high - low)), plateau)
+    return Work(crossing(curve.gradients, values, last + 1, epsilon), plateau)
 
 
 def exact_work(sampler: Spec, step_size: float, law: Gaussian, start: Gaussian, epsilon: float, summary: Summary = np.max) -> Work:

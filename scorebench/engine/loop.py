@@ -61,13 +61,14 @@ def run(
     generators: list[torch.Generator],
     gradients_per_step: int,
     alike: int = 1,
+    settled: int = 0,
     observe: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> Outcome:
     """Run a sampler from `start` (seed, chain, d) until each budget of gradients is spent; one generator a seed.
 
-    `observe`: what is kept of a snapshot, from (seed, grid, chain, d) to (seed, grid, ..., number), the axis before the last in the order of the chains.
-
     `alike`: how many runs with densities of the same form there are to come, this one included; whether the step is compiled follows from their work.
+    `observe`: what is kept of a snapshot, from (seed, grid, chain, d) to (seed, grid, ..., number), the axis before the last in the order of the chains.
+    The trace is of the second half of the steps, and of none of the first `settled`, after which the sampler is at its last noise level.
     Independent samplers (no gradients) run for the length of a trace and have one snapshot. A sampler with a `run` of its own does all this itself.
     Raises ValueError where a sampler spends other than `gradients_per_step`, but for a step's worth, that of its start.
     """
@@ -79,7 +80,10 @@ def run(
         expect("the acceptance", outcome.acceptance, (seeds, cells))
         return outcome._replace(samples=torch.stack(list(map(observe, outcome.samples))))
     starts, step = start.split(TOGETHER, 1), _laid_out(_step(sampler, density))
-    parts = [_run(sampler, density, part, budgets, generators, gradients_per_step, step, alike * len(starts), observe) for part in starts]
+    parts = [
+        _run(sampler, density, part, budgets, generators, gradients_per_step, step, alike * len(starts), settled, observe)
+        for part in starts
+    ]
     by_chain = torch.cat([part.acceptance for part in parts], -1)
     samples, steps, gradients, trace = torch.cat([part.samples for part in parts], -2), *parts[0][1:-1]
     return Outcome(samples, steps, gradients, trace, by_chain.mean(-1), by_chain.std(-1, correction=min(chains - 1, 1)))
@@ -104,6 +108,7 @@ def _run(
     gradients_per_step: int,
     uncounted: Callable[..., tuple[Any, Tensor]],
     alike: int,
+    settled: int,
     observe: Callable[[Tensor], Tensor],
 ) -> _Part:
     seeds, chains, dim = start.shape
@@ -111,8 +116,9 @@ def _run(
     independent = gradients_per_step == 0
     snapshots = [TRACE_DRAWS] if independent else [b // gradients_per_step for b in budgets]
     last = snapshots[-1]
-    thin = max(last // TRACE_DRAWS, 1)
-    traced = [last - i * thin for i in range(min(TRACE_DRAWS, last))][::-1]
+    moving = 0 if independent else max(last // 2, settled)  # steps before the trace
+    thin = max((last - moving) // TRACE_DRAWS, 1)
+    start_of_trace = last - thin * (min(TRACE_DRAWS, last - moving) - 1)
 
     counted = _Counted(seeds * cells * chains)
     visible = counted.wrap(density)
@@ -140,7 +146,7 @@ def _run(
                 kept.append(observe(expect("what the sampler shows", shown, x.shape)))
                 gradients.append(counted.gradients)
                 counted.rows = so_far  # what it took to show an earlier snapshot is no part of a later one
-            if step >= traced[0] and (step - traced[0]) % thin == 0:
+            if step >= start_of_trace and (step - start_of_trace) % thin == 0:
                 trace.append(state.x[:, :, :TRACE_CHAINS].clone())
     steps = tuple(0 if independent else s for s in snapshots)
     return _Part(torch.stack(kept), steps, tuple(gradients), torch.stack(trace, -2), accepted / last)

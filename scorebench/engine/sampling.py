@@ -23,7 +23,7 @@ from scorebench.engine.target import built
 from scorebench.samplers.base import Density, Outcome, Starts, exact_density
 from scorebench.store.samples import Arrays, SourceRun
 from scorebench.store.trained import Checkpoint, Training
-from scorebench.suite.jobs import Sample, has_step, has_temperature, ladder, to_the_end, within
+from scorebench.suite.jobs import Sample, gradients, has_step, has_temperature, ladder, to_the_end, within
 from scorebench.targets.base import Target, has
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -127,6 +127,12 @@ def lacking(sampler: Spec, density: Density) -> str:
     return f"the source has no {' and no '.join(missing)}" if missing else ""
 
 
+def settled(sampler: Spec) -> int:
+    """The steps after which a sampler is at the last of its noise levels; 0 where it has none."""
+    levels = len(ladder(sampler))
+    return to_the_end(sampler) // gradients(sampler) * (levels - 1) // levels if levels else 0
+
+
 def _run(
     job: Sample,
     density: Density,
@@ -166,9 +172,7 @@ def _run(
             start = sampler.start(density, shape, stream) if isinstance(sampler, Starts) else draw(block.chains, stream)
             return expect("the start", start, shape)
 
-        outcome = run(
-            sampler, density, torch.stack(list(map(drawn, starts))), within(job.sampler, block.budgets), streams, job.gradients, alike
-        )
-        return outcome._replace(trace=outcome.trace[..., -1:, :]) if facts.get("ENDS") else outcome
+        budgets = within(job.sampler, block.budgets)
+        return run(sampler, density, torch.stack(list(map(drawn, starts))), budgets, streams, job.gradients, alike, settled(job.sampler))
 
     return attempt(go, limit)

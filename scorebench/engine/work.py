@@ -163,7 +163,7 @@ class Bench:
         )  # (record, cell, block, number)
         if each:
             begin = observe(x[None, None])[0].expand(1, len(steps), -1, -1)
-            sums, spent = torch.cat([begin, sums]), np.concatenate([[0.0], spent])
+            sums, spent = torch.cat([begin, sums]), np.concatenate([spent[:1] - each, spent])
         far = (sums[..., -1].sum(-1) / chains).amax(0)
         pairs = sums[..., :-1].unflatten(-1, (2, -1))
         return spent, pairs.cpu().numpy(), far.cpu().numpy()

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from scorebench.metrics.base import Estimate, Run
-from scorebench.metrics.lib.trace import worst_case
+from scorebench.metrics.lib.trace import split_rhat, worst_case
 from scorebench.targets.base import Target
 
 LABEL = "split R-hat"
@@ -24,6 +24,4 @@ FEWEST = 4
 
 def rhat(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell)."""
-    from arviz_stats.base import array_stats
-
-    return worst_case(lambda t: array_stats.rhat(t, chain_axis=-2, draw_axis=-1), run.trace, np.max, FEWEST)
+    return worst_case(split_rhat, run.trace, np.max, FEWEST)

@@ -42,8 +42,8 @@ TABLES = (
     (
         "samplers",
         "Samplers",
-        "Every source and sampler after the whole budget, at its best step size. In parentheses the floor: 95 % of exact "
-        "draws of that size are below. A star: better than every rival beyond chance, at T = 1.",
+        "Every source and sampler after the whole budget, at its best step size. In parentheses the floor: of exact draws of that "
+        "size 95 % of means over as many seeds are below. A star: better than every rival beyond chance, at T = 1.",
     ),
 )
 

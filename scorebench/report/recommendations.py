@@ -51,7 +51,7 @@ def _answer(what: str, table: pd.DataFrame, row: pd.Series) -> Recommendation:
     if pd.notna(row["low"]):
         number += f" [{row['low']:.3g}, {row['high']:.3g}]"
     if pd.notna(row.get("floor_q95")):
-        number += f" (95 % of exact draws: below {row['floor_q95']:.2g})"
+        number += f" (95 % of {'exact draws' if row['seeds'] == 1 else 'such means of exact draws'}: below {row['floor_q95']:.2g})"
     number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}"
     target = parse("target", row["target"])
     return Recommendation(row["target"], target.label, what, _choice(row), number, against, tied, bool(row["best"]))

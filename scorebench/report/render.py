@@ -19,7 +19,7 @@ KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean with its interval, the floor where lower is better, how many of the seeds ended otherwise, and whether it is the best."""
+    """A mean with its interval, the floor of such a mean where lower is better, how many of the seeds ended otherwise, and whether it is the best."""
 
     mean: float = math.nan
     low: float = math.nan

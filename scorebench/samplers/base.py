@@ -10,8 +10,9 @@ dataclass of hyper-parameters (`Sampler`), and says
     ORDER              k, where the error of the stationary law is O(c^k) in the step size c (of the underdamped schemes c = h^2/2, so that 2 in h is 1 here)
     AXES               of the grid's axes, "step_size" and "temperature", those that it has, where it has not both: without a step size its rows have
                        none, without a temperature only T = 1 is applicable
-    LADDER             of one that goes down noise levels, the option that holds them; STEPS_A_LEVEL, the one that says how long it stays at each
-    ENDS = True        for one that has arrived at the end of its ladder: it is run so far and no further, and has no trace
+    LADDER             of one that goes down noise levels, the option that holds them; STEPS_A_LEVEL, the one that says how long it stays at each,
+                       where it is more than a step; the trace begins at the last
+    ENDS = True        for one that has arrived at the end of its ladder: it is run so far and no further, and its trace is one state
     NEEDS              members of the density that it calls, as "source.score"
     START = "target"   for one that starts from exact draws of the target, and not from its prior as all others do but those that say where (`Starts`)
     PEERS              of one that another library does, the extra that brings it, and what is imported: {"peers": ("blackjax", "jax")}
@@ -127,13 +128,13 @@ class Outcome(NamedTuple):
     samples: Tensor  # (budget, seed, grid, chain, d), each chain's state at each snapshot
     steps: tuple[int, ...]  # at each snapshot
     gradients: tuple[int, ...]  # evaluations a chain up to each snapshot
-    trace: Tensor  # (seed, grid, trace chain, draw, d), thinned
+    trace: Tensor  # (seed, grid, trace chain, draw, d), thinned, of the run's second half
     acceptance: Tensor  # (seed, grid), mean over steps and chains
     acceptance_sd: Tensor  # (seed, grid), across chains of the chain's own mean
 
 
 TRACE_CHAINS, TRACE_DRAWS = 8, 200
-"""Of a trace, at most."""
+"""Of a trace, at most; the first half of the steps is warm-up (Gelman et al. 2013, section 11.4)."""
 
 
 @runtime_checkable
@@ -152,5 +153,6 @@ class Runs(Protocol):
         """From `start` (seed, chain, d) in every cell until each budget of gradients a chain is spent, one generator a seed.
 
         A snapshot is the last state within its budget. Where chains differ in what a step takes, that is the mean over the chains of a seed and cell, and
-        `steps` and `gradients` are means over all, rounded. Raises NotApplicable where the budget is too small.
+        `steps` and `gradients` are means over all, rounded. The trace is of the second half of the steps within the last budget, and of none that adapts.
+        Raises NotApplicable where the budget is too small.
         """

@@ -86,13 +86,14 @@ class NUTSBlackjax:
         within = [[int((by_seed[:, s] <= budget).sum()) for budget in budgets] for s in range(seeds)]  # transitions
         samples = torch.stack([torch.stack([path[n, s] for n in its]) for s, its in enumerate(within)], 1).to(start)
         gradients = [[float(by_seed[n - 1, s]) if n else 1.0 for n in its] for s, its in enumerate(within)]
-        draws = min(min(its[-1] for its in within) - self.warmup, TRACE_DRAWS)
-        if draws < 1:
+        if min(its[-1] for its in within) <= self.warmup:
             least = math.ceil(by_seed[self.warmup - 1].max())
             raise NotApplicable(
                 f"its adaptation takes {least} gradients a chain, so that a budget of {budgets[-1]} leaves none for the law"
             )
-        traces = [_thinned(path[self.warmup + 1 : its[-1] + 1, s, :TRACE_CHAINS], draws) for s, its in enumerate(within)]
+        last = [path[max(self.warmup, its[-1] // 2) + 1 : its[-1] + 1, s, :TRACE_CHAINS] for s, its in enumerate(within)]
+        draws = min(TRACE_DRAWS, *map(len, last))
+        traces = [_thinned(states, draws) for states in last]
         shares = torch.stack(accepted).unflatten(1, (seeds, chains))
         means = [shares[: its[-1] - self.warmup, s].mean(0) for s, its in enumerate(within)]
         return samples, within, gradients, torch.stack(traces).to(start), torch.stack(means).to(start)

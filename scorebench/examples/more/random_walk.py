@@ -45,6 +45,6 @@ class RandomWalk:
             path.append(x)
             shares.append(share)
         means = torch.stack(shares).mean(0)
-        trace = torch.stack([p[:, :, :TRACE_CHAINS] for p in path[-TRACE_DRAWS:]], -2)
+        trace = torch.stack([p[:, :, :TRACE_CHAINS] for p in path[len(path) // 2 :][-TRACE_DRAWS:]], -2)
         samples = torch.stack([path[b - 1] for b in budgets])
         return Outcome(samples, tuple(b - 1 for b in budgets), tuple(budgets), trace, means.mean(-1), means.std(-1, correction=0))

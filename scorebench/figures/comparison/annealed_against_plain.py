@@ -19,7 +19,7 @@ from scorebench.figures.base import (
     names,
     required,
 )
-from scorebench.report.choosing import is_ok
+from scorebench.report.choosing import floor, is_ok
 from scorebench.store.results import Results
 
 LABEL = "Annealed against plain Langevin on far modes"
@@ -27,7 +27,7 @@ CAPTION = (
     "Exact scores, T = 1, at each sampler's best step. Left: how wrongly the mass is split between the modes, against gradients: MALA keeps the "
     "split it starts from, ULA mends it slowly, by a step so large that the modes come out too wide (middle), annealing brings it close as the noise comes "
     "down to the distance of the modes and keeps the shape. Middle: the shape within the modes at the end. Right: the first coordinate of all "
-    "chains beside the exact law. Below the grey band's edge are 95 % of exact draws. Means with 95 % intervals across the seeds that had no say "
+    "chains beside the exact law. Below the grey band's edge are 95 % of such means of exact draws. Means with 95 % intervals across the seeds that had no say "
     "in the step."
 )
 USES = {"sampler": ("annealed",), "target": ("gaussian_mixture",), "metric": ("mode_weight_error",)}
@@ -65,9 +65,9 @@ def draw(results: Results) -> Figure:
     if len(ends):
         sns.pointplot(ends, x="sampler", y="value", hue="sampler", errorbar=interval, capsize=0.15, legend=False, ax=middle, **look)
     for ax, measured in ((left, weights), (middle, shape)):
-        floor = measured["floor_q95"].max()
-        ax.axhspan(0, floor, color="0.9", lw=0, zorder=0)
-        ax.text(0.02, floor / 2, "as exact draws", transform=ax.get_yaxis_transform(), va="center", color="0.35", fontsize=9)
+        edge = floor(measured)
+        ax.axhspan(0, edge, color="0.9", lw=0, zorder=0)
+        ax.text(0.02, edge / 2, "as exact draws", transform=ax.get_yaxis_transform(), va="center", color="0.35", fontsize=9)
         ax.set_ylim(0)
     left.set(xscale="log", xlabel="gradient evaluations", ylabel="mode-weight error")
     decades(left.xaxis)

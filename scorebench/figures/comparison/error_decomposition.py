@@ -13,8 +13,8 @@ LABEL = "Error decomposed"
 CAPTION = (
     "Squared MMD (small bandwidth) to the target. Circles: the trained source alone, by MALA with small steps from exact draws: the "
     "loss's part. Squares: the trained source with the sampler, at its best step; the line between them is what the sampler adds. "
-    "Triangles: the same sampler on the exact score. Grey: 95 % of exact draws are below. Means with 95 % intervals across the seeds that "
-    "had no say in the step."
+    "Triangles: the same sampler on the exact score. Grey: 95 % of such means of exact draws are below, as many as a "
+    "trained source has chains. Means with 95 % intervals across the seeds that had no say in the step."
 )
 USES = {"sampler": ("mala_from_data",)}
 READS = ("tables/decomposition.csv", "tables/samplers.csv")
@@ -43,7 +43,8 @@ def draw(results: Results) -> Figure:
     for ax, target in zip(axes.flat, targets, strict=False):
         parts = table[table["target"] == target].set_index(["sampler", "model", "loss", "part"])
         metric = parts["metric"].iloc[0]
-        floor = samplers.loc[(samplers["target"] == target) & (samplers["metric"] == metric), "floor_q95"].dropna().iloc[0]
+        trained = samplers[(samplers["target"] == target) & (samplers["metric"] == metric) & (samplers["model"] != "")]
+        floor = trained["floor_q95"].dropna().iloc[0]
         for i, (sampler, model, loss) in enumerate(pairs[target]):
             source, together = (parts.loc[(sampler, model, loss, part), "mean"] for part in ("loss", "total"))
             ax.plot([source, together], [i + 0.18, i - 0.18], color="0.45", lw=1.6, zorder=1)

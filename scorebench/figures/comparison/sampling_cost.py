@@ -13,13 +13,14 @@ from scorebench.figures.base import (
     required,
     seconds_a_gradient,
 )
+from scorebench.report.choosing import floor
 from scorebench.store.results import Results
 
 LABEL = "Samplers at equal gradients and at equal seconds"
 CAPTION = (
     "Distance of the chains' states to the target (squared MMD, small bandwidth, unbiased: zero is perfect), exact scores, T = 1, each "
     "sampler at the step size that is best after the whole budget: against gradients a chain (top) and against the seconds they take a "
-    "chain (bottom). Grey: 95 % of exact draws are below. Means with 95 % intervals across the seeds that had no say in the step."
+    "chain (bottom). Grey: 95 % of such means of exact draws are below. Means with 95 % intervals across the seeds that had no say in the step."
 )
 USES = {"sampler": ("",), "metric": ("mmd",)}
 READS = ("metrics.csv", "tables/samplers.csv", "timings.csv")
@@ -47,11 +48,11 @@ def draw(results: Results) -> Figure:
         place = 2 * columns * (number // columns) + number % columns
         above, below = axes[place], axes[place + columns]
         here = rows[rows["target"] == target]
-        floor = here["floor_q95"].iloc[0]
+        edge = floor(here)
         for ax, x in ((above, "gradient_evaluations"), (below, "microseconds")):
             lines(ax, here, x, "label", order)
-            ax.axhspan(-floor, floor, color="0.9", lw=0, zorder=0)
-            around_zero(ax, "y", floor)
+            ax.axhspan(-edge, edge, color="0.9", lw=0, zorder=0)
+            around_zero(ax, "y", edge)
             ax.set(xscale="log", ylabel="MMD²")
             decades(ax.xaxis)
         above.set(title=parse("target", target).label, xlabel="gradients a chain")
