@@ -7,8 +7,13 @@ Summaries of b^2 over the panel (`panel`), from sums over blocks of chains:
     mean   over the panel.
 
 *Work* is the first number of gradients at which the summary is below epsilon and after which, up to twice as many at least, it is never significantly above
-(one-sided, 5 % over all later records together, by max-t); between records log b^2 is linear in the gradients, and an estimate below epsilon/100 counts as
-that. The *plateau*, the mean over the last fifth of the budget, is what no further step removes. Errors by leaving out one block of chains (`core.jackknife`).
+(one-sided, 5 % over all later records together, by max-t). Near it chance swings the curve to and fro across epsilon, so that the first crossing comes too
+early: what counts is for how many gradients from .8 to 1.25 times the first crossing it is above. Between records log b^2 is linear in the gradients, where an
+estimate b^2 with standard error e, which may be negative, stands for (b^2 + sqrt(b^4 + 4 e^2))/2: what is not told from 0 for about its error, or epsilon/100
+where that is more. The *plateau*, the mean over the last fifth of the budget, is what no further step removes.
+
+Errors by leaving out one block of chains (`core.jackknife`). The interval reaches to where the curve was last seen above epsilon, though not significantly: a
+swing that so many chains do not resolve; and over the place between two records that the error of the second leaves open.
 """
 
 from dataclasses import dataclass
@@ -24,7 +29,13 @@ LEVEL = 0.95
 LAST = 0.8
 """From this share of the budget on is the plateau."""
 LEAST = 0.01
-"""An estimate below this share of epsilon, which may be negative, is taken for it where a logarithm is."""
+"""The least error that a b^2 has where its logarithm is taken, in units of epsilon."""
+
+
+WINDOW = (0.8, 1.25)
+"""Around the first crossing, in units of it."""
+DOUBT = 2.0
+"""Standard errors of a record that the interval leaves open."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,8 @@ class Arrival:
     """Work where it is reached; else a lower bound of it."""
     logs: np.ndarray
     """Logarithm of the work without each block, (block,); not finite where it is not reached."""
+    open: tuple[float, float]
+    """What the interval covers in any case: see above."""
     plateau: float
     plateau_low: float
     plateau_high: float
@@ -50,7 +63,7 @@ class Arrival:
         if not np.isfinite(self.logs).all():
             return np.nan, np.inf
         half = t_quantile(len(self.logs), (1 + LEVEL) / 2) * float(standard_error(self.logs))
-        return self.gradients * np.exp(-half), self.gradients * np.exp(half)
+        return min(self.gradients * np.exp(-half), self.open[0]), max(self.gradients * np.exp(half), self.open[1])
 
 
 def curves(sums: np.ndarray, each: int, panel: Panel) -> np.ndarray:
@@ -82,41 +95,52 @@ def arrival(gradients: np.ndarray, curve: np.ndarray, epsilon: float, first: int
     whole, replicates = curve[0], curve[1:]
     low, high = _plateau(curve[:, gradients >= LAST * gradients[-1]])
     plateau = float(whole[gradients >= LAST * gradients[-1]].mean())
-    below = np.flatnonzero((whole < epsilon) & np.append(True, whole[:-1] >= epsilon)).tolist()
+    below: list[int] = np.flatnonzero((whole < epsilon) & np.append(True, whole[:-1] >= epsilon)).tolist()
     error = standard_error(replicates)
     influence = influences(replicates)
+    never = np.full(len(replicates), np.inf)
+    never = np.full(len(replicates), np.inf)
     for record in below:
-        work = crossing(gradients, whole, record, epsilon)
-        if len(gradients) > 1 and 2 * work > gradients[-1] and work > 0:
-            return Arrival(False, work, np.full(len(replicates), np.inf), plateau, low, high)
+        once = crossing(gradients, whole, record, epsilon, error)
+        if len(gradients) > 1 and 2 * once > gradients[-1] and once > 0:
+            return Arrival(False, once, never, (once, np.inf), plateau, low, high)
         later = whole[record:] - epsilon
         if (later > 0).any():
             limit = joint_quantile(influence[:, record:], 1 - SIGNIFICANT, one_sided=True, draws=2_000)
             if (later > limit * error[record:]).any():
                 continue
-        logs = (
-            np.array([_nearest(gradients, replicate, work, epsilon) for replicate in replicates])
-            if work
-            else np.full(len(replicates), -np.inf)
-        )
-        return Arrival(True, work, logs, plateau, low, high)
-    return Arrival(False, float(gradients[-1]), np.full(len(replicates), np.inf), plateau, low, high)
+        if record == 0:
+            return Arrival(True, once, np.full(len(replicates), np.log(once) if once else -np.inf), (once, once), plateau, low, high)
+        work, *others = _above(gradients, curve, error, epsilon, once)
+        least, most = (crossing(gradients, whole + sign * DOUBT * error, record, epsilon) for sign in (-1, 1))
+        last = crossing(gradients, whole, below[-1], epsilon, error)
+        return Arrival(True, float(work), np.log(others), (least, max(most, last)), plateau, low, high)
+    return Arrival(False, float(gradients[-1]), never, (np.nan, np.inf), plateau, low, high)
 
 
-def crossing(gradients: np.ndarray, curve: np.ndarray, record: int, epsilon: float) -> float:
-    """Where a curve falls through epsilon before a record at which it is below."""
+def crossing(gradients: np.ndarray, curve: np.ndarray, record: int, epsilon: float, error: np.ndarray | float = 0.0) -> float:
+    """Where a curve falls through epsilon before a record at which it is below; `error` are the curve's standard errors."""
     if record == 0:
         return float(gradients[0])
-    high, low = (np.log(max(b, LEAST * epsilon) / epsilon) for b in curve[[record - 1, record]])
-    before, after = gradients[[record - 1, record]]
-    return float(before + (after - before) * high / (high - low))
+    around = [record - 1, record]
+    high, low = _logs(curve, error, epsilon)[around]
+    before, after = gradients[around]
+    return float(before + (after - before) * np.clip(high / (high - low), 0, 1))
 
 
-def _nearest(gradients: np.ndarray, curve: np.ndarray, work: float, epsilon: float) -> float:
-    """The logarithm of the crossing of a curve that is nearest to `work`; infinite where it has none."""
-    below = np.flatnonzero((curve < epsilon) & np.append(True, curve[:-1] >= epsilon)).tolist()
-    logs = np.log([crossing(gradients, curve, record, epsilon) for record in below])
-    return float(logs[np.abs(logs - np.log(work)).argmin()]) if len(logs) else np.inf
+def _logs(curve: np.ndarray, error: np.ndarray | float, epsilon: float) -> np.ndarray:
+    """The logarithm of b^2 in units of epsilon, as far as it is told from 0."""
+    return np.log((curve + np.hypot(curve, 2 * np.maximum(error, LEAST * epsilon))) / (2 * epsilon))
+
+
+def _above(gradients: np.ndarray, curve: np.ndarray, error: np.ndarray, epsilon: float, first: float) -> np.ndarray:
+    """The gradients up to 1.25 times the first crossing at which curves (*, record) are above epsilon, those up to .8 times it all counted, (*)."""
+    begin, end = WINDOW[0] * first, min(WINDOW[1] * first, gradients[-1])
+    nodes = np.unique(np.concatenate([[begin], gradients[(gradients > begin) & (gradients < end)], [end]]))
+    values = np.stack([np.interp(nodes, gradients, logs) for logs in _logs(curve, error, epsilon)])
+    above, below = (np.clip(sign * values, 0, None) for sign in (1, -1))
+    up, down = above[:, 1:] + above[:, :-1], below[:, 1:] + below[:, :-1]
+    return begin + (np.diff(nodes) * up / (up + down)).sum(-1)
 
 
 def _plateau(curve: np.ndarray) -> tuple[float, float]:

@@ -47,8 +47,10 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 RECORDS = 80
 """Of a curve, at most, closer where it begins."""
-LADDER = 1.1 ** np.arange(-4, 3)
-"""Steps in units of the pilot's best."""
+LADDERS, LADDER = 2, 1.1 ** np.arange(-4, 3)
+"""Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
+EDGE = 1.15
+"""A step that is not taken if one so much longer diverges, while there are others: at the end of stability a run may only seem well."""
 WIDER, CLOSER = 6, 1.5
 """How often the grid goes on beyond an edge; values of an option that are nearer than this ratio have none between them."""
 LONGER, SHORTEST = 4, 48
@@ -259,9 +261,9 @@ def lost_rows(job: Work, accuracy: Accuracy, ended: Ended) -> works.Method:
     """A method of which nothing was measured."""
     nothing = (np.empty(0), np.empty((len(SUMMARIES), 0, 0)))
     cells = [
-        Cell(sampler, step, "pilot", accuracy.pilot, budget, ended, *nothing)
-        for sampler, steps, budget in job.starts
-        for step in (steps if has_step(sampler) else (None,))
+        Cell(begin.sampler, step, "pilot", begin.chains, begin.budget, ended, *nothing)
+        for begin in job.begins
+        for step in (begin.step_sizes if has_step(begin.sampler) else (None,))
     ]
     rows = [row for cell in cells for row in _rows(job, cell, accuracy.epsilon, "", False)]
     return works.Method(str(job.target), str(job.method), "", rows, [], {}, {})
@@ -294,8 +296,9 @@ class Found(NamedTuple):
 
 
 def search(job: Work, bench: Bench) -> Found:
-    """The pilot, the ladder of steps and the final run of a method."""
-    pilot, final = bench.accuracy.pilot, bench.accuracy.final
+    """The pilot, the ladders of steps and the final run of a method."""
+    epsilon, budget = bench.accuracy.epsilon, max(begin.budget for begin in job.begins)
+    pilot = job.begins[0].chains
     cells: list[Cell] = []
 
     def measure(sampler: Spec, steps: Iterable[float | None], budget: int, chains: int = pilot, phase: str = "pilot") -> None:
@@ -303,35 +306,41 @@ def search(job: Work, bench: Bench) -> Found:
         if new := [step for step in dict.fromkeys(steps) if step not in done]:
             cells.extend(bench.cells(sampler, new, budget, chains, phase))
 
-    for sampler, given, budget in job.starts:
-        measure(sampler, list(given) if has_step(sampler) else [None], budget)
-    budgets = {sampler: budget for sampler, _, budget in job.starts}
-    budget = max(budgets.values())
+    def best(of: Iterable[Cell]) -> Cell | None:
+        return min((cell for cell in of if cell.ended == OK), key=lambda cell: cell.cost, default=None)
 
-    def best(of: Callable[[Cell], bool] = lambda cell: True) -> Cell | None:
-        return min((cell for cell in cells if cell.ended == OK and of(cell)), key=lambda cell: cell.cost, default=None)
-
+    for begin in job.begins:
+        measure(begin.sampler, list(begin.step_sizes) if has_step(begin.sampler) else [None], begin.budget)
     for _ in range(WIDER):
         before = len(cells)
-        if (at := best()) is not None:
+        if (at := best(cells)) is not None:
             for sampler, steps in _around(at, cells):
                 measure(sampler, steps, budget)
         if len(cells) == before:
             break
-    if (at := best()) is None:
-        return Found(cells, None)
-    if at.step_size is not None:
-        measure(at.sampler, [float(f"{at.step_size * ratio:.3g}") for ratio in LADDER], _enough(at, budget), 4 * pilot)
-    ladder = [cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK] or [at]
+    by_sampler = {cell.sampler: cell for cell in sorted(filter(None, map(best, _by_sampler(cells))), key=lambda cell: cell.cost)[:LADDERS]}
+    for sampler, at in by_sampler.items():
+        if at.step_size is not None:
+            measure(sampler, [float(f"{at.step_size * ratio:.3g}") for ratio in LADDER], _enough(at, budget), 4 * pilot)
+    ladder = [cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK] or list(by_sampler.values())
+    unstable = [cell for cell in cells if cell.ended.status == Status.DIVERGED]
 
     def order(cell: Cell) -> tuple[bool, tuple[float, float]]:
-        return not _below(cell, bench.accuracy.epsilon), cell.cost
+        edge = any(cell.sampler == other.sampler and (cell.step_size or 0) * EDGE >= (other.step_size or 0) for other in unstable)
+        return edge or not _below(cell, epsilon), cell.cost
 
     for cell in sorted(ladder, key=order):
-        measure(cell.sampler, [cell.step_size], _enough(cell, budget), final, "final")
-        if cells[-1].ended != OK or _below(cells[-1], bench.accuracy.epsilon) or not _below(cell, bench.accuracy.epsilon):
+        measure(cell.sampler, [cell.step_size], _enough(cell, budget), bench.accuracy.final, "final")
+        if cells[-1].ended.status in (Status.FAILED, Status.TIMEOUT) or _below(cells[-1], epsilon) or not _below(cell, epsilon):
             break
-    return Found(cells, min((cell for cell in cells if cell.phase == "final"), key=order))
+    return Found(cells, min((cell for cell in cells if cell.phase == "final"), key=order, default=None))
+
+
+def _by_sampler(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
+    by_sampler: dict[Spec, list[Cell]] = {}
+    for cell in cells:
+        by_sampler.setdefault(cell.sampler, []).append(cell)
+    return by_sampler.values()
 
 
 def _below(cell: Cell, epsilon: float) -> bool:

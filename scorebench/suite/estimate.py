@@ -54,8 +54,8 @@ def seconds(plan: Plan, stage: str, job: str) -> float:
         work, accuracy = plan.works[job], plan.suite.accuracy
         if not gradients(work.method):
             return fixed
-        chains = accuracy.pilot * sum(len(steps) for _, steps, _ in work.starts) + accuracy.final
-        return work.starts[-1][2] * (WORK_ROUND_SECONDS * len(work.starts) + chains * WORK_SECONDS)
+        cells = sum(begin.chains * len(begin.step_sizes) for begin in work.begins) + accuracy.final
+        return max(begin.budget for begin in work.begins) * (WORK_ROUND_SECONDS * len(work.begins) + cells * WORK_SECONDS)
     if stage == "measure":
         return fixed + CELL_SECONDS * sum(_cells(sample) for sample in plan.measures[job].on.samples)
     return fixed

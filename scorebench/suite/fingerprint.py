@@ -57,7 +57,7 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         methods = [on.target, metric, *_trained(on.sources)]
     elif stage == "work":
         work = plan.works[job]
-        settings = [*shared, work.target, work.starts, suite.accuracy]
+        settings = [*shared, work.target, work.begins, suite.accuracy]
         methods = [work.target, work.method]
     elif stage == "map":
         on = plan.targets[job]

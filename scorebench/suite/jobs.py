@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorebench.core import registry
 from scorebench.core.registry import AXES
@@ -175,14 +175,22 @@ class Sample:
         return exact + [(block, train, losses) for block in self.trained for train in self.sources if (losses := _sampled(block, train))]
 
 
+class Begin(NamedTuple):
+    """Where the pilot of a method begins."""
+
+    sampler: Spec
+    step_sizes: tuple[float, ...]
+    budget: int
+    chains: int
+
+
 @dataclass(frozen=True)
 class Work:
     """The work of one method, a sampler with all values of what it tunes, on one target."""
 
     target: Spec
     method: Spec
-    starts: tuple[tuple[Spec, tuple[float, ...], int], ...]
-    """Where the pilot begins: each sampler, its steps and its budget."""
+    begins: tuple[Begin, ...]
 
     @property
     def id(self) -> str:
@@ -234,11 +242,12 @@ def jobs_of(experiment: Experiment) -> OnTarget:
 
 
 def _works(experiment: Experiment, target: Spec) -> Iterator[Work]:
-    starts: dict[Spec, list[tuple[Spec, tuple[float, ...], int]]] = {}
+    begins: dict[Spec, list[Begin]] = {}
     for block in experiment.work:
         for sampler in samplers(block):
-            starts.setdefault(sampler.method, []).append((sampler, tuple(sorted(block.step_sizes)), block.budget))
-    for method, its in starts.items():
+            begin = Begin(sampler, tuple(sorted(block.step_sizes)), block.budget, block.pilot)
+            begins.setdefault(sampler.method, []).append(begin)
+    for method, its in begins.items():
         yield Work(target, method, tuple(its))
 
 

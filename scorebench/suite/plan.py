@@ -67,7 +67,7 @@ class Plan:
         methods = [on.target for on in self.targets.values()] + self.metrics
         methods += [spec for train in self.trains.values() for spec in (train.model, *train.losses)]
         methods += [sample.sampler for sample in self.samples.values()]
-        methods += [sampler for work in self.works.values() for sampler, _, _ in work.starts]
+        methods += [begin.sampler for work in self.works.values() for begin in work.begins]
         return list(dict.fromkeys([*methods, *parse_all("claim", self.suite.claims), *parse_all("figure", self.suite.figures)]))
 
     def jobs(self, stage: str) -> list[str]:
