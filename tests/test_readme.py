@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 LESS = {
     "compare samplers": "--steps 20 --chains 16 --seeds 2",
     "compare losses": "--steps 20 --size 200 --seeds 2 --rate 0.01",
-    "reference": "--chains 512",
+    "reference": "--chains 256",
 }
 """What is added to a command, so that the tests end; more chains make as many draws in fewer steps."""
 
