@@ -318,7 +318,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EVERY_STAGE = """
-import os, sys, time
+import importlib, os, sys, time
 from pathlib import Path
 from scorebench import stages
 from scorebench.suite.plan import Plan
@@ -331,6 +331,8 @@ def run(stage, job):
 for suite in suites:
     plan = Plan(load(f"{suite}.yaml"))
     for beside in (("train", "claim"), ("sample",), ("measure", "map"), ("tables",), ("figure",), ("page",)):
+        for stage in beside:
+            importlib.import_module(f"scorebench.stages.{stage}")
         jobs = [(stage, job) for stage in beside for job in plan.jobs(stage)]
         for job in jobs:
             if how == "in turn":
