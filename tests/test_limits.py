@@ -318,12 +318,12 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 EVERY_STAGE = """
-import importlib, os, sys, time
+import os, re, sys, time
 from pathlib import Path
 from scorebench import stages
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
-how, *suites = sys.argv[1:]
+hanging, *suites = sys.argv[1:]
 def run(stage, job):
     started = time.monotonic()
     stages.run(stage, plan, job, Path("results"))
@@ -331,51 +331,51 @@ def run(stage, job):
 for suite in suites:
     plan = Plan(load(f"{suite}.yaml"))
     for beside in (("train", "claim"), ("sample",), ("measure", "map"), ("tables",), ("figure",), ("page",)):
-        for stage in beside:
-            importlib.import_module(f"scorebench.stages.{stage}")
         jobs = [(stage, job) for stage in beside for job in plan.jobs(stage)]
+        waiting = [(stage, job) for stage, job in jobs if re.search(hanging, job)]
         for job in jobs:
-            if how == "in turn":
+            if job not in waiting:
                 run(*job)
-            elif os.fork() == 0:
+        for job in waiting:
+            if os.fork() == 0:
                 run(*job)
                 os._exit(0)
-        assert how == "in turn" or all(os.wait()[1] == 0 for _ in jobs)
+        assert all(os.wait()[1] == 0 for _ in waiting)
 """
-GROUPS = {"side by side": ("hanging",), "in turn": tuple(suite for suite in SUITES if suite != "hanging")}
-"""What hangs waits beside what hangs, and beside the others: most of that time nobody computes."""
+GROUPS = ("hanging",), tuple(suite for suite in SUITES if suite != "hanging")
+"""What hangs waits side by side, and beside the other suites: most of that time nobody computes."""
 
 
 @pytest.fixture(scope="module")
-def started(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[subprocess.Popen[str], Path]]:
+def started(package: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[subprocess.Popen[str], Path]]:
     """A process for each group of suites, and its log."""
     environment = os.environ | {"PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
-    running = {}
-    for how, suites in GROUPS.items():
+    running = []
+    for suites in GROUPS:
         log = tmp_path_factory.mktemp("log") / "log"
         with log.open("w") as file:
-            command = [python(), "-c", EVERY_STAGE, how, *suites]
+            command = [python(), "-c", EVERY_STAGE, "|".join(HANGING), *suites]
             process = subprocess.Popen(command, cwd=package, env=environment, stdout=subprocess.PIPE, stderr=file, text=True)
-        running[how] = process, log
+        running.append((process, log))
     return running
 
 
 @pytest.fixture(scope="module")
-def run(package: Path, started: dict[str, tuple[subprocess.Popen[str], Path]]):
-    """A suite that has been run, each job in the process that it has of its own."""
+def run(package: Path, started: list[tuple[subprocess.Popen[str], Path]]):
+    """A suite that has been run, each job in the process that it has of its own; the suites of its group are waited for."""
 
     @cache
-    def seconds(how: str) -> dict[str, dict[str, float]]:
-        process, log = started[how]
+    def seconds(group: int) -> dict[str, dict[str, float]]:
+        process, log = started[group]
         said, _ = process.communicate(timeout=600)
         assert process.returncode == 0, log.read_text()[-3000:]
-        took: dict[str, dict[str, float]] = {suite: {} for suite in GROUPS[how]}
+        took: dict[str, dict[str, float]] = {suite: {} for suite in GROUPS[group]}
         for line in said.splitlines():
             suite, *job, number = line.split(" ")
             took[suite][" ".join(job)] = float(number)
         return took
 
-    return lambda suite: Run(package / "results" / suite, seconds(next(how for how in GROUPS if suite in GROUPS[how]))[suite])
+    return lambda suite: Run(package / "results" / suite, seconds(int(suite in GROUPS[1]))[suite])
 
 
 def assert_says(deed: str, status: object, reason: object) -> None:
