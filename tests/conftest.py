@@ -24,7 +24,18 @@ LONG = {"test_claims_dynamics", "test_claims_whole"}
 """Files whose tests share nothing: each may run wherever a core is free."""
 
 
-FIRST = ("test_limits", "test_user", "test_workflow", "test_check", "test_promise", "test_cli", "test_fingerprint", "test_density")
+FIRST = (
+    "test_workflow",
+    "test_user",
+    "test_limits",
+    "test_check",
+    "test_tracing",
+    "test_targets",
+    "test_figures",
+    "test_readme",
+    "test_promise",
+    "test_cli",
+)
 """Files of half a minute and more, in one process each: what is started last would be waited for."""
 
 

@@ -10,6 +10,7 @@ import math
 import re
 import time
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 
 import pytest
 import torch
@@ -76,13 +77,19 @@ def test_unclean_mathml_is_seen(latex):
         assert_clean(latex)
 
 
+@cache
+def predicted(name: str) -> list[Prediction]:
+    """What a claim predicts rests on nothing else."""
+    return registry.module("claim", name).predict()
+
+
 @every_claim
 def test_verdict_follows_the_numbers(name):
     """All as predicted: reproduced. Off where the statement should fail: the expected verdict. Off in the correction, too: unexplained."""
     module = registry.module("claim", name)
     conditions = getattr(module, "CONDITIONS", {})
     fails = {AS_WRITTEN} if module.EXPECTED == "refuted" else {group for group, holds in conditions.items() if not holds}
-    predictions = module.predict()
+    predictions = predicted(name)
     for p in predictions:
         assert math.isfinite(p.predicted) and 0 <= p.tolerance < math.inf
         assert json.dumps(p.setting)
@@ -102,7 +109,7 @@ def test_verdict_follows_the_numbers(name):
 
 
 def test_quantities_stay_within_the_budget():
-    total = sum(len(registry.module("claim", name).predict()) for name in registry.names("claim"))
+    total = sum(len(predicted(name)) for name in registry.names("claim"))
     assert 0 < total <= base.BUDGET
 
 

@@ -218,9 +218,9 @@ def test_a_step_that_is_too_long_somewhere_is_halved(tmp_path, monkeypatch):
     target_of(tmp_path, neck)
     monkeypatch.setattr(reference, "R_HAT", 10.0)
     monkeypatch.setattr(reference, "EFFECTIVE", 1)
-    halved = reference.write(tmp_path / "my_density.py", tmp_path / "a.npy", "hmc", 64, 5.0, 0).record
+    halved = reference.write(tmp_path / "my_density.py", tmp_path / "a.npy", "mala", 64, 5.0, 0).record
     monkeypatch.setattr(reference, "SELDOM", 1.0)
-    chosen = reference.write(tmp_path / "my_density.py", tmp_path / "b.npy", "hmc", 64, 5.0, 0).record
+    chosen = reference.write(tmp_path / "my_density.py", tmp_path / "b.npy", "mala", 64, 5.0, 0).record
     assert halved["step_size"] <= chosen["step_size"] / 2 and halved["acceptance"] > chosen["acceptance"]
 
 

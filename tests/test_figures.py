@@ -67,17 +67,24 @@ def test_a_figure_waits_for_what_it_reads() -> None:
     assert all(any(fnmatchcase(file, pattern) for file in outputs) for pattern in patterns)
 
 
-@FIGURES
-def test_a_figure_without_data_is_not_applicable(name: str, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """A run whose tables have no rows."""
+    folder = tmp_path_factory.mktemp("nothing")
     plan = Plan(as_suite({"name": "x", "seed": 0, "metrics": ["mmd"], "experiments": [{"target": "gaussian:dim=3", "seeds": 2}]}))
     tables = {"metrics": schema.METRICS, "timings": schema.TIMINGS} | {f"tables/{name}": table for name, table in schema.TABLES.items()}
     files = {f"{name}.csv": table.to_csv(table.frame([])) for name, table in tables.items()}
     for path, content in files.items():
-        artifacts.write_bytes(tmp_path / path, content)
+        artifacts.write_bytes(folder / path, content)
     sums = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-    artifacts.write_json(tmp_path / "manifest.json", provenance.manifest(plan) | {"sha256": sums})
+    artifacts.write_json(folder / "manifest.json", provenance.manifest(plan) | {"sha256": sums})
+    return Results(folder, plan)
+
+
+@FIGURES
+def test_a_figure_without_data_is_not_applicable(name: str, nothing: Results) -> None:
     with style(), pytest.raises(NotApplicable):
-        registry.module("figure", name).draw(Results(tmp_path, plan))
+        registry.module("figure", name).draw(nothing)
     plt.close("all")
 
 

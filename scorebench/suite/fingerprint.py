@@ -160,9 +160,13 @@ class _Read(NamedTuple):
 @cache
 def _read(path: Path) -> _Read:
     """What counts of a file, the package's modules that it may import, and the other top-level modules."""
-    content = path.read_bytes()
+    return _understood(path.read_bytes(), path.suffix == ".py")
+
+
+@cache
+def _understood(content: bytes, is_python: bool) -> _Read:
     try:
-        tree = ast.parse(content) if path.suffix == ".py" else None
+        tree = ast.parse(content) if is_python else None
     except (SyntaxError, ValueError):
         tree = None
     if tree is None:
