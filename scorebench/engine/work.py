@@ -47,10 +47,10 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 RECORDS = 80
 """Of a curve, at most, closer where it begins."""
-LADDERS, LADDER = 2, 1.1 ** np.arange(-4, 3)
+LADDERS, LADDER = 3, 1.1 ** np.arange(-4, 3)
 """Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
-EDGE = 1.15
-"""A step that is not taken if one so much longer diverges, while there are others: at the end of stability a run may only seem well."""
+BESIDE = 2.0 ** np.arange(-0.75, 0.75, 0.25)
+"""Steps at a new value of a tuned option, in units of the best step at its neighbour."""
 WIDER, CLOSER = 6, 1.5
 """How often the grid goes on beyond an edge; values of an option that are nearer than this ratio have none between them."""
 LONGER, SHORTEST = 4, 48
@@ -323,11 +323,9 @@ def search(job: Work, bench: Bench) -> Found:
         if at.step_size is not None:
             measure(sampler, [float(f"{at.step_size * ratio:.3g}") for ratio in LADDER], _enough(at, budget), 4 * pilot)
     ladder = [cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK] or list(by_sampler.values())
-    unstable = [cell for cell in cells if cell.ended.status == Status.DIVERGED]
 
     def order(cell: Cell) -> tuple[bool, tuple[float, float]]:
-        edge = any(cell.sampler == other.sampler and (cell.step_size or 0) * EDGE >= (other.step_size or 0) for other in unstable)
-        return edge or not _below(cell, epsilon), cell.cost
+        return not _below(cell, epsilon), cell.cost
 
     for cell in sorted(ladder, key=order):
         measure(cell.sampler, [cell.step_size], _enough(cell, budget), bench.accuracy.final, "final")
@@ -382,7 +380,7 @@ def _around(at: Cell, cells: Sequence[Cell]) -> Iterator[tuple[Spec, list[float 
             if new not in tried and len(tried) > 1:
                 yield (
                     at.sampler.having(option, new),
-                    [float(f"{at.step_size * ratio:.3g}") for ratio in (2**-0.5, 1, 2**0.5)] if at.step_size else [None],
+                    [float(f"{at.step_size * ratio:.3g}") for ratio in BESIDE] if at.step_size else [None],
                 )
 
 
