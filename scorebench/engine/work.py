@@ -2,9 +2,10 @@ r"""Work to accuracy: after how many gradients each cell of a sampler is as near
 
 All chains start from the target's prior, which is wider than the law, moved down every coordinate by s, s^2 the law's variance of one on average: off-centre,
 too wide, and wrong about the weights of modes, the same for every sampler. A pilot measures every cell; it goes on beyond an edge of the grid where the best
-cell lies there, and between the values of other tuned options around it. Steps around the best, a tenth apart, are then measured with four times as many
-chains, and the one with the least work whose plateau is below epsilon by its standard error is measured again, by more chains with random numbers of their own:
-that is the method's work. Random numbers are shared between cells and samplers, so that they are compared in pairs.
+cell lies there, and between the values of other tuned options around it. Steps around the best, and values of options, a tenth apart, are then measured with
+four times as many chains, and the one with the least work whose plateau is below epsilon by its standard error is measured again, by more chains with random
+numbers of their own: that is the method's work. Where that is more than the next best seemed to need, so is the next. Random numbers are shared between
+cells and samplers, so that they are compared in pairs.
 
 In equilibrium: chains that start from exact draws, at that cell; the bias of each function over the second half of the run, and
 
@@ -30,7 +31,7 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.jackknife import standard_error, t_quantile
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import Spec
-from scorebench.engine.arrival import LEVEL, SUMMARIES, Arrival, arrival, curves
+from scorebench.engine.arrival import LAST, LEVEL, SUMMARIES, Arrival, arrival, curves
 from scorebench.engine.attempt import attempt
 from scorebench.engine.loop import TOGETHER, grid, run
 from scorebench.engine.measuring import FAR, SHARE_FAR
@@ -45,10 +46,14 @@ from scorebench.targets.base import Target
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.config import Accuracy
 
-RECORDS = 80
-"""Of a curve, at most, closer where it begins."""
+RECORDS, PLATEAU = 80, 32
+"""Of a curve, at most, closer where it begins; and of its last fifth."""
 LADDERS, LADDER = 3, 1.1 ** np.arange(-4, 3)
 """Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
+NEAR = 1.1 ** np.array([-2, -1, 1, 2])
+"""Values of a tuned option around the best of the ladders, in units of it."""
+FINALS = 4
+"""A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
 BESIDE = 2.0 ** np.arange(-0.75, 0.75, 0.25)
 """Steps at a new value of a tuned option, in units of the best step at its neighbour."""
 WIDER, CLOSER = 6, 1.5
@@ -233,11 +238,12 @@ class _Averages:
 
 
 def _records(budget: int, each: int) -> list[int]:
-    """Gradients at which the curve is taken: every step first, then in proportion."""
+    """Gradients at which the curve is taken: every step first, then in proportion, and evenly along the plateau."""
     if not each:
         return [budget]
     last = budget // each
-    return [each * int(k) for k in np.unique(np.geomspace(1, last, RECORDS).round())]
+    steps = np.concatenate([np.geomspace(1, last, RECORDS), np.linspace(max(LAST * last, 1), last, PLATEAU)])
+    return [each * int(k) for k in np.unique(steps.round())]
 
 
 def method(job: Work, bench: Bench) -> works.Method:
@@ -321,17 +327,40 @@ def search(job: Work, bench: Bench) -> Found:
     by_sampler = {cell.sampler: cell for cell in sorted(filter(None, map(best, _by_sampler(cells))), key=lambda cell: cell.cost)[:LADDERS]}
     for sampler, at in by_sampler.items():
         if at.step_size is not None:
-            measure(sampler, [float(f"{at.step_size * ratio:.3g}") for ratio in LADDER], _enough(at, budget), 4 * pilot)
-    ladder = [cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK] or list(by_sampler.values())
+            measure(sampler, _times(at, LADDER), _enough(at, budget), 4 * pilot)
 
     def order(cell: Cell) -> tuple[bool, tuple[float, float]]:
         return not _below(cell, epsilon), cell.cost
 
-    for cell in sorted(ladder, key=order):
-        measure(cell.sampler, [cell.step_size], _enough(cell, budget), bench.accuracy.final, "final")
-        if cells[-1].ended.status in (Status.FAILED, Status.TIMEOUT) or _below(cells[-1], epsilon) or not _below(cell, epsilon):
+    def ladder() -> list[Cell]:
+        return sorted((cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK), key=order) or list(by_sampler.values())
+
+    at = ladder()[0]
+    for sampler in _beside(at):
+        measure(sampler, _times(at, LADDER[3:6]), _enough(at, budget), 4 * pilot)
+    finals: list[Cell] = []
+    for cell in ladder()[:FINALS]:
+        if finals and min(map(order, finals)) <= order(cell):
             break
-    return Found(cells, min((cell for cell in cells if cell.phase == "final"), key=order, default=None))
+        measure(cell.sampler, [cell.step_size], _enough(cell, budget), bench.accuracy.final, "final")
+        finals.append(cells[-1])
+        if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
+            break
+    return Found(cells, min(finals, key=order))
+
+
+def _times(at: Cell, ratios: np.ndarray) -> list[float | None]:
+    """Steps in units of a cell's, to three figures; none where the sampler has none."""
+    return [float(f"{at.step_size * ratio:.3g}") for ratio in ratios] if at.step_size else [None]
+
+
+def _beside(at: Cell) -> Iterator[Spec]:
+    """The sampler with each option that is a number a tenth less and more, or one."""
+    for option, value in at.sampler.tuned.items():
+        if isinstance(value, int) and not isinstance(value, bool):
+            yield from (at.sampler.having(option, new) for new in (value - 1, value + 1) if new >= 1)
+        elif isinstance(value, float):
+            yield from (at.sampler.having(option, float(f"{value * ratio:.3g}")) for ratio in NEAR)
 
 
 def _by_sampler(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
@@ -345,7 +374,7 @@ def _below(cell: Cell, epsilon: float) -> bool:
     """Whether a cell arrives and its plateau is below epsilon by a standard error."""
     if not cell.arrivals:
         return False
-    tail = cell.curve[0][:, cell.gradients >= 0.8 * cell.gradients[-1]].mean(1)
+    tail = cell.curve[0][:, cell.gradients >= LAST * cell.gradients[-1]].mean(1)
     return cell.arrivals[0].reached and tail[0] + float(standard_error(tail[1:])) < epsilon
 
 
