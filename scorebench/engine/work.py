@@ -3,7 +3,7 @@ r"""Work to accuracy: after how many gradients each cell of a sampler is as near
 All chains start from the target's prior, which is wider than the law, moved down every coordinate by s, s^2 the law's variance of one on average: off-centre,
 too wide, and wrong about the weights of modes, the same for every sampler. A pilot measures every cell; it goes on beyond an edge of the grid where the best
 cell lies there, and between the values of other tuned options around it. Steps around the best, and values of options, a tenth apart, are then measured with
-four times as many chains, and the one with the least work whose plateau is below epsilon by its standard error is measured again, by more chains with random
+four times as many chains, and the one with the least work whose plateau is safely below epsilon is measured again, by more chains with random
 numbers of their own: that is the method's work. Where that is more than the next best seemed to need, so is the next. Random numbers are shared between
 cells and samplers, so that they are compared in pairs.
 
@@ -31,6 +31,7 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.jackknife import standard_error, t_quantile
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import Spec
+from scorebench.engine import gaussian
 from scorebench.engine.arrival import LAST, LEVEL, SUMMARIES, Arrival, arrival, curves
 from scorebench.engine.attempt import attempt
 from scorebench.engine.loop import TOGETHER, grid, run
@@ -50,6 +51,10 @@ RECORDS, PLATEAU = 80, 32
 """Of a curve, at most, closer where it begins; and of its last fifth."""
 LADDERS, LADDER = 3, 1.1 ** np.arange(-4, 3)
 """Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
+LOWER = 3
+"""So often the ladder goes on below where none of its plateaus is low enough."""
+SAFE = 0.9
+"""Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 NEAR = 1.1 ** np.array([-2, -1, 1, 2])
 """Values of a tuned option around the best of the ladders, in units of it."""
 FINALS = 4
@@ -69,6 +74,7 @@ class Start(NamedTuple):
     """Where every sampler starts."""
 
     sample: Callable[[int, torch.Generator], Tensor]
+    shift: float
     text: str
 
 
@@ -79,7 +85,9 @@ def start(target: Target) -> Start:
     s = float(f"{math.sqrt(target.variance / target.dim):.2g}")
     variances = prior.truths["variances"].value if "variances" in prior.truths else torch.empty(0)
     normal = len(variances) and bool((variances == variances[0]).all()) and not prior.mean.any()
-    return Start(lambda n, generator: prior.sample(n, generator) - s, f"N({-s:g}, {float(variances[0]):g})" if normal else f"prior - {s:g}")
+    return Start(
+        lambda n, generator: prior.sample(n, generator) - s, s, f"N({-s:g}, {float(variances[0]):g})" if normal else f"prior - {s:g}"
+    )
 
 
 @dataclass(frozen=True)
@@ -255,12 +263,29 @@ def method(job: Work, bench: Bench) -> works.Method:
         return works.Method(str(job.target), str(job.method), bench.start.text, rows, [], {}, {})
     logs = {name: summary.logs for name, summary in zip(SUMMARIES, chosen.arrivals, strict=True)}
     curves = {name: np.stack([curve[0], standard_error(curve[1:])]) for name, curve in zip(SUMMARIES, chosen.curve, strict=True)}
+    curves |= {"gradients": chosen.gradients} | _exactly(chosen, bench)
     biases, _ = attempt(lambda: bench.equilibrium(chosen), bench.limit)
     key = {"target": str(job.target), "method": str(job.method), "sampler": str(chosen.sampler), "step_size": chosen.step_size}
     equilibrium = [key | bias._asdict() for bias in biases or ()]
     return works.Method(
         str(job.target), str(job.method), bench.start.text, rows, equilibrium, logs, curves | {"gradients": chosen.gradients}
     )
+
+
+def _exactly(cell: Cell, bench: Bench) -> dict[str, np.ndarray]:
+    """Each summary of b^2 at the records, (record,), where it follows from the sampler's recursion on a Gaussian; nothing elsewhere."""
+    prior = bench.target.prior
+    if prior is None or cell.step_size is None or isinstance(cell.sampler.entry.facts.get("LADDER"), str):
+        return {}
+    try:
+        wide = gaussian.gaussian(prior)
+        law, begin = gaussian.gaussian(bench.target), wide._replace(mean=wide.mean - bench.start.shift)
+        exact = gaussian.curve(cell.sampler, cell.step_size, law, begin, int(cell.gradients[-1]))
+    except NotApplicable:
+        return {}
+    places = np.searchsorted(exact.gradients, cell.gradients)
+    bias = exact.bias[places]
+    return {f"exact {name}": values for name, values in zip(SUMMARIES, (bias.max(-1), bias.mean(-1)), strict=True)}
 
 
 def lost_rows(job: Work, accuracy: Accuracy, ended: Ended) -> works.Method:
@@ -326,8 +351,10 @@ def search(job: Work, bench: Bench) -> Found:
             break
     by_sampler = {cell.sampler: cell for cell in sorted(filter(None, map(best, _by_sampler(cells))), key=lambda cell: cell.cost)[:LADDERS]}
     for sampler, at in by_sampler.items():
-        if at.step_size is not None:
-            measure(sampler, _times(at, LADDER), _enough(at, budget), 4 * pilot)
+        for lower in range(LOWER):
+            here = [cell for cell in cells if cell.sampler == sampler and cell.chains == 4 * pilot]
+            if at.step_size is not None and not any(_below(cell, epsilon) for cell in here):
+                measure(sampler, _times(at, LADDER * LADDER[0] ** lower), _enough(at, budget), 4 * pilot)
 
     def order(cell: Cell) -> tuple[bool, tuple[float, float]]:
         return not _below(cell, epsilon), cell.cost
@@ -371,11 +398,11 @@ def _by_sampler(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
 
 
 def _below(cell: Cell, epsilon: float) -> bool:
-    """Whether a cell arrives and its plateau is below epsilon by a standard error."""
+    """Whether a cell arrives, and its plateau is safely below epsilon."""
     if not cell.arrivals:
         return False
     tail = cell.curve[0][:, cell.gradients >= LAST * cell.gradients[-1]].mean(1)
-    return cell.arrivals[0].reached and tail[0] + float(standard_error(tail[1:])) < epsilon
+    return cell.arrivals[0].reached and tail[0] + float(standard_error(tail[1:])) < SAFE * epsilon
 
 
 def _enough(cell: Cell, budget: int) -> int:
