@@ -336,11 +336,13 @@ for suite in suites:
         for job in jobs:
             if job not in waiting:
                 run(*job)
-        for job in waiting:
+        for job in waiting[1:]:
             if os.fork() == 0:
                 run(*job)
                 os._exit(0)
-        assert all(os.wait()[1] == 0 for _ in waiting)
+        for job in waiting[:1]:
+            run(*job)
+        assert all(os.wait()[1] == 0 for _ in waiting[1:])
 """
 GROUPS = ("hanging",), tuple(suite for suite in SUITES if suite != "hanging")
 """What hangs waits side by side, and beside the other suites: most of that time nobody computes."""

@@ -67,10 +67,8 @@ def check(paths: list[Path], kind: str, seed: int, alone: "Alone | None" = None)
 
 def _registered(path: Path, kind: str) -> tuple[str, str]:
     """Kind and name of a file's method, one of the package's own among them."""
-    for known in registry.FOLDERS:
-        for name in registry.names(known):
-            if registry.entry(known, name).path == path.resolve():
-                return known, name
+    if own := registry.of_path(path.resolve()):
+        return own
     found = plugins.kind_of(path) if path.is_file() else None
     if kind and found and found != kind:
         says = ", ".join(sorted(plugins.SIGNS.get(kind, {"none of what the others define"})))

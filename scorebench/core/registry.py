@@ -137,6 +137,16 @@ def names(kind: str) -> list[str]:
     return [name for name, path in dict(_paths(kind)).items() if path not in plugins.files.values() or plugins.kind_of(path)]
 
 
+def of_path(path: Path) -> tuple[str, str] | None:
+    """Kind and name of the method whose file this is, where it is one's; none is read for that."""
+    for kind in FOLDERS:
+        paths = dict(_paths(kind))
+        for name in names(kind):
+            if paths[name] == path:
+                return kind, name
+    return None
+
+
 def unread() -> list[Entry]:
     """The files from elsewhere that cannot be read, each with its error: methods of a kind that nobody knows."""
     return [replace(entry("target", stem), kind="unknown") for stem, path in sorted(plugins.files.items()) if plugins.kind_of(path) is None]
