@@ -25,6 +25,8 @@ LAST = 0.8
 """From this share of the budget on is the plateau."""
 LEAST = 0.01
 """An estimate below this share of epsilon, which may be negative, is taken for it where a logarithm is."""
+NEAR = 1.2
+"""How fast a curve falls at the work is taken from the work over this to the work times this."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +96,7 @@ def arrival(gradients: np.ndarray, curve: np.ndarray, epsilon: float, first: int
             limit = joint_quantile(influence[:, record:], 1 - SIGNIFICANT, one_sided=True, draws=2_000)
             if (later > limit * error[record:]).any():
                 continue
-        logs = (
-            np.array([_nearest(gradients, replicate, work, epsilon) for replicate in replicates])
-            if work
-            else np.full(len(replicates), -np.inf)
-        )
-        return Arrival(True, work, logs, plateau, low, high)
+        return Arrival(True, work, _without(gradients, curve, record, work, epsilon), plateau, low, high)
     return Arrival(False, float(gradients[-1]), np.full(len(replicates), np.inf), plateau, low, high)
 
 
@@ -112,11 +109,21 @@ def crossing(gradients: np.ndarray, curve: np.ndarray, record: int, epsilon: flo
     return float(before + (after - before) * high / (high - low))
 
 
-def _nearest(gradients: np.ndarray, curve: np.ndarray, work: float, epsilon: float) -> float:
-    """The logarithm of the crossing of a curve that is nearest to `work`; infinite where it has none."""
-    below = np.flatnonzero((curve < epsilon) & np.append(True, curve[:-1] >= epsilon)).tolist()
-    logs = np.log([crossing(gradients, curve, record, epsilon) for record in below])
-    return float(logs[np.abs(logs - np.log(work)).argmin()]) if len(logs) else np.inf
+def _without(gradients: np.ndarray, curve: np.ndarray, record: int, work: float, epsilon: float) -> np.ndarray:
+    """The logarithm of the work without each block: by what log b^2 at the work is without it, over how fast it falls around.
+
+    Of a curve with noise the fall between two records at a crossing is too steep, since where noise makes it so it crosses; that over work/NEAR to NEAR work is
+    not. Infinite where it does not fall. What is below at its first record, as a schedule at its end, has no error.
+    """
+    if record == 0:
+        return np.full(len(curve) - 1, np.log(work) if work else -np.inf)
+    logs = np.log(np.maximum(curve, LEAST * epsilon))
+    ends = np.clip([work / NEAR, work * NEAR], gradients[0], gradients[-1])
+    before, after = np.interp(ends, gradients, logs[0])
+    if after >= before:
+        return np.full(len(curve) - 1, np.inf)
+    at = np.array([np.interp(work, gradients, each) for each in logs])
+    return np.log(work) + (at[1:] - at[0]) * np.log(ends[1] / ends[0]) / (before - after)
 
 
 def _plateau(curve: np.ndarray) -> tuple[float, float]:
