@@ -208,29 +208,46 @@ def test_intervals_of_works_cover_93_to_97_per_cent() -> None:
 
 @pytest.mark.parametrize("shift", [0.0, 0.05, 0.1])
 def test_the_interval_of_the_plateau(shift: float) -> None:
-    """Of a mean off by `shift` standard deviations: it covers in 93 % or more (85 % is seen in 9 of 10); 0 is refused in 5 % at most, and .05 in 85 % or more."""
+    """Of a mean off by `shift` standard deviations: it covers in 93 % or more (85 % is seen in 9 of 10), and without 0 in 85 % or more where it is off.
+
+    Not so of a bias of two to three standard errors, .014 to .021 at this size, whose b^2 is 1/20 of epsilon or less: there the maximum is often sought at
+    another function, and the upper end is too low in up to 13 %.
+    """
     chains, steps = exact(shift=shift), records(240)
     true = chains.bias(steps)[:, steps >= 0.8 * steps[-1]].mean(1)
     for k, arrivals in enumerate(measured(chains, steps, 30 + int(100 * shift))[1]):
         covers = sum(a.plateau_low <= true[k] <= a.plateau_high for a in arrivals)
         assert covers >= at_least(0.93, REPEATS, 6), (SUMMARIES[k], covers)
         above = sum(a.plateau_low > 0 for a in arrivals)
-        if shift:
-            assert above >= at_least(0.85, REPEATS, 6), (SUMMARIES[k], above)
-        else:
-            assert above <= REPEATS - at_least(0.95, REPEATS, 6), (SUMMARIES[k], above)
+        assert not shift or above >= at_least(0.85, REPEATS, 6), (SUMMARIES[k], above)
+
+
+@pytest.mark.parametrize("slope", [0.95, 0.5])
+def test_no_bias_has_no_plateau(slope: float) -> None:
+    """In 95 % or more of 2,000 repeats by each summary, with records that hang together and with such as do not: 7 % is seen in 9 of 10.
+
+    By the mean over many records or functions the error of noise squared is 1/sqrt(2) of the jackknife's; without that 8 to 9 % are refused.
+    """
+    chains, steps = Chains(slope, 1 - slope**2, start=(0.0, 0.0), spread=1.0), np.array([80, 83, 86, 90, 93, 97, 100])
+    found = [curves(sums, EACH, NORMAL) for sums in chains.sums(steps, 2_000, np.random.default_rng(41))]
+    for k in range(len(SUMMARIES)):
+        seen = sum(arrival(steps.astype(float), curve[k], EPSILON).plateau_low > 0 for curve in found)
+        assert seen <= 2_000 - at_least(0.95, 2_000, 4), (SUMMARIES[k], seen)
 
 
 @pytest.mark.parametrize(("scale", "found"), [(1.0, False), (1.05, True)])
-def test_10_240_draws_of_too_large_a_variance_have_a_plateau(scale: float, found: bool) -> None:
-    """Independent draws, 256 in each of 40 blocks, 200 times: a variance 5 % too wide is seen in 170 or more, the right one refused in 5 % at most."""
+def test_a_variance_5_per_cent_too_wide_at_10_240_draws(scale: float, found: bool) -> None:
+    """Independent draws, 256 in each of 40 blocks, 200 times: seen in 170 or more by one summary's plateau or the other's, and the right one in 5 % at most.
+
+    b is .05 of log p and .035 of each x^2, 5 and 3.6 standard errors, but 3.6 and 2.5 of the half of the chains by which the maximum is sought: so it is the
+    mean that sees it, with a b^2 of .001, in 94 %; the maximum alone in 55 %, and at 20,480 draws in 87 %.
+    """
     rng, chains = np.random.default_rng(40), Chains(0.5, 0.75 * scale, start=(0.0, 0.0), spread=scale)
-    for k in range(len(SUMMARIES)):
-        seen = sum(
-            arrival(np.zeros(1), curves(sums, 256, NORMAL)[k], EPSILON).plateau_low > 0
-            for sums in chains.sums(np.zeros(1, int), 200, rng, 256)
-        )
-        assert seen >= 170 if found else seen <= 200 - at_least(0.95, 200, 2), (SUMMARIES[k], seen)
+    seen = 0
+    for sums in chains.sums(np.zeros(1, int), 200, rng, 256):
+        both = curves(sums, 256, NORMAL)
+        seen += any(arrival(np.zeros(1), curve, EPSILON).plateau_low > 0 for curve in both)
+    assert seen >= 170 if found else seen <= 200 - at_least(0.95, 200), seen
 
 
 @pytest.mark.parametrize(("share", "reached"), [(0.7, True), (1.3, False), (1.6, False)])
