@@ -15,7 +15,7 @@ from scipy import stats
 
 from scorebench.core import plugins, registry
 from scorebench.core.jackknife import standard_error
-from scorebench.core.schema import Status
+from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
 from scorebench.engine.target import built
 from scorebench.engine.work import Bench, Cell, lost_rows, method, search
@@ -147,14 +147,14 @@ def job(target: str, sampler: str, steps: tuple[float, ...], budget: int = 400) 
     [("gaussian", "hot:heat=1", "hot:heat=1.05"), (TWO_MODES, "lopsided:weight=0.8", "lopsided:weight=0.77")],
 )
 def test_draws_that_are_off_have_a_plateau(target: str, right: str, wrong: str) -> None:
-    """A variance 5 % too wide, or weights .03 off, at 10,240 draws: 40 times, found by one summary's plateau in 85 %, and the right law in 5 % at most.
+    """A variance 5 % too wide, or weights .03 off, at 10,240 draws: 20 times, found by one summary's plateau in 85 %, and the right law in 5 % at most.
 
-    Beyond that by chance once in 1,000; 60 % of finds, or 25 % of alarms, are seen in 9 of 10.
+    Beyond that by chance once in 1,000; a share of finds of 45 %, or of alarms of 40 %, is seen in 9 of 10 (`test_arrival` has more repeats of the first).
     """
-    on = bench(target)
-    seen = [sum(any(a.plateau_low > 0 for a in draws(on, sampler, master).arrivals) for master in range(40)) for sampler in (right, wrong)]
-    assert seen[0] <= 40 - stats.binom.ppf(ALPHA, 40, 0.95)
-    assert seen[1] >= stats.binom.ppf(ALPHA, 40, 0.85)
+    on, repeats = bench(target), 20
+    seen = [sum(any(a.plateau_low > 0 for a in draws(on, sampler, k).arrivals) for k in range(repeats)) for sampler in (right, wrong)]
+    assert seen[0] <= repeats - stats.binom.ppf(ALPHA, repeats, 0.95)
+    assert seen[1] >= stats.binom.ppf(ALPHA, repeats, 0.85)
 
 
 def of_gaussian(heat: float) -> tuple[float, float]:
@@ -223,15 +223,15 @@ def test_the_work_is_that_of_the_exact_curve() -> None:
     assert abs(np.log(found.gradients) - np.log(np.log(100) / 0.2)) < 4 * standard_error(found.logs) and standard_error(found.logs) < 0.12
 
 
-def test_the_grid_goes_on_beyond_its_edge() -> None:
-    """The larger the step the faster that chain forgets: from .1 and .2 on it doubles until all is forgotten in a step."""
-    for steps in ((0.1, 0.2), (3.2, 6.4)):
-        found = search(job("gaussian", "paced", steps), bench("gaussian"))
-        pilot = sorted(cell.step_size for cell in found.cells if cell.phase == "pilot" and cell.chains == 640)
-        best = min((cell for cell in found.cells if cell.chains == 640), key=lambda cell: cell.cost)
-        assert set(steps) < set(pilot) and pilot[0] < best.step_size < pilot[-1] or best.arrivals[0].gradients <= 1
-        assert found.chosen is not None and found.chosen.phase == "final" and found.chosen.chains == 5_120
-        assert found.chosen.arrivals[0].reached and found.chosen.arrivals[0].gradients < 5
+@pytest.mark.parametrize("steps", [(0.1, 0.2), (3.2, 6.4)])
+def test_the_grid_goes_on_beyond_its_edge(steps: tuple[float, float]) -> None:
+    """The larger the step the faster that chain forgets, until all is forgotten in one: up from .1 and .2, and below the lower of two that both do."""
+    found = search(job("gaussian", "paced", steps), bench("gaussian"))
+    pilot = [cell for cell in found.cells if cell.chains == 640]
+    tried, best = [cell.step_size for cell in pilot if cell.step_size is not None], min(pilot, key=lambda cell: cell.cost)
+    assert set(steps) < set(tried) and best.step_size is not None and min(tried) < best.step_size < max(tried)
+    assert found.chosen is not None and (found.chosen.phase, found.chosen.chains) == ("final", 5_120)
+    assert found.chosen.arrivals[0].reached and found.chosen.arrivals[0].gradients < 1
 
 
 def test_what_diverges_is_a_row_and_never_the_best() -> None:
@@ -253,9 +253,5 @@ def test_what_fails_is_a_row_for_every_cell() -> None:
     assert failed.logs == {} and failed.curves == {} and failed.equilibrium == []
     table = work({"gaussian": [failed, method(job("gaussian", "paced", (0.5,)), on)]}, 1.25)
     assert (table.loc[table["sampler"] == "broken", "word"].fillna("") == "").all()
-    lost = lost_rows(
-        job("gaussian", "paced", (0.1, 0.2)),
-        on.accuracy,
-        failed.cells and next(c.ended for c in search(job("gaussian", "broken", (0.1,)), on).cells),
-    )
-    assert len(lost.cells) == 4 and {row["status"] for row in lost.cells} == {Status.FAILED}
+    lost = lost_rows(job("gaussian", "paced", (0.1, 0.2)), on.accuracy, Ended(Status.TIMEOUT))
+    assert len(lost.cells) == 4 and {row["status"] for row in lost.cells} == {Status.TIMEOUT}
