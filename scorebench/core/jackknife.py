@@ -46,7 +46,7 @@ def joint_quantile(influence: np.ndarray, level: float, one_sided: bool = False,
 
 @cache
 def _student(draws: int, blocks: int) -> np.ndarray:
-    """xi over the chi that goes with it, (draw, block): the same at every call."""
+    """Numbers xi over the chi that goes with them, (draw, block): the same at every call."""
     generator = np.random.Generator(np.random.PCG64(SEED))
     xi = generator.standard_normal((draws, blocks))
     return xi / np.sqrt(generator.chisquare(blocks - 1, (draws, 1)) / (blocks - 1))
