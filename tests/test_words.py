@@ -95,11 +95,11 @@ def test_the_ratios_to_the_best_hold_together(half: float, shared: float, true: 
 def test_equals_are_equivalent_within_the_margin(half: float, shared: float, least: float) -> None:
     """All seven of a suite in so many of 200 at a margin of 1.25; at 7 % without pairs two thirds of the methods are.
 
-    One at the margin itself is called equivalent in 5 % at most.
+    One at the margin itself is called equivalent in 5 % at most, with errors of twice the size, which do not tell it from 1.
     """
     found = suites(EQUAL, half, shared, 200, 5)
     assert np.mean([[s.word == "equivalent" for s in one.values()] for one in found]) > least - 0.05
-    at_margin = suites((1.0, 1.25), half, shared, 400, 6)
+    at_margin = suites((1.0, 1.25), 0.14, shared, 400, 6)
     assert sum(one[k].word == "equivalent" for one in at_margin for k in list(one)[1:]) <= 400 - at_least(0.95, 400, 3)
 
 
