@@ -209,6 +209,9 @@ def test_a_quarter_more_gradients_is_worse_to_the_last_digit() -> None:
     slow, quick = chosen.loc["paced:spends=5"], chosen.loc["paced:spends=4"]
     assert (quick["word"], slow["word"]) == ("better", "worse") and slow["step_size"] == quick["step_size"]
     assert slow["gradients"] / quick["gradients"] == pytest.approx(1.25, rel=1e-6)
+    other = work({"gaussian": [methods[1], method(job("gaussian", "ula", (0.1,)), on)]}, 1.25)
+    other = other[other["chosen"] & (other["panel"] == "max")].set_index("sampler")
+    assert other["ratio"].max() == pytest.approx(other["gradients"].max() / other["gradients"].min(), rel=1e-6)
     assert [slow[name] for name in ("ratio", "ratio_low", "ratio_high")] == pytest.approx([1.25] * 3, rel=1e-6)
 
 
@@ -220,6 +223,8 @@ def test_the_work_is_that_of_the_exact_curve() -> None:
     on = bench("gaussian")
     (cell,) = on.cells(parse("sampler", "paced"), [0.1], 200, 5_120, "final")
     found = cell.arrivals[0]
+    for curve, true in zip(cell.curve, (16, 6.8), strict=True):  # b^2 at the start: 1 of each x, 8 of each x^2, 16 of log p
+        assert abs(curve[0, 0] - true) < 4 * standard_error(curve[1:, 0]) + 0.02 * true
     assert abs(np.log(found.gradients) - np.log(np.log(100) / 0.2)) < 4 * standard_error(found.logs) and standard_error(found.logs) < 0.12
 
 
@@ -255,3 +260,14 @@ def test_what_fails_is_a_row_for_every_cell() -> None:
     assert (table.loc[table["sampler"] == "broken", "word"].fillna("") == "").all()
     lost = lost_rows(job("gaussian", "paced", (0.1, 0.2)), on.accuracy, Ended(Status.TIMEOUT))
     assert len(lost.cells) == 4 and {row["status"] for row in lost.cells} == {Status.TIMEOUT}
+
+
+def test_a_snapshot_leaves_the_sums_of_its_blocks() -> None:
+    """Of f, of f^2 and of what is far off, block by block in the order of the chains; what is not finite is far off and counts as nothing else."""
+    on = bench("gaussian")
+    x = torch.randn(1, 1, 80, 2, generator=torch.Generator().manual_seed(5))
+    x[0, 0, 3], x[0, 0, 79] = torch.inf, 1e4
+    f = on.panel.values(x[0, 0].where(x[0, 0].isfinite(), 0.0)).view(40, 2, -1)
+    sums = on._observe(2, x)[0, 0]
+    assert torch.equal(sums[:, :-1], torch.cat([f.sum(1), f.square().sum(1)], -1))
+    assert sums[:, -1].nonzero().flatten().tolist() == [1, 39] and sums[:, -1].sum() == 2
