@@ -9,6 +9,8 @@ errors; divided by an independent chi of G - 1 degrees of freedom, the largest o
 intervals hold at once (max-t; Hothorn, Bretz and Westfall 2008, with the jackknife's covariance).
 """
 
+from functools import cache
+
 import numpy as np
 from scipy.special import stdtrit
 
@@ -38,7 +40,13 @@ def joint_quantile(influence: np.ndarray, level: float, one_sided: bool = False,
     standard = influence[:, errors > 0] / errors[errors > 0]
     if not standard.size:
         return t_quantile(len(influence), level if one_sided else (1 + level) / 2)
-    generator = np.random.Generator(np.random.PCG64(SEED))
-    t = generator.standard_normal((draws, len(standard))) @ standard
-    t /= np.sqrt(generator.chisquare(len(standard) - 1, (draws, 1)) / (len(standard) - 1))
+    t = _student(draws, len(standard)) @ standard
     return float(np.quantile((t if one_sided else np.abs(t)).max(1), level))
+
+
+@cache
+def _student(draws: int, blocks: int) -> np.ndarray:
+    """Numbers xi over the chi that goes with them, (draw, block): the same at every call."""
+    generator = np.random.Generator(np.random.PCG64(SEED))
+    xi = generator.standard_normal((draws, blocks))
+    return xi / np.sqrt(generator.chisquare(blocks - 1, (draws, 1)) / (blocks - 1))

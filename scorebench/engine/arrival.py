@@ -144,11 +144,14 @@ def _above(gradients: np.ndarray, curve: np.ndarray, error: np.ndarray, epsilon:
 
 
 def _plateau(curve: np.ndarray) -> tuple[float, float]:
-    """The 95 % interval of a mean over records (1 + block, record), by the root of b^2, whose error does not vanish with it."""
+    """The 95 % interval of a mean over records (1 + block, record), by the root of b^2, whose error does not vanish with it.
+
+    Without a bias the mean is noise squared, of which the jackknife's variance is up to twice the true one: 0 is refused beyond `half` over the root of 2.
+    """
     means = curve.mean(1)
     root = np.sqrt(max(means[0], 0.0))
     error = float(standard_error(means[1:]))
     half = t_quantile(len(means) - 1, (1 + LEVEL) / 2) * error
-    if root == 0 or half > 2 * means[0]:
+    if root == 0 or half > np.sqrt(2) * means[0]:
         return 0.0, float(max(means[0], 0.0) + half)
     return float(max(root - half / (2 * root), 0) ** 2), float((root + half / (2 * root)) ** 2)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 RECORDS, PLATEAU = 80, 32
 """Of a curve, at most, closer where it begins; and of its last fifth."""
-LADDERS, LADDER = 3, 1.1 ** np.arange(-4, 3)
+LADDERS, LADDER = 2, 1.1 ** np.arange(-4, 3)
 """Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
 LOWER = 3
 """So often the ladder goes on below where none of its plateaus is low enough."""
@@ -292,7 +292,7 @@ def lost_rows(job: Work, accuracy: Accuracy, ended: Ended) -> works.Method:
     """A method of which nothing was measured."""
     nothing = (np.empty(0), np.empty((len(SUMMARIES), 0, 0)))
     cells = [
-        Cell(begin.sampler, step, "pilot", begin.chains, begin.budget, ended, *nothing)
+        Cell(begin.sampler, step, "pilot", begin.pilot, begin.budget, ended, *nothing)
         for begin in job.begins
         for step in (begin.step_sizes if has_step(begin.sampler) else (None,))
     ]
@@ -329,7 +329,7 @@ class Found(NamedTuple):
 def search(job: Work, bench: Bench) -> Found:
     """The pilot, the ladders of steps and the final run of a method."""
     epsilon, budget = bench.accuracy.epsilon, max(begin.budget for begin in job.begins)
-    pilot = job.begins[0].chains
+    pilot, many = job.begins[0].pilot, job.begins[0].final
     cells: list[Cell] = []
 
     def measure(sampler: Spec, steps: Iterable[float | None], budget: int, chains: int = pilot, phase: str = "pilot") -> None:
@@ -369,7 +369,7 @@ def search(job: Work, bench: Bench) -> Found:
     for cell in ladder()[:FINALS]:
         if finals and min(map(order, finals)) <= order(cell):
             break
-        measure(cell.sampler, [cell.step_size], _enough(cell, budget), bench.accuracy.final, "final")
+        measure(cell.sampler, [cell.step_size], _enough(cell, budget), many, "final")
         finals.append(cells[-1])
         if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
             break

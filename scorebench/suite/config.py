@@ -102,6 +102,8 @@ class Race(_Strict):
     """Gradients a chain."""
     pilot: InBlocks = 1_280
     """Chains of each cell; four times as many at the steps around the best."""
+    final: InBlocks = 40_960
+    """Chains of the chosen cell."""
 
 
 class Accuracy(_Strict):
@@ -111,8 +113,6 @@ class Accuracy(_Strict):
     """The squared bias, in units of the law's own variance, that counts as arrived."""
     margin: Annotated[float, Field(gt=1, le=10)] = 1.25
     """Two works are equivalent whose ratio lies within 1/margin and margin."""
-    final: InBlocks = 40_960
-    """Chains of the chosen cell."""
 
 
 def _several(value: Any) -> Any:

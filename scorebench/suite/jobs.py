@@ -181,7 +181,8 @@ class Begin(NamedTuple):
     sampler: Spec
     step_sizes: tuple[float, ...]
     budget: int
-    chains: int
+    pilot: int
+    final: int
 
 
 @dataclass(frozen=True)
@@ -245,7 +246,7 @@ def _works(experiment: Experiment, target: Spec) -> Iterator[Work]:
     begins: dict[Spec, list[Begin]] = {}
     for block in experiment.work:
         for sampler in samplers(block):
-            begin = Begin(sampler, tuple(sorted(block.step_sizes)), block.budget, block.pilot)
+            begin = Begin(sampler, tuple(sorted(block.step_sizes)), block.budget, block.pilot, block.final)
             begins.setdefault(sampler.method, []).append(begin)
     for method, its in begins.items():
         yield Work(target, method, tuple(its))
