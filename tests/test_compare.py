@@ -245,3 +245,22 @@ def test_words_of_a_tie_take_nothing() -> None:
     assert same.startswith("Take any of a, b: equivalent, their works are within a factor of 1.25")
     none = verdict([entry("a", "undecided", None, gradients=None), entry("b", "undecided", None, gradients=None, plateau=0.5)])
     assert none.startswith("Take none: ") and "is 0.02, of a, where 0.01 is asked" in none
+
+
+def test_what_a_word_takes() -> None:
+    """A ratio of 1.2 with an error of .5 % is a word where neither was tuned and both plateaus are far from epsilon; else it takes 1.25, or there is none."""
+    logs = np.random.Generator(np.random.PCG64(1)).normal(0, 1e-3, (2, 40)) / np.sqrt(39)
+
+    def word(plateau: tuple[float, float], tuned: bool, works: tuple[float, float]) -> str:
+        found = []
+        for work_, its in zip(works, logs, strict=True):
+            panel = {"gradients": work_, "low": work_, "high": work_, "plateau_low": plateau[0], "plateau_high": plateau[1]}
+            row = {"epsilon": EPSILON, "margin": 1.25, "tuned": tuned, "panels": dict.fromkeys(SUMMARIES, panel)}
+            found.append(work.Measured(dict.fromkeys(SUMMARIES, np.log(work_) + its), row))
+        return words.compared(SUMMARIES, work.entries(found), 1.25)[SUMMARIES[0]]["1"].word
+
+    far, near, across = (0.0, 0.005), (0.006, 0.009), (0.008, 0.012)
+    assert word(far, False, (10.0, 12.0)) == "worse"
+    assert [word(near, False, (10.0, 12.0)), word(far, True, (10.0, 12.0))] == ["equivalent", "equivalent"]
+    assert [word(near, False, (10.0, 15.0)), word(far, True, (10.0, 15.0))] == ["worse", "worse"]
+    assert word(across, False, (10.0, 1_000.0)) == "undecided"

@@ -82,7 +82,8 @@ def work_told(result: list[Entry]) -> str:
     one = next(row["work"] for row in result if row["work"].get("epsilon"))
     return (
         f"Work: gradients a chain until every mean of the panel is within {math.sqrt(one['epsilon']):g} standard deviations of the law's, from"
-        f" {one['start']}; {one['chains']} chains; 95 % intervals, those of the ratios all at once."
+        f" {one['start']}; {one['chains']} chains; 95 % intervals, those of the ratios all at once. Effective"
+        " draws are in equilibrium; -: what has not mixed in 600 steps, or has no loop of that kind, has no number."
     )
 
 
