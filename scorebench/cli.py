@@ -97,26 +97,34 @@ def _show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
 @compare.command("samplers")
 def compare_samplers(
     target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
-    sampler: Annotated[list[str], typer.Option(help="A sampler spec with its step size, for example ula:step_size=0.05; repeat it.")],
-    temperature: Annotated[float, typer.Option(help="T: the samplers target p^(1/T).")] = 1.0,
-    steps: Annotated[int, typer.Option(help="Gradients a chain.")] = 500,
-    chains: Annotated[int, typer.Option(help="Chains a seed, at least 16.")] = 128,
-    seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
+    sampler: Annotated[
+        list[str],
+        typer.Option(help="A sampler spec with its step size, for example ula:step_size=0.05, or without, to be tuned; repeat it."),
+    ],
+    temperature: Annotated[
+        float, typer.Option(help="T: the samplers target p^(1/T); the work is of T = 1, and of another there are metrics alone.")
+    ] = 1.0,
+    steps: Annotated[int, typer.Option(help="Gradients a chain; a work of at most half as many is found.")] = 2_000,
+    chains: Annotated[int, typer.Option(help="Chains that work is measured with, rounded up to a multiple of 40, at least 16.")] = 10_240,
+    seeds: Annotated[int, typer.Option(help="Independent repeats of the metrics, at least 2; their intervals are across them.")] = 5,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Run samplers on the exact score of a target with the same starts and random numbers (controls start from the target), and print intervals."""
+    """Run samplers on the exact score of a target: how many gradients each takes to be as near to it as is asked, which to take, and metrics at the end."""
     from scorebench.commands import compare as comparison
+    from scorebench.commands.console import progress
 
     _add(plugin)
-    result = comparison.samplers(target, sampler, temperature, steps, chains, seeds)
+    result = comparison.samplers(target, sampler, temperature, steps, chains, seeds, progress)
+    progress("", False)
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))
     else:
+        few = f"{min(chains, comparison.MOST)} chains and {seeds} seeds"
         _show(
             result,
             "sampler",
-            f"{target}, T = {temperature:g}: {steps} gradients a chain, {chains} chains and {seeds} seeds, from the target's prior (controls: from itself)",
+            f"{target}, T = {temperature:g}: after {steps} gradients a chain, {few}, from the target's prior (controls: from itself)",
         )
     if comparison.lost(result):
         sys.exit(1)

@@ -39,22 +39,22 @@ def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_compare_is_the_workflows_loop_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
-    """On N(0, I) in the plane 4 x 256 chains give a second moment that is chi-squared with 2,048 degrees of freedom, times the variance.
+    """On N(0, I) in the plane 4 x 128 chains give a second moment that is chi-squared with 1,024 degrees of freedom, times the variance.
 
     ULA at c = 1 forgets where it was, x' = sqrt(2) z, so that its variance is 2 exactly. MALA at c = 1 proposes from N(0, 2 I), whose density is at least
     half of the target's: 60 steps are within 2^-60 of the target. `exact` is the target. MMD is at its floor for the last two.
     """
-    result = compare.samplers("gaussian", ["ula:step_size=1.0", "mala:step_size=1.0", "exact"], 1.0, 60, 256, 4)
+    result = compare.samplers("gaussian", ["ula:step_size=1.0", "mala:step_size=1.0", "exact"], 1.0, 60, 128, 4)
     by = {r["sampler"]: {m["metric"]: m for m in r["metrics"]} for r in result}
     assert list(by) == ["ula:step_size=1", "mala:step_size=1", "exact"]
-    low, high = stats.chi2.ppf([ALPHA / 6, 1 - ALPHA / 6], 2_048) / 2_048
+    low, high = stats.chi2.ppf([ALPHA / 6, 1 - ALPHA / 6], 1_024) / 1_024
     for sampler, variance in (("ula:step_size=1", 2), ("mala:step_size=1", 1), ("exact", 1)):
         assert low < (1 + by[sampler]["second_moment_bias"]["mean"]) / variance < high
     for sampler in ("mala:step_size=1", "exact"):
         assert by[sampler]["mmd"]["mean"] < by[sampler]["mmd"]["floor_q95"] < by["ula:step_size=1"]["mmd"]["mean"]
     assert by["mala:step_size=1"]["acceptance"]["low"] > 0.5 and by["exact"]["mode_weight_error"]["mean"] is None
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert compare.samplers("gaussian", ["ula:step_size=1.0"], 1.0, 60, 256, 4)[0]["metrics"] == result[0]["metrics"]  # alone as in company
+    assert compare.samplers("gaussian", ["ula:step_size=1.0"], 1.0, 60, 128, 4)[0]["metrics"] == result[0]["metrics"]  # alone as in company
     assert "second_moment_bias" not in result[0]["best"]  # signed: lower is not better
     assert "mmd" not in result[0]["best"] and "difference" not in result[0]["metrics"][0]
     show(result, "sampler", "as set")
@@ -133,7 +133,7 @@ def test_compare_losses_says_every_mistake() -> None:
 
 def test_compare_says_every_mistake() -> None:
     with pytest.raises(InputError) as caught:
-        compare.samplers("gausian", ["ula", "mala:step_size=-1", "ula:step_size=1,temperature=2"], float("nan"), 0, 3, 1)
+        compare.samplers("gausian", ["ula:step=1", "mala:step_size=-1", "ula:step_size=1,temperature=2"], float("nan"), 0, 3, 1)
     lines = caught.value.lines
     for part in ("did you mean 'gaussian'", "step_size=-1", "--temperature nan", "--steps 0", "--chains 3", "--seeds 1"):
         assert sum(part in line for line in lines) == 1, (part, lines)
@@ -143,7 +143,8 @@ def test_compare_says_every_mistake() -> None:
     ("arguments", "part"),
     [
         (("list", "samplerz"), "did you mean 'sampler'"),
-        (("compare", "samplers", "--target", "gaussian", "--sampler", "ula"), "step_size"),
+        (("compare", "samplers", "--target", "gaussian", "--sampler", "ula", "--temperature", "2"), "option 'step_size' is missing"),
+        (("compare", "samplers", "--target", "gaussian", "--sampler", "ula:step_size=1", "--steps", "0"), "--steps 0 is not allowed"),
         (("compare", "samplers", "--target", "gaussian", "--sampler", "exact:step_size=0.05"), "no step size (allowed: exact)"),
         (("compare", "samplers", "--target", "gaussian", "--sampler", "prior:step_size=0.1"), "no step size (allowed: prior)"),
         (

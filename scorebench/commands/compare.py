@@ -1,8 +1,8 @@
-"""`scorebench compare`: a few methods side by side at the command line, by the workflow's own jobs."""
+"""`scorebench compare`: a few methods side by side at the command line, by the workflow's own jobs and by its measure of samplers."""
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 
 from scorebench import stages
+from scorebench.commands import work
 from scorebench.commands.validate import look
+from scorebench.commands.work import Contestant, contestants
 from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended, Status
-from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.core.spec import Spec, parse
 from scorebench.report import statistics
 from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
 from scorebench.store import artifacts, trained
@@ -40,17 +42,51 @@ def metrics_about(what: str) -> list[str]:
 
 
 MASTER, MINUTES = 0, 60.0
+MOST = 128
+"""Chains a seed that metrics are measured on."""
 
 Entry = dict[str, Any]
-"""A method: its name, what it cost, its metrics (a dictionary each), and `best`, the metrics in which it is better than every other beyond chance."""
+"""A method: its name, what it cost, its metrics (a dictionary each), and `best`, the metrics in which it is better than every other beyond chance; of a sampler
+its `work`, too (`commands.work`)."""
 
 
-def samplers(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> list[Entry]:
-    """One entry a sampler: every metric's mean with its 95 % t interval across seeds, its floor, and what it cost.
+def samplers(
+    target: str,
+    texts: list[str],
+    temperature: float,
+    steps: int,
+    chains: int,
+    seeds: int,
+    tell: Callable[[str, bool], None] = lambda text, whole: None,
+) -> list[Entry]:
+    """One entry a sampler: its work to accuracy with the word that it is entitled to; every metric's mean after `steps` gradients with its 95 % t interval
+    across seeds, its floor, and what a gradient cost.
 
-    Raises InputError with one line a mistake.
+    Work is of T = 1, where the target has exact draws or a reference; else `work` says why there is none. `tell` is told what is done, and whether that is
+    a piece of the whole. Raises InputError with one line a mistake.
     """
-    where, specs = _checked(target, texts, temperature, steps, chains, seeds)
+    where, its = _checked(target, texts, temperature, steps, chains, seeds)
+    if temperature == 1:
+        look([where], MINUTES, work.MEGABYTES)
+        found = work.works(where, its, steps, work.whole_blocks(chains), MASTER, MINUTES, tell)
+    else:
+        why = Ended(Status.NOT_APPLICABLE, "work to accuracy is of T = 1")
+        found = [{"cell": str(one.spec), "bench": False, **why._asdict()} for one in its]
+    tell(f"metrics after {steps} gradients, {seeds} seeds", not any(one.get("bench", True) for one in found))
+    cells = {str(one.spec): _cell(one, row["cell"]) for one, row in zip(its, found, strict=True)}
+    entries = _measured(where, cells, temperature, steps, min(chains, MOST), seeds)
+    return [{"sampler": entry["sampler"], "work": row} | entry for entry, row in zip(entries, found, strict=True)]
+
+
+def _cell(one: Contestant, cell: str) -> Spec:
+    """What the metrics are of: the best cell; where there is none, any step."""
+    spec = parse("sampler", cell, grid=True)
+    return spec if not one.tuned or "step_size" in dict(spec.given) else spec.having("step_size", 1.0)
+
+
+def _measured(where: Spec, cells: Mapping[str, Spec], temperature: float, steps: int, chains: int, seeds: int) -> list[Entry]:
+    """An entry a sampler, by its name, of the metrics at its cell."""
+    specs = dict.fromkeys(cells.values())
     names = {spec: str(spec.without("step_size")) for spec in specs}
     step = {spec: dict(spec.given).get("step_size") for spec in specs}
     blocks = tuple(  # some have no step
@@ -66,13 +102,13 @@ def samplers(target: str, texts: list[str], temperature: float, steps: int, chai
     experiment = {"target": str(where), "seeds": seeds, "exact": blocks}
     run = _run(_plan(metrics_about("sampler"), experiment, "compare samplers"))
     entries, frames = [], []
-    for spec in specs:
+    for name, spec in cells.items():
         job = next(job for job in run.plan.samples.values() if str(job.sampler) == names[spec])
         here = run.rows["step_size"].isna() if step[spec] is None else run.rows["step_size"] == step[spec]
-        rows = run.rows[(run.rows["sampler"] == names[spec]) & here].assign(sampler=str(spec))
+        rows = run.rows[(run.rows["sampler"] == names[spec]) & here].assign(sampler=name)
         costs = [source["seconds_per_gradient"] for source in run.record("sample", job.id).get("sources", ())]
         cost = fmean(costs) if costs and job.gradients else None
-        entries.append({"sampler": str(spec), "seconds_per_gradient": cost, "metrics": _summary(rows)})
+        entries.append({"sampler": name, "seconds_per_gradient": cost, "metrics": _summary(rows)})
         frames.append(rows)
     return _with_leaders(entries, pd.concat(frames), "sampler")
 
@@ -117,23 +153,26 @@ def lost(result: list[Entry]) -> bool:
     return any(all(status.startswith(wrong) for metric in entry["metrics"] for status in metric["status"]) for entry in result)
 
 
-def _checked(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> tuple[Spec, list[Spec]]:
+def _checked(target: str, texts: list[str], temperature: float, steps: int, chains: int, seeds: int) -> tuple[Spec, list[Contestant]]:
     lines: list[str] = []
     where: Spec | None = None
-    specs: list[Spec] = []
+    its: list[Contestant] = []
     try:
         where = parse("target", target)
     except InputError as error:
         lines += error.lines
     try:
-        specs = parse_all("sampler", texts, grid=True)
+        its = contestants(texts)
     except InputError as error:
         lines += error.lines
-    for spec in specs:
+    for one in its:
+        spec = one.spec
         if "temperature" in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: the temperature is the same for all: --temperature")
-        if has_step(spec) and "step_size" not in dict(spec.given):
-            lines.append(f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05")
+        if one.tuned and temperature != 1:
+            lines.append(
+                f"sampler {str(spec)!r}: option 'step_size' is missing, for example {spec}:step_size=0.05 (it is searched for at T = 1 alone)"
+            )
         if not has_step(spec) and "step_size" in dict(spec.given):
             lines.append(f"sampler {str(spec)!r}: it has no step size (allowed: {spec.without('step_size')})")
         if 0 < steps < (least := to_the_end(spec)):
@@ -143,7 +182,7 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
             lines.append(f"--{name} {value} is not allowed (allowed: {f'{least} or more' if least else 'a positive number'})")
     if lines or where is None:
         raise InputError(*lines)
-    return where, specs
+    return where, its
 
 
 def _summary(rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -11,3 +11,15 @@ WIDE = 10_000
 def console_for() -> Console:
     """The terminal as wide as it is; a pipe as wide as the text."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def progress(text: str, whole: bool) -> None:
+    """Say on stderr what is being done: on a terminal in one line that is rewritten, gone with an empty text; elsewhere a line for each piece of the whole."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text[:NARROW]}", end="", file=sys.stderr, flush=True)
+    elif whole:
+        print(text, file=sys.stderr, flush=True)
+
+
+NARROW = 79
+"""A line that fits 80 columns, with the cursor."""

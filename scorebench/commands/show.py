@@ -1,20 +1,25 @@
 """A comparison as a table in the terminal."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from scorebench.commands.compare import Entry
 from scorebench.commands.console import console_for
-from scorebench.core.schema import OK, Status
+from scorebench.core.schema import OK, Ended, Status
 
 UNMIXED = 1.01  # Vehtari et al. (2021), section 4
 
 
 def show(result: list[Entry], kind: str, settings: str) -> None:
-    """The same as a table: a row a metric, a column a method."""
+    """The same as a table: of losses a row a metric and a column a method; of samplers their work, then the metrics, and what follows from the work."""
+    if kind == "sampler":
+        _show_samplers(result, settings)
+        return
     console = console_for()
     console.print(settings, markup=False)
     table = Table("metric", box=None, header_style="bold", pad_edge=False)
@@ -34,17 +39,150 @@ def show(result: list[Entry], kind: str, settings: str) -> None:
         cells += [_difference(first.get("difference"))] if pair else []
         cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
         table.add_row(first["label"], *cells)
-    if kind == "loss":
-        table.add_row("learning rate", *map(_tuned, result))
-    name, unit = ("milliseconds a step", 1e3) if kind == "loss" else ("nanoseconds a gradient", 1e9)
-    costs = (r["seconds_per_gradient"] for r in result)
-    table.add_row(name, *("" if c is None else f"{unit * c:.{2 if kind == 'loss' else 0}f}" for c in costs))
+    table.add_row("learning rate", *map(_tuned, result))
+    table.add_row("milliseconds a step", *_costs(result, 1e3, 2))
     console.print(table)
+    _remarks(console, result, kind, nowhere)
+
+
+def _show_samplers(result: list[Entry], settings: str) -> None:
+    """In 80 columns, wherever it is read: intervals stand below their numbers, and metrics of two samplers side by side."""
+    console = Console(highlight=False, width=WIDTH)
+    if any(row["work"].get("epsilon") for row in result):
+        console.print(work_told(result), markup=False)
+        console.print(_works(result))
+        console.print()
+    console.print(settings, markup=False)
+    nowhere = _nowhere(result)
+    floors = any("floor_q95" in m for m in result[0]["metrics"])
+    for begin in range(0, len(result), 2):
+        its = result[begin : begin + 2]
+        table = Table("metric", box=None, header_style="bold", pad_edge=False)
+        for entry in its:
+            table.add_column(_folded(entry["sampler"]), overflow="fold")
+        if floors:
+            table.add_column("exact draws,\n95 % below", overflow="fold")
+        for i, first in enumerate(its[0]["metrics"]):
+            if first["label"] not in nowhere:
+                cells = [_below(r["metrics"][i], first["metric"] in r["best"]) for r in its]
+                cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
+                table.add_row(first["label"], *cells)
+        table.add_row("nanoseconds a gradient", *_costs(its, 1e9, 0))
+        console.print(table)
+    _remarks(console, result, "sampler", nowhere)
+    console.print()
+    console.print(verdict(result), markup=False)
+
+
+WIDTH = 80
+
+
+def work_told(result: list[Entry]) -> str:
+    """What the numbers of a work are."""
+    one = next(row["work"] for row in result if row["work"].get("epsilon"))
+    return (
+        f"Work: gradients a chain until every mean of the panel is within {math.sqrt(one['epsilon']):g} standard deviations of the law's, from"
+        f" {one['start']}; {one['chains']} chains; 95 % intervals, those of the ratios all at once. Effective"
+        " draws are in equilibrium; -: what has not mixed in 600 steps, or has no loop of that kind, has no number."
+    )
+
+
+def _works(result: list[Entry]) -> Table:
+    """A row a contestant, intervals below."""
+    table = Table("sampler", box=None, header_style="bold", pad_edge=False)
+    for head in ("work", "times the best", "word", "squared\nbias left", "draws a\ngradient"):
+        table.add_column(head, overflow="fold")
+    for row in result:
+        work = row["work"]
+        status = str(Ended(work["status"], work["reason"]))
+        if work.get("budget") is None or "plateau" not in work:
+            table.add_row(_folded(work["cell"]), status.partition(": ")[0])
+            continue
+        reached = work["gradients"] is not None
+        gradients = _ends(work, "gradients", "low", "high") if reached else f"not reached\nin {work['budget']}"
+        ratio = _ends(work, "ratio", "ratio_low", "ratio_high")
+        ess = f"{work['ess_per_gradient']:.2g}" if work["ess_per_gradient"] is not None else "-"
+        table.add_row(
+            _folded(work["cell"]), gradients, ratio, work.get("word", ""), _ends(work, "plateau", "plateau_low", "plateau_high"), ess
+        )
+    return table
+
+
+def _ends(row: Mapping[str, Any], *names: str) -> str:
+    """A number with its interval below; of one without a number or an end what it is at least."""
+    value, low, high = (row.get(name) for name in names)
+    if value is None:
+        return "" if low is None else f"{low:.3g} or more"
+    return (
+        f"{value:.2g}\n[{low:.2g}, {high:.2g}]"
+        if names[0] == "plateau"
+        else f"{value:.3g}" + (f"\n[{low:.3g}, {high:.3g}]" if low is not None and high is not None else "")
+    )
+
+
+def verdict(result: list[Entry]) -> str:
+    """What to take, and on what evidence: one sentence."""
+    works = {row["sampler"]: row["work"] for row in result}
+    its = {name: work for name, work in works.items() if "word" in work}
+    if not its:
+        (why, *_) = [str(Ended(work["status"], work["reason"])) for work in works.values()]
+        return f"Nothing follows about which to take: no work was measured ({why})."
+    first = next(iter(its.values()))
+    evidence = f"within {math.sqrt(first['epsilon']):g} standard deviations of the law in every mean, from {first['start']}, by {first['chains']} chains"
+    best = next((name for name, work in its.items() if work.get("ratio") == 1 and work.get("ratio_low") is None), None)
+    if best is None:
+        name = min(its, key=lambda name: its[name]["plateau"])
+        left = its[name]["plateau"]
+        return (
+            f"Take none: not one comes {evidence}, to stay, in {its[name]['budget']} gradients; the least squared bias left is {left:.2g}, of"
+            f" {its[name]['cell']}, where {first['epsilon']:g} is asked."
+        )
+    cell, needs = its[best]["cell"], f"{_said(its[best], 'gradients', 'low', 'high')} gradients to come {evidence}"
+    rivals = {name: work for name, work in its.items() if name != best}
+    if not rivals:
+        return f"{cell} takes {needs}; there is nothing to compare it with."
+    worse = {name: work for name, work in rivals.items() if work["word"] == "worse"}
+    if its[best]["word"] == "better":
+        nearest = min(worse.values(), key=lambda work: work["ratio_low"])
+        times = f"{_said(nearest, 'ratio', 'ratio_low', 'ratio_high')} times as many"
+        return f"Take {cell}: it takes {needs}, and the next, {nearest['cell']}, {times}."
+    ties = {name: work for name, work in rivals.items() if name not in worse}
+    others = ", ".join(work["cell"] for work in ties.values())
+    besides = f"; worse than the best: {', '.join(work['cell'] for work in worse.values())}" if worse else ""
+    if all(work["word"] == "equivalent" for work in ties.values()) and ties:
+        return f"Take any of {cell}, {others}: equivalent, their works are within a factor of {first['margin']:g}; {cell} takes {needs}{besides}."
+    seen = max((work["detectable"] for work in ties.values() if work["detectable"] is not None), default=None)
+    would = f"; a ratio of {seen:.2f} would have been seen in 9 of 10 runs" if seen else ""
+    return f"Nothing is entitled between {cell} and {others}{would}; {cell} takes {needs}{besides}."
+
+
+def _said(row: Mapping[str, Any], *names: str) -> str:
+    return " ".join(_ends(row, *names).split())
+
+
+def _folded(spec: str) -> str:
+    return spec.replace(":", ":\n").replace(",", ",\n")
+
+
+def _below(entry: dict[str, Any], star: bool) -> str:
+    """A mean with its interval below."""
+    return _cell(entry).replace(" [", " ★\n[" if star else "\n[", 1).replace("; ", "\n")
+
+
+def _costs(result: list[Entry], per: float, digits: int) -> list[str]:
+    return ["" if r["seconds_per_gradient"] is None else f"{per * r['seconds_per_gradient']:.{digits}f}" for r in result]
+
+
+def _remarks(console: Console, result: list[Entry], kind: str, nowhere: Mapping[str, str]) -> None:
+    """What the numbers are, and what went wrong."""
     console.print(
         "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm over all metrics and pairs, 5 %), "
         "not where both are as good as exact draws.",
         markup=False,
     )
+    for r in result:
+        if (reason := r.get("work", {}).get("reason")) and r["work"].get("bench", True) and reason != "a control":
+            console.print(f"{r[kind]}: no work: {Ended(r['work']['status'], reason)}.", markup=False)
     for reason, labels in itertools.groupby(sorted(nowhere, key=lambda label: nowhere[label]), key=lambda label: nowhere[label]):
         console.print(f"{reason}: {', '.join(labels)}.", markup=False)
     for r in result:

@@ -8,6 +8,7 @@ On a target the methods' works stand in pairs, block by block of the same chains
     equivalent  the ratio lies within the margin, and the plateaus do not differ by more than chance
     undecided   else
 
+Where the error is not all that two runs differ by, the interval has to exclude more than 1 (`Entry.least`).
 A method that did not arrive enters with at least the budget: it has the lower end of an interval, and none above. `detectable` is the smallest ratio that would
 have been told from 1 in 9 of 10 runs. Beside the panel's maximum its mean vetoes: who is best by one is not better than who is significantly
 better by the other.
@@ -34,6 +35,8 @@ class Entry(NamedTuple):
     """Logarithms without each block, (block,); none where it did not arrive."""
     plateau: tuple[float, float] = (0.0, 0.0)
     """Its interval."""
+    least: float = 1.0
+    """What the interval of a ratio must exclude, up to this, for a word; infinite where it is not known whether it arrives at all."""
 
 
 class Standing(NamedTuple):
@@ -51,7 +54,7 @@ def standings(entries: Mapping[str, Entry], margin: float) -> dict[str, Standing
     arrived = {name: entry for name, entry in entries.items() if entry.logs is not None and np.isfinite(entry.logs).all()}
     if not arrived:
         return {name: Standing("undecided") for name in entries}
-    best = min(arrived, key=lambda name: arrived[name].gradients)
+    best = min(arrived, key=lambda name: (arrived[name].least == math.inf, arrived[name].gradients))
     pairs = list(itertools.combinations(arrived, 2))
     influence = {name: influences(np.asarray(entry.logs)) for name, entry in arrived.items()}
     blocks = len(influence[best])
@@ -69,11 +72,12 @@ def _against(entry: Entry, best: Entry, own: np.ndarray | None, its: np.ndarray,
     ratio = entry.gradients / best.gradients
     error = float(np.sqrt(((own if own is not None else 0.0) - its) @ ((own if own is not None else 0.0) - its)))
     low, high = ratio * math.exp(-limit * error), ratio * math.exp(limit * error)
-    detectable = math.exp((limit + t_quantile(len(its), SEEN)) * error)
+    least = max(entry.least, best.least)
+    detectable = least * math.exp((limit + t_quantile(len(its), SEEN)) * error)
     if own is None:
-        return Standing("worse" if low > 1 else "undecided", math.nan, low, math.nan, detectable)
+        return Standing("worse" if low > least else "undecided", math.nan, low, math.nan, detectable)
     apart = entry.plateau[0] > best.plateau[1] or best.plateau[0] > entry.plateau[1]
-    word = "worse" if low > 1 else "equivalent" if high < margin and low > 1 / margin and not apart else "undecided"
+    word = "worse" if low > least else "equivalent" if high < margin and low > 1 / margin and not apart else "undecided"
     return Standing(word, ratio, low, high, detectable)
 
 
