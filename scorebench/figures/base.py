@@ -124,6 +124,17 @@ def names(rows: pd.DataFrame, kind: str) -> pd.Series:
     return rows[kind].map({text: parse(kind, text).name if text else "" for text in rows[kind].unique()})
 
 
+def labels(rows: pd.DataFrame) -> pd.Series:
+    """The labels of samplers' methods; where a target has two of one label, their specs.
+
+    Two that differ in noise levels alone, made for two targets, are one to the eye.
+    """
+    label = rows["method"].map({text: parse("sampler", text).label for text in rows["method"].unique()})
+    each = rows.assign(label=label).drop_duplicates(["target", "method"])
+    alike = set(each.loc[each.duplicated(["target", "label"]), "label"])
+    return label.mask(label.isin(alike), rows["method"])
+
+
 def at_chosen_steps(results: Results) -> pd.DataFrame:
     """The rows of every sampler at the step size that the samplers' table reports, all snapshots, on the seeds that had no say in the choice."""
     keys = [*CELL, "step_size"]
