@@ -120,20 +120,19 @@ def work(table: pd.DataFrame) -> pd.DataFrame:
             "target": shown["target"],
             "sampler": shown["sampler"].where(shown["chosen"], shown["method"]),
             "step_size": shown["step_size"].where(shown["chosen"]).map(text),
-            "gradients": [
-                with_ends(*its)
-                if status == Status.OK
-                else "more than " + f"{its[1]:.3g}"
-                if status == Status.NOT_REACHED
-                else str(Ended(Status(status), why))
-                for status, why, its in zip(shown["status"], shown["reason"], ends["work"], strict=True)
-            ],
+            "gradients": [_spent(*row) for row in zip(shown["status"], shown["reason"], *ends["work"].T, strict=True)],
             "squared bias left": [with_ends(*its) for its in ends["plateau"]],
             "word": shown["word"],
             "times the best": [with_ends(*its) for its in ends["ratio"]],
             "would be seen": [text(round(ratio, 2)) for ratio in shown["detectable"]],
         }
     )
+
+
+def _spent(status: str, reason: str, value: float, low: float, high: float) -> str:
+    if status == Status.OK:
+        return with_ends(value, low, high)
+    return f"more than {low:,.0f}" if status == Status.NOT_REACHED and low else str(Ended(Status(status), reason))
 
 
 _ENDS = {
