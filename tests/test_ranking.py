@@ -60,6 +60,10 @@ def test_better_names_the_next_with_its_ratio() -> None:
     assert found.choice == "underdamped, BAOAB at step 0.25, friction 2" and found.work == "50 [45, 55] gradients"
     assert found.word == "better" and found.bias == "" and found.others == []
     assert found.against == "better than each of 2 rivals; the next: MALA at step 0.5, 2 [1.8, 2.2] times the work"
+    assert (
+        "the next: ULA at step 0.5, 1.5 or more"
+        in leader(BEST, row("hmc", 200.0, "worse", (2.0, 1.8, 2.2)), lost("ula", 150.0, 1.5, 0.02)).against
+    )
     assert leader(BEST, lost("ula", 500.0, 4.5, 0.02)).against == "better than its one rival: ULA at step 0.5, 4.5 or more times the work"
 
 
