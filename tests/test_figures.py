@@ -27,7 +27,7 @@ from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
 from scorebench.engine.maps import maps as maps_of
 from scorebench.engine.sources import sources
-from scorebench.figures.base import lines, mark_lost, style
+from scorebench.figures.base import labels, lines, mark_lost, style
 from scorebench.report.choosing import is_ok
 from scorebench.report.statistics import t_interval
 from scorebench.stages import figure
@@ -280,13 +280,6 @@ def test_the_exact_law_is_a_density(axes: list[Axes]) -> None:
     assert len(axes[2].patches) == 4  # a histogram a sampler
 
 
-@of("temperature_sweep")
-def test_a_cold_law_is_narrower(axes: list[Axes]) -> None:
-    laws = [line for line in axes[0].lines if len(line.get_xdata()) > 100]
-    masses = [np.trapezoid(law.get_ydata(), law.get_xdata()) for law in laws]
-    assert masses == pytest.approx([1, 1], abs=1e-3) and max(laws[0].get_ydata()) > max(laws[1].get_ydata())
-
-
 @of("energy_landscapes")
 def test_the_best_energy_that_was_not_given_the_score_is_drawn(run: Results, axes: list[Axes]) -> None:
     table = run.table("losses")
@@ -412,22 +405,19 @@ def test_parts_stand_where_the_table_says(run: Results, axes: list[Axes]) -> Non
     assert set(table.loc[table["part"].isin(["loss", "total", "sampler_exact"]), "mean"]) <= drawn
 
 
-@pytest.mark.parametrize(
-    ("axes", "stage", "job"), [("sampling_cost", "sample", "gaussian/ula"), ("training_cost", "train", "")], indirect=["axes"]
-)
-def test_seconds_are_steps_times_what_one_takes(run: Results, axes: list[Axes], stage: str, job: str) -> None:
-    timings = run.timings
-    rates = timings.loc[(timings["stage"] == stage) & timings["job"].str.startswith(job), "seconds_per_gradient"].dropna()
+@of("training_cost")
+def test_seconds_are_steps_times_what_one_takes(run: Results, axes: list[Axes]) -> None:
+    rates = run.timings.loc[run.timings["stage"] == "train", "seconds_per_gradient"].dropna()
     above, below = (next(line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2) for ax in (axes[0], axes[len(axes) // 2]))
-    scale = 1e6 if stage == "sample" else 1.0
-    assert any(np.allclose(below, np.asarray(above, float) * rate * scale) for rate in rates)
+    assert any(np.allclose(below, np.asarray(above, float) * rate) for rate in rates)
 
 
-@of("sampling_cost")
-def test_samplers_of_one_label_are_two_lines(axes: list[Axes]) -> None:
-    """On one target two lists of noise levels are not averaged: where the label is the same the spec tells them apart."""
-    labels = {text.get_text() for legend in axes[0].figure.legends for text in legend.get_texts()}
-    assert {"annealed:sigmas=2|1|0.5,steps=5", "annealed:sigmas=2|0.5,steps=5"} <= labels and "annealed Langevin" not in labels
+def test_methods_of_one_label_are_two_on_one_target() -> None:
+    """There the spec tells two lists of noise levels apart; made for two targets they are one to the eye."""
+    one, other = "annealed:sigmas=2|1|0.5,steps=5", "annealed:sigmas=2|0.5,steps=5"
+    rows = pd.DataFrame({"target": ["a", "a", "a", "b"], "method": ["ula", one, other, other]})
+    assert list(labels(rows)) == ["ULA", one, other, other]
+    assert list(labels(rows.iloc[[0, 1, 3]])) == ["ULA", "annealed Langevin", "annealed Langevin"]
 
 
 @of("loss_comparison")
