@@ -277,7 +277,7 @@ def test_a_file_that_is_not_there(tmp_path):
 EXPERIMENT = "  - target: gaussian\n    seeds: 3\n"
 TRAINED, SAMPLED = "    sources: {quadratic: [sliced]}\n", "    exact: {samplers: [ula], step_sizes: [0.1]}\n"
 MADE = [
-    ("[mmd]", "", "experiments: nothing is trained or sampled, and no claim is tested (add sources, exact, or claims)"),
+    ("[mmd]", "", "experiments: nothing is trained or sampled, and no claim is tested (add sources, exact, work, or claims)"),
     ("[mmd]\nclaims: [fisher-formula]", "", None),  # a suite names some metric
     ("[mmd, fisher_divergence]\nsensitivity: {target: gaussian_mixture}", TRAINED, None),  # mmd is that of the planted faults
     ("[mmd, fisher_divergence]", TRAINED + EXPERIMENT.replace("gaussian", "two_moons") + SAMPLED, None),

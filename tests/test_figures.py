@@ -27,15 +27,16 @@ from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
 from scorebench.engine.maps import maps as maps_of
 from scorebench.engine.sources import sources
-from scorebench.figures.base import lines, mark_lost, style
+from scorebench.figures.base import labels, lines, mark_lost, style
 from scorebench.report.choosing import is_ok
 from scorebench.report.statistics import t_interval
 from scorebench.stages import figure
 from scorebench.stages import map as map_stage
 from scorebench.stages import sample as sample_stage
 from scorebench.stages import train as train_stage
+from scorebench.stages import work as work_stage
 from scorebench.stages.record import record
-from scorebench.store import artifacts, provenance, trained
+from scorebench.store import artifacts, provenance, trained, works
 from scorebench.store.maps import of_source
 from scorebench.store.results import Results
 from scorebench.suite.plan import Plan
@@ -64,7 +65,7 @@ def test_a_figure_waits_for_what_it_reads() -> None:
     assert plan.figure_of_claim["mixing-weights"] == "mixing_weights" and plan.figure_of_claim["force-sign"] == "claims_overview"
     outputs = [file for stage in ("train", "sample", "map", "tables") for job in plan.jobs(stage) for file in plan.outputs(stage, job)]
     patterns = {pattern for name in registry.names("figure") for pattern in registry.entry("figure", name).facts.get("READS", ())}
-    assert all(any(fnmatchcase(file, pattern) for file in outputs) for pattern in patterns)
+    assert all(any(fnmatchcase(file, pattern) for file in [*outputs, "work/gaussian/ula.npz"]) for pattern in patterns)
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +95,11 @@ seed: 3
 metrics: [fisher_divergence, "fisher_divergence:to=fixed_point", "mmd:fraction=0.2", mode_weight_error, within_mode_sliced_w2, second_moment_bias,
   ess, acceptance]
 sensitivity: {target: gaussian_mixture, chains: 16, repeats: 20}
+accuracy: {pilot: 80, final: 160, epsilon: 0.5}
 experiments:
   - target: gaussian
     seeds: 4
+    work: {samplers: [ula, mala, prior], step_sizes: [0.5, 1.0], budget: 60}
     exact: {samplers: [ula, mala], step_sizes: [0.1, 0.5, 2.5], chains: 16, budgets: [20, 60]}
   - target: gaussian_mixture
     seeds: 4
@@ -120,7 +123,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("figures")
     (folder / "tiny.yaml").write_text(SUITE)
     plan = Plan(load(folder / "tiny.yaml"))
-    for stage in ("train", "sample", "measure", "map", "sensitivity", "tables"):
+    for stage in ("train", "sample", "measure", "work", "map", "sensitivity", "tables"):
         for job in plan.jobs(stage):
             stages.run(stage, plan, job, folder)
     return Results(folder / "tiny", plan)
@@ -200,6 +203,8 @@ def lost(request: pytest.FixtureRequest, run: Results, tmp_path_factory: pytest.
             map_stage.lost(run.plan, job, folder, Ended(Status.TIMEOUT))
         for job in run.plan.trains:
             train_stage.lost(run.plan, job, folder, Ended(Status.TIMEOUT))
+        for job in run.plan.works:
+            work_stage.lost(run.plan, job, folder, Ended(Status.TIMEOUT))
     stages.run("tables", run.plan, "", folder.parent)
     return Results(folder, run.plan)
 
@@ -303,13 +308,6 @@ def test_the_exact_law_is_a_density(axes: list[Axes]) -> None:
     assert len(axes[2].patches) == 4  # a histogram a sampler
 
 
-@of("temperature_sweep")
-def test_a_cold_law_is_narrower(axes: list[Axes]) -> None:
-    laws = [line for line in axes[0].lines if len(line.get_xdata()) > 100]
-    masses = [np.trapezoid(law.get_ydata(), law.get_xdata()) for law in laws]
-    assert masses == pytest.approx([1, 1], abs=1e-3) and max(laws[0].get_ydata()) > max(laws[1].get_ydata())
-
-
 @of("energy_landscapes")
 def test_the_best_energy_that_was_not_given_the_score_is_drawn(run: Results, axes: list[Axes]) -> None:
     table = run.table("losses")
@@ -343,6 +341,84 @@ def _by_metric(table: pd.DataFrame) -> Iterator[float]:
         yield from table.loc[table["metric"] == metric, "share"]
 
 
+def race(*rows: dict[str, object]) -> pd.DataFrame:
+    """A table of works: chosen cells on a Gaussian, unless a row says otherwise."""
+    common = {
+        "target": "gaussian",
+        "step_size": 0.5,
+        "panel": "max",
+        "phase": "final",
+        "chosen": True,
+        "status": "ok",
+        "epsilon": 0.01,
+        "chains": 80,
+    }
+    return schema.WORK.frame([common | {"sampler": row["method"]} | row for row in rows])
+
+
+def drawn(table: pd.DataFrame) -> Figure:
+    with style():
+        return registry.module("figure", "which_sampler").draw(SimpleNamespace(table=lambda name: table))
+
+
+def test_cells_say_the_work_the_word_and_what_is_left() -> None:
+    """The best is framed; what is not reached is hatched, at least so much; what failed says so; a control is left out."""
+    figure = drawn(
+        race(
+            {"method": "mala", "gradients": 1234.0, "low": 1100.0, "high": 1400.0, "word": "better", "ratio": 1.0},
+            {"method": "ula", "low": 2000.0, "plateau": 0.123, "status": "not_reached", "word": "worse", "ratio_low": 1.5},
+            {"method": "hmc", "chosen": False, "status": "failed", "reason": "x", "phase": "pilot"},
+            {"method": "prior", "low": 0.0, "plateau": 9.0, "status": "not_reached"},
+        )
+    )
+    ax = figure.axes[0]
+    assert [text.get_text() for text in ax.texts] == ["1,234 ★", "1,100 to 1,400", "> 2,000 ✕", "b² = 0.12", "failed", ""]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["MALA", "ULA", "HMC"]
+    assert [bool(patch.get_hatch()) for patch in ax.patches if patch.get_fill()] == [False, True, True]
+    (frame,) = [patch for patch in ax.patches if not patch.get_fill()]
+    assert frame.get_y() < 0 < frame.get_y() + frame.get_height()  # around the first row
+    plt.close(figure)
+
+
+def test_more_work_is_darker_on_a_logarithmic_scale() -> None:
+    names = ("ula", "mala", "leimkuhler_matthews")
+    figure = drawn(race(*({"method": name, "gradients": 10.0**k, "ratio": 10.0**k} for k, name in enumerate(names, 1))))
+    light = [float(np.mean(patch.get_facecolor()[:3])) for patch in figure.axes[0].patches if patch.get_fill()]
+    assert light[0] > light[1] > light[2]
+    mapped = figure.axes[1].collections[-1].norm
+    assert mapped(100.0) == pytest.approx(0.5, abs=0.01)
+    plt.close(figure)
+
+
+@of("work_curves")
+def test_curves_are_those_that_were_measured(run: Results, axes: list[Axes]) -> None:
+    """Clipped at the floor, and crossing the threshold where the table says; no line for the control."""
+    table, found = run.table("work"), {method.method: method for method in run.works()["gaussian"]}
+    chosen = table[table["chosen"] & (table["panel"] == "max")].set_index("method")
+    assert {text.get_text() for text in axes[0].figure.legends[0].get_texts()} == {"ULA", "MALA"}
+    for name in ("ula", "mala"):
+        curves, there = found[name].curves, found[name].curves["gradients"] > 0
+        assert_drawn(axes[0], np.maximum(curves["max"][0][there], 0.03 * 0.5))
+        if chosen.loc[name, "status"] == "ok":
+            marks = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes[0].lines if len(line.get_xdata()) == 1]
+            assert (chosen.loc[name, "gradients"], 0.5) in marks
+    assert (chosen["status"] == "ok").sum() == 2  # a threshold of half a variance is reached by both
+
+
+def test_the_exact_curve_is_drawn_where_there_is_one(run: Results, tmp_path: Path) -> None:
+    """From `exact max` of the work's file, in black."""
+    shutil.copytree(run.folder, tmp_path / "tiny")
+    (path,) = (tmp_path / "tiny/work/gaussian").glob("ula.npz")
+    method = works.read(path)
+    law = np.linspace(3.0, 0.1, len(method.curves["gradients"]))
+    works.write(path, method._replace(curves=method.curves | {"exact max": law}))
+    with style():
+        figure = registry.module("figure", "work_curves").draw(Results(tmp_path / "tiny", run.plan))
+    (black,) = [line for line in figure.axes[0].lines if line.get_color() == "black"]
+    assert np.allclose(black.get_ydata(), law[method.curves["gradients"] > 0])
+    plt.close(figure)
+
+
 @of("learning_rate_sweep")
 def test_each_loss_has_one_star(axes: list[Axes]) -> None:
     texts = [text.get_text() for text in axes[0].texts]
@@ -357,22 +433,19 @@ def test_parts_stand_where_the_table_says(run: Results, axes: list[Axes]) -> Non
     assert set(table.loc[table["part"].isin(["loss", "total", "sampler_exact"]), "mean"]) <= drawn
 
 
-@pytest.mark.parametrize(
-    ("axes", "stage", "job"), [("sampling_cost", "sample", "gaussian/ula"), ("training_cost", "train", "")], indirect=["axes"]
-)
-def test_seconds_are_steps_times_what_one_takes(run: Results, axes: list[Axes], stage: str, job: str) -> None:
-    timings = run.timings
-    rates = timings.loc[(timings["stage"] == stage) & timings["job"].str.startswith(job), "seconds_per_gradient"].dropna()
+@of("training_cost")
+def test_seconds_are_steps_times_what_one_takes(run: Results, axes: list[Axes]) -> None:
+    rates = run.timings.loc[run.timings["stage"] == "train", "seconds_per_gradient"].dropna()
     above, below = (next(line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2) for ax in (axes[0], axes[len(axes) // 2]))
-    scale = 1e6 if stage == "sample" else 1.0
-    assert any(np.allclose(below, np.asarray(above, float) * rate * scale) for rate in rates)
+    assert any(np.allclose(below, np.asarray(above, float) * rate) for rate in rates)
 
 
-@of("sampling_cost")
-def test_samplers_of_one_label_are_two_lines(axes: list[Axes]) -> None:
-    """On one target two lists of noise levels are not averaged: where the label is the same the spec tells them apart."""
-    labels = {text.get_text() for legend in axes[0].figure.legends for text in legend.get_texts()}
-    assert {"annealed:sigmas=2|1|0.5,steps=5", "annealed:sigmas=2|0.5,steps=5"} <= labels and "annealed Langevin" not in labels
+def test_methods_of_one_label_are_two_on_one_target() -> None:
+    """There the spec tells two lists of noise levels apart; made for two targets they are one to the eye."""
+    one, other = "annealed:sigmas=2|1|0.5,steps=5", "annealed:sigmas=2|0.5,steps=5"
+    rows = pd.DataFrame({"target": ["a", "a", "a", "b"], "method": ["ula", one, other, other]})
+    assert list(labels(rows)) == ["ULA", one, other, other]
+    assert list(labels(rows.iloc[[0, 1, 3]])) == ["ULA", "annealed Langevin", "annealed Langevin"]
 
 
 @of("loss_comparison")

@@ -21,7 +21,7 @@ from scorebench.engine.target import built
 from scorebench.engine.work import Bench, Cell, lost_rows, method, search
 from scorebench.report.work import work
 from scorebench.suite.config import Accuracy
-from scorebench.suite.jobs import Work
+from scorebench.suite.jobs import Begin, Work
 
 ALPHA = 1e-3
 INDEPENDENT = '''"""Independent draws, planted."""
@@ -139,7 +139,7 @@ def draws(bench: Bench, sampler: str, master: int, chains: int = 10_240) -> Cell
 
 def job(target: str, sampler: str, steps: tuple[float, ...], budget: int = 400) -> Work:
     spec = parse("sampler", sampler)
-    return Work(parse("target", target), spec, ((spec, steps, budget),))
+    return Work(parse("target", target), spec, (Begin(spec, steps, budget),))
 
 
 @pytest.mark.parametrize(

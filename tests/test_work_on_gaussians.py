@@ -22,10 +22,10 @@ from scorebench.suite.config import Accuracy
 from scorebench.suite.jobs import Begin, Work
 
 EPSILON, NEAR = 0.01, 0.3
-SUITES = {  # a target's steps, frictions, budget and chains of the pilot, as in the article suite
-    "gaussian": ((0.03, 0.06, 0.12, 0.24, 0.48, 0.96), (0.5, 1.0, 2.0, 4.0), 400, 5_120),
-    "gaussian:condition=100": ((0.12, 0.24, 0.48, 0.96, 1.92), (0.0625, 0.125, 0.25, 0.5), 3_000, 1_280),
-    "gaussian:dim=50": ((0.03, 0.06, 0.12, 0.24, 0.48), (0.5, 1.0, 2.0, 4.0), 500, 1_280),
+SUITES = {  # a target's steps, frictions, budget, chains of the pilot and of the final run, as in the article suite
+    "gaussian": ((0.03, 0.06, 0.12, 0.24, 0.48, 0.96), (0.5, 1.0, 2.0, 4.0), 400, 5_120, 40_960),
+    "gaussian:condition=100": ((0.12, 0.24, 0.48, 0.96, 1.92), (0.0625, 0.125, 0.25, 0.5), 3_000, 1_280, 40_960),
+    "gaussian:dim=50": ((0.03, 0.06, 0.12, 0.24, 0.48), (0.5, 1.0, 2.0, 4.0), 500, 640, 20_480),
 }
 METHODS = ("ula", "leimkuhler_matthews", "underdamped", "underdamped:splitting=OBABO")
 
@@ -51,14 +51,14 @@ class Searched(NamedTuple):
 )
 def searched(request) -> Searched:
     name, method = request.param
-    steps, frictions, budget, chains = SUITES[name]
+    steps, frictions, budget, chains, final = SUITES[name]
     spec, target = parse("sampler", method), parse("target", name)
     samplers = [spec.having("friction", friction) for friction in frictions] if "friction" in spec.tuned else [spec]
     bench = Bench(built(target), target, 11, Accuracy(), time.monotonic() + 600)
     assert bench.target.prior is not None
     wide = gaussian.gaussian(bench.target.prior)
     start = wide._replace(mean=wide.mean - bench.start.shift)
-    job = Work(target, spec, tuple(Begin(sampler, steps, budget, chains) for sampler in samplers))
+    job = Work(target, spec, tuple(Begin(sampler, steps, budget, chains, final) for sampler in samplers))
     return Searched(search(job, bench), gaussian.gaussian(bench.target), start)
 
 

@@ -29,7 +29,7 @@ from scorebench.engine.work import Bench, Cell, Found, search
 from scorebench.report import words
 from scorebench.store import artifacts
 from scorebench.suite.config import BLOCKS, Accuracy
-from scorebench.suite.jobs import Work, gradients, has_step, over
+from scorebench.suite.jobs import Begin, Work, gradients, has_step, over
 
 STEPS = 2.0 ** np.arange(-6, 2)
 """Where the search begins; it goes on beyond an edge by itself."""
@@ -180,7 +180,7 @@ def _searched(target: Spec, one: Contestant, bench: Bench, budget: int) -> Cell 
     unit = bench.target.variance / bench.target.dim
     for smaller in SMALLER:
         steps = tuple(float(f"{unit * smaller * step:.3g}") for step in STEPS)
-        found = search(Work(target, one.spec.method, tuple((sampler, steps, budget) for sampler in samplers)), bench)
+        found = search(Work(target, one.spec.method, tuple(Begin(sampler, steps, budget) for sampler in samplers)), bench)
         if found.chosen is not None or not all(cell.ended.status == Status.DIVERGED for cell in found.cells):
             break
     failed = (cell for cell in found.cells if cell.ended != OK)

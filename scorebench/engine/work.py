@@ -292,7 +292,7 @@ def lost_rows(job: Work, accuracy: Accuracy, ended: Ended) -> works.Method:
     """A method of which nothing was measured."""
     nothing = (np.empty(0), np.empty((len(SUMMARIES), 0, 0)))
     cells = [
-        Cell(begin.sampler, step, "pilot", begin.pilot, begin.budget, ended, *nothing)
+        Cell(begin.sampler, step, "pilot", begin.pilot or accuracy.pilot, begin.budget, ended, *nothing)
         for begin in job.begins
         for step in (begin.step_sizes if has_step(begin.sampler) else (None,))
     ]
@@ -329,7 +329,7 @@ class Found(NamedTuple):
 def search(job: Work, bench: Bench) -> Found:
     """The pilot, the ladders of steps and the final run of a method."""
     epsilon, budget = bench.accuracy.epsilon, max(begin.budget for begin in job.begins)
-    pilot, many = job.begins[0].pilot, job.begins[0].final
+    pilot, final = job.begins[0].pilot or bench.accuracy.pilot, job.begins[0].final or bench.accuracy.final
     cells: list[Cell] = []
 
     def measure(sampler: Spec, steps: Iterable[float | None], budget: int, chains: int = pilot, phase: str = "pilot") -> None:
@@ -369,7 +369,7 @@ def search(job: Work, bench: Bench) -> Found:
     for cell in ladder()[:FINALS]:
         if finals and min(map(order, finals)) <= order(cell):
             break
-        measure(cell.sampler, [cell.step_size], _enough(cell, budget), many, "final")
+        measure(cell.sampler, [cell.step_size], _enough(cell, budget), final, "final")
         finals.append(cells[-1])
         if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
             break

@@ -11,7 +11,7 @@ the pictures that claims save. Colours are seaborn's colour-blind palette; marke
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -124,6 +124,17 @@ def names(rows: pd.DataFrame, kind: str) -> pd.Series:
     return rows[kind].map({text: parse(kind, text).name if text else "" for text in rows[kind].unique()})
 
 
+def labels(rows: pd.DataFrame) -> pd.Series:
+    """The labels of samplers' methods; where a target has two of one label, their specs.
+
+    Two that differ in noise levels alone, made for two targets, are one to the eye.
+    """
+    label = rows["method"].map({text: parse("sampler", text).label for text in rows["method"].unique()})
+    each = rows.assign(label=label).drop_duplicates(["target", "method"])
+    alike = set(each.loc[each.duplicated(["target", "label"]), "label"])
+    return label.mask(label.isin(alike), rows["method"])
+
+
 def at_chosen_steps(results: Results) -> pd.DataFrame:
     """The rows of every sampler at the step size that the samplers' table reports, all snapshots, on the seeds that had no say in the choice."""
     keys = [*CELL, "step_size"]
@@ -169,15 +180,14 @@ def panels(count: int, columns: int, width: float, height: float) -> tuple[Figur
     return figure, list(axes.flat[:count])
 
 
-def around_zero(ax: Axes, which: Literal["x", "y"], floor: float) -> None:
-    """An axis for values that may be negative: linear up to the floor, logarithmic beyond, a tick at zero and at the decades outside the floor."""
-    getattr(ax, f"set_{which}scale")("symlog", linthresh=floor)
-    axis = getattr(ax, f"{which}axis")
+def around_zero(ax: Axes, floor: float) -> None:
+    """A horizontal axis for values that may be negative: linear up to the floor, logarithmic beyond, a tick at zero and at the decades outside the floor."""
+    ax.set_xscale("symlog", linthresh=floor)
     first = int(np.ceil(np.log10(1.5 * floor)))
     decades = [10.0**k for k in range(first, first + 6)]
-    axis.set_major_locator(FixedLocator([*(-d for d in decades), 0.0, *decades]))
-    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_locator(FixedLocator([*(-d for d in decades), 0.0, *decades]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def decades(axis: Axis) -> None:

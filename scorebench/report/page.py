@@ -8,8 +8,10 @@ import io
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -64,7 +66,8 @@ def page(plan: Plan, folder: Path) -> str:
         as_expected=sum(claim.verdict == claim.expected for claim in claims),
         slips=[slip._asdict() | {"printed": mathml(slip.printed), "meant": mathml(slip.meant)} for slip in SLIPS],
         figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.suite.figures],
-        tables=[_table(results, *table) for table in TABLES] + [_decomposition(results)],
+        tables=[*(_table(results, *table) for table in TABLES), *_raced(results), _decomposition(results)],
+        raced=bool(plan.works),
         methods=_methods(plan),
         tuned=any(sample.sampler.tuned for sample in plan.samples.values()),
         divergences=divergences(results),
@@ -112,7 +115,7 @@ def _methods(plan: Plan) -> list[dict[str, Any]]:
     """The equations of the losses and samplers that the suite uses."""
     used = {
         "Losses": {loss.name: loss for t in plan.trains.values() for loss in t.losses},
-        "Samplers": {s.sampler.name: s.sampler for s in plan.samples.values()},
+        "Samplers": {sampler.name: sampler for sampler in plan.methods if sampler.kind == "sampler"},
     }
     return [
         {
@@ -151,6 +154,34 @@ def _table(results: Results, name: str, title: str, caption: str) -> dict[str, A
     return {"name": name, "title": title, "caption": caption, "columns": columns, "key_columns": keys, "groups": _groups(table)}
 
 
+def _raced(results: Results) -> list[dict[str, Any]]:
+    """The tables of the comparison by work, where the suite has one."""
+    if not results.plan.works:
+        return []
+    accuracy, work = results.plan.suite.accuracy, results.table("work")
+    starts = {str(target): f"all from {start}" for target, start in zip(work["target"], work["start"], strict=True) if start}
+    captions = (
+        f"Work is how many gradients a chain takes until the largest squared bias over a panel of functions (coordinates, their squares, log p, weights and "
+        f"widths of modes), in units of the law's own variance, is below {accuracy.epsilon:g} for good; every method is at its best step and options, and all "
+        "start alike. Better: every interval of its ratios to the others excludes 1, all together at 95 %; worse: that to the best does; equivalent: it lies "
+        f"within {accuracy.margin:g} times either way; undecided: else, and what would be seen is the ratio that 9 of 10 runs tell from 1.",
+        "The same cells from exact draws on: the largest bias of the panel, in standard deviations of the law, and the fewest effective draws a gradient, by "
+        "the spread of time averages across chains; no number where a chain is worth fewer than ten.",
+    )
+    shown = {name: render.SHOWN[name](results.table(name)).rename(columns={"step_size": "step"}) for name in ("work", "equilibrium")}
+    return [
+        {
+            "name": name,
+            "title": title,
+            "caption": caption,
+            "columns": list(table.columns[1:]),
+            "key_columns": 2,
+            "groups": _groups(table, starts),
+        }
+        for (name, table), title, caption in zip(shown.items(), ("Samplers by work", "In equilibrium"), captions, strict=True)
+    ]
+
+
 def _decomposition(results: Results) -> dict[str, Any]:
     table = render.decomposition(results.table("decomposition"))
     return {
@@ -164,11 +195,11 @@ def _decomposition(results: Results) -> dict[str, Any]:
     }
 
 
-def _groups(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _groups(table: pd.DataFrame, notes: Mapping[str, str] = MappingProxyType({})) -> list[dict[str, Any]]:
     return [
         {
             "label": parse("target", str(target)).label,
-            "spec": target,
+            "spec": ", ".join(filter(None, [str(target), notes.get(str(target), "")])),
             "rows": [[_shown(value) for value in row] for row in rows.iloc[:, 1:].to_numpy()],
         }
         for target, rows in table.groupby("target", sort=False)

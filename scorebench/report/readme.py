@@ -9,6 +9,7 @@ import pandas as pd
 
 from scorebench.core.errors import InputError
 from scorebench.report import render
+from scorebench.report.ranking import leaders
 from scorebench.report.recommendations import recommendations
 from scorebench.store import artifacts
 from scorebench.store.results import Results
@@ -25,7 +26,7 @@ def write_readme(folder: Path, readme: Path) -> None:
         "times": _times(folder.parent),
         "tables": _tables(results, figures),
     }
-    fill(readme, parts)
+    fill(readme, parts | ({"work": _work(results)} if results.plan.works else {}))
 
 
 def fill(readme: Path, parts: Mapping[str, str]) -> None:
@@ -54,6 +55,22 @@ def _times(root: Path) -> str:
         assert suite is not None
         lines.append(f"| `make test`, after its set-up | {suite.get('tests')} tests | {float(suite.get('time', 'nan')) / 60:.1f} min | | |")
     return "\n".join([*lines, "", "Measured on the machine of the last run, imports not counted as compute."])
+
+
+def _work(results: Results) -> str:
+    """A row a target: the sampler that takes the least work, the word that this is entitled to, and how the next one stands to it."""
+    rows = [
+        {
+            "target": leader.label,
+            "sampler": leader.choice,
+            "work": leader.work,
+            "word": leader.word,
+            "its rivals": ": ".join(filter(None, [leader.against, *leader.others[:1]])),
+            "squared bias left": leader.bias,
+        }
+        for leader in leaders(results.table("work"))
+    ]
+    return render.markdown(pd.DataFrame(rows)).rstrip()
 
 
 def _tables(results: Results, figures: Path) -> str:

@@ -1,12 +1,19 @@
-"""What to use, as far as a run can tell: for each target the leading loss, sampler, and loss with its sampler, and which rivals are as good."""
+"""What to use, as far as a run can tell: for each target the leading loss, sampler, and loss with its sampler, and which rivals are not told from it.
 
+A sampler on the exact score is chosen by its work where the suite compares samplers so on the target (`report.ranking`), else by a metric.
+"""
+
+import itertools
 from dataclasses import dataclass
 
 import pandas as pd
 
-from scorebench.core.spec import parse, written
+from scorebench.core.spec import parse
 from scorebench.report.choosing import ALPHA, CELL
+from scorebench.report.ranking import Leader, cell, leaders
 from scorebench.store.results import Results
+
+SAMPLER = "sampler, on the exact score"
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Recommendation:
     best: bool
 
     def standing(self, most: int) -> str:
-        """How the choice stands against its rivals, with the names of at most so many that are as good."""
+        """How the choice stands against its rivals, with the names of at most so many that are not worse."""
         more = [f"{len(self.tied) - most} more"] if len(self.tied) > most else []
         return ": ".join(filter(None, [self.rivals, "; ".join([*self.tied[:most], *more])]))
 
@@ -32,10 +39,19 @@ def recommendations(results: Results) -> list[Recommendation]:
     """One for each question that a target answers, in the suite's order of targets."""
     losses, samplers = results.table("losses"), results.table("samplers")
     exact = samplers["model"] == ""
-    questions = (("loss", losses), ("sampler, on the exact score", samplers[exact]), ("loss with its sampler", samplers[~exact]))
-    answers = [_answer(what, table, row) for what, table in questions for _, row in table[table["leads"]].iterrows()]
+    raced = [_raced(leader) for leader in leaders(results.table("work"))] if results.plan.works else []
+    by_metric = samplers[exact & ~samplers["target"].isin([answer.spec for answer in raced])]
+    questions = (("loss", losses), (SAMPLER, by_metric), ("loss with its sampler", samplers[~exact]))
+    answers = {what: [_answer(what, table, row) for _, row in table[table["leads"]].iterrows()] for what, table in questions}
+    answers[SAMPLER] += raced
     order = [str(on.target) for on in results.plan.targets.values()]
-    return sorted(answers, key=lambda answer: order.index(answer.spec))
+    return sorted(itertools.chain.from_iterable(answers.values()), key=lambda answer: order.index(answer.spec))
+
+
+def _raced(leader: Leader) -> Recommendation:
+    evidence = "; ".join(filter(None, [leader.work, leader.bias]))
+    best = leader.word == "better"
+    return Recommendation(leader.target, leader.label, SAMPLER, leader.choice, evidence, leader.against, leader.others, best)
 
 
 def _answer(what: str, table: pd.DataFrame, row: pd.Series) -> Recommendation:
@@ -73,8 +89,5 @@ def _choice(row: pd.Series) -> str:
     if row["loss"]:
         parts.append(f"{parse('loss', row['loss']).label} ({parse('model', row['model']).label})")
     if "sampler" in row:
-        sampler = parse("sampler", row["sampler"])
-        at = [f"step {row['step_size']:g}"] if pd.notna(row["step_size"]) else []
-        at += [f"{name.replace('_', ' ')} {written(value)}" for name, value in sampler.tuned.items()]
-        parts.append(" at ".join(filter(None, [sampler.label, ", ".join(at)])))
+        parts.append(cell(row))
     return " with ".join(parts)

@@ -7,11 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from scorebench.core.schema import Status
+from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
+from scorebench.report import ranking
 from scorebench.report.choosing import lower_is_better
 from scorebench.report.decomposition import KEYS as DECOMPOSED
 from scorebench.report.decomposition import PARTS, by_first_metric
+from scorebench.report.ranking import with_ends
 from scorebench.report.tables import OTHERS
 
 KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "loss", "sampler", "temperature", "step_size"]}
@@ -110,28 +112,35 @@ def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def work(table: pd.DataFrame) -> pd.DataFrame:
-    """A row a method at its chosen cell, by the panel's maximum: its work, what it stays at, and how it stands to the best."""
-    chosen = table[table["chosen"] & (table["panel"] == "max")]
-    shown = chosen[["target", "sampler", "step_size"]].map(text)
-    reached = chosen["status"] == Status.OK
-    shown["gradients"] = [
-        _with_ends(*ends) if ok else f"{status}, {low:.3g} or more" if low == low else str(status)
-        for ok, status, low, ends in zip(
-            reached, chosen["status"], chosen["low"], chosen[["gradients", "low", "high"]].to_numpy(float), strict=True
-        )
-    ]
-    shown["squared bias left"] = [_with_ends(*ends) for ends in chosen[["plateau", "plateau_low", "plateau_high"]].to_numpy(float)]
-    shown["word"] = chosen["word"]
-    shown["times the best"] = [_with_ends(*ends) for ends in chosen[["ratio", "ratio_low", "ratio_high"]].to_numpy(float)]
-    shown["would be seen"] = [text(round(ratio, 2)) for ratio in chosen["detectable"]]
-    return shown
+    """A row a method at its chosen cell, by the panel's maximum: its work, what it stays at, and how it stands to the best; without a cell how it ended."""
+    shown = ranking.shown(table)
+    ends = {name: shown[list(columns)].to_numpy(float) for name, columns in _ENDS.items()}
+    return pd.DataFrame(
+        {
+            "target": shown["target"],
+            "sampler": shown["sampler"].where(shown["chosen"], shown["method"]),
+            "step_size": shown["step_size"].where(shown["chosen"]).map(text),
+            "gradients": [_spent(*row) for row in zip(shown["status"], shown["reason"], *ends["work"].T, strict=True)],
+            "squared bias left": [with_ends(*its) for its in ends["plateau"]],
+            "word": shown["word"],
+            "times the best": [with_ends(*its) for its in ends["ratio"]],
+            "would be seen": [text(round(ratio, 2)) for ratio in shown["detectable"]],
+        }
+    )
 
 
-def _with_ends(value: float, low: float, high: float) -> str:
-    """A number with its interval; with its lower end alone where there is no more."""
-    if math.isnan(value):
-        return "" if math.isnan(low) else f"{low:.3g} or more"
-    return f"{value:.3g}" if math.isnan(low) else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+def _spent(status: str, reason: str, value: float, low: float, high: float) -> str:
+    if status == Status.OK:
+        return with_ends(value, low, high)
+    return f"more than {low:,.0f}" if status == Status.NOT_REACHED and low else str(Ended(Status(status), reason))
+
+
+_ENDS = {
+    "work": ("gradients", "low", "high"),
+    "plateau": ("plateau", "plateau_low", "plateau_high"),
+    "ratio": ("ratio", "ratio_low", "ratio_high"),
+}
+"""A number and its interval."""
 
 
 def equilibrium(table: pd.DataFrame) -> pd.DataFrame:
@@ -145,7 +154,7 @@ def equilibrium(table: pd.DataFrame) -> pd.DataFrame:
             if draws.isna().any()
             else f"{draws.min():.3g} ({group['function'].iloc[int(draws.argmin())]})"
         )
-        bias = f"{_with_ends(worst['bias'], worst['low'], worst['high'])} ({worst['function']})"
+        bias = f"{with_ends(worst['bias'], worst['low'], worst['high'])} ({worst['function']})"
         key = {"target": worst["target"], "sampler": worst["sampler"], "step_size": text(worst["step_size"])}
         rows.append(key | {"largest bias, in sd": bias, "effective draws a gradient": slowest})
     return pd.DataFrame(rows, columns=["target", "sampler", "step_size", "largest bias, in sd", "effective draws a gradient"])

@@ -2,19 +2,21 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from scorebench.core.schema import OK, Ended, Status, Verdict
 from scorebench.core.spec import parse
+from scorebench.report.work import PANELS
 from scorebench.store.results import Results
 from scorebench.suite.jobs import timing
 
 
 def divergences(results: Results) -> list[str]:
     """What diverged, a line a target and method, with the steps."""
-    return _bad(results, {Status.DIVERGED}, lambda rows: "")
+    return [line for line, _ in _bad(results, {Status.DIVERGED})]
 
 
 def unfloored(results: Results) -> list[str]:
@@ -30,7 +32,7 @@ def unfloored(results: Results) -> list[str]:
 
 def troubles(results: Results) -> list[str]:
     """What failed or ran out of time, a line a target and method or a claim or figure, with its log; of figures and the sensitivity, what is not applicable."""
-    lines = _bad(results, {Status.FAILED, Status.TIMEOUT}, lambda rows: f"; see {_log_of(results, rows)}")
+    lines = [f"{line}; see {log()}" for line, log in _bad(results, {Status.FAILED, Status.TIMEOUT})]
     lines += [_line(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
     lines += [_line(results, "figure", figure, str(ended)) for figure, ended in _ended(results, "figure") if ended != OK]
     reasons: dict[Ended, list[str]] = {}
@@ -58,20 +60,30 @@ def _log(results: Results, stage: str, job: str) -> Path:
     return results.folder / results.plan.log(stage, job)
 
 
-def _bad(results: Results, statuses: Collection[Status], log: Callable[[pd.DataFrame], str]) -> list[str]:
-    lines = []
+def _bad(results: Results, statuses: Collection[Status]) -> Iterator[tuple[str, Callable[[], Path]]]:
+    """A line for each target and method with values, or cells of its work, that ended so, and where its log lies."""
     rows = results.metrics[results.metrics["status"] != Status.NOT_APPLICABLE]
-    for _, every in rows.groupby(["target", "sampler", "loss"], sort=False):
+    for (target, sampler, loss), every in rows.groupby(["target", "sampler", "loss"], sort=False):
         bad = every[every["status"].isin(statuses)]
-        if bad.empty:
-            continue
-        target, sampler, loss = every[["target", "sampler", "loss"]].iloc[0]
-        steps = sorted(bad["step_size"].dropna().unique())
-        where = f" at step {', '.join(f'{step:g}' for step in steps)}" if 0 < len(steps) <= 8 else ""
         what = f"{sampler} on {loss or 'the exact score'}" if sampler else loss or "all of it"
-        counts = ", ".join(f"{n:,} {status}{_reason(bad, status)}" for status, n in bad["status"].value_counts().items())
-        lines.append(f"{target}, {what}{where}: {counts}, of {len(every):,} values{log(bad)}")
-    return lines
+        if len(bad):
+            yield f"{target}, {what}{_counted(bad)}, of {len(every):,} values", partial(_log_of, results, bad)
+    if not results.plan.works:
+        return
+    rows = results.table("work")
+    rows = rows[(rows["status"] != Status.NOT_APPLICABLE) & (rows["panel"] == PANELS[0])]
+    for (target, method), every in rows.groupby(["target", "method"], sort=False):
+        bad = every[every["status"].isin(statuses)]
+        job = f"{parse('target', target).slug}/{parse('sampler', method).slug}"
+        if len(bad):
+            yield f"{target}, work of {method}{_counted(bad)}, of {len(every):,} cells", partial(_log, results, "work", job)
+
+
+def _counted(bad: pd.DataFrame) -> str:
+    """At which steps, unless they are many, and how many ended how."""
+    steps = sorted(bad["step_size"].dropna().unique())
+    where = f" at step {', '.join(f'{step:g}' for step in steps)}" if 0 < len(steps) <= 8 else ""
+    return f"{where}: " + ", ".join(f"{n:,} {status}{_reason(bad, status)}" for status, n in bad["status"].value_counts().items())
 
 
 def _reason(rows: pd.DataFrame, status: object) -> str:

@@ -1,4 +1,8 @@
-"""A fresh run beside the committed reference: its cells (`report.agreement`), and the numbers and verdicts of its claims."""
+"""A fresh run beside the committed reference: its cells (`report.agreement`), samplers' biases in equilibrium, and the numbers and verdicts of its claims.
+
+Of the comparison by work the biases of chosen cells judge, which are means over independent chains: they raise a false alarm in at most ALPHA of the runs
+(Bonferroni, normal). The works themselves are told beside them: a first crossing is no mean, and its interval not made for so small a level.
+"""
 
 import json
 import math
@@ -7,14 +11,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from scorebench.claims.base import ALPHA as CLAIM_ALPHA
 from scorebench.claims.base import BUDGET
 from scorebench.core import schema
 from scorebench.core.errors import InputError
-from scorebench.core.schema import ClaimResult, Quantity
+from scorebench.core.schema import ClaimResult, Quantity, Status
 from scorebench.report.agreement import ALPHA, CELL, cells, choices, chosen_alike, compare, matrix
+from scorebench.report.ranking import cell, of_rivals, shown
 from scorebench.store import artifacts
 from scorebench.store.provenance import timings
 from scorebench.store.results import Results
@@ -40,6 +46,35 @@ def claims(reference: Sequence[ClaimResult], fresh: Sequence[ClaimResult]) -> tu
 
 def _numbers(claims: Sequence[ClaimResult]) -> dict[tuple[str, str], Quantity]:
     return {(claim.id, quantity.name): quantity for claim in claims for quantity in claim.quantities}
+
+
+def biases(reference: pd.DataFrame, fresh: pd.DataFrame) -> tuple[int, int, list[str]]:
+    """How many of how many biases of cells that both chose agree, and a line for each that does not; from two tables `equilibrium`."""
+    both = reference.merge(fresh, on=["target", "method", "sampler", "step_size", "function"], suffixes=("", "_fresh"))
+    errors = [(both[f"high{which}"] - both[f"low{which}"]) / (2 * stats.norm.ppf(0.975)) for which in ("", "_fresh")]
+    limit = float(stats.norm.isf(ALPHA / max(len(both), 1) / 2))
+    off = both[(both["bias_fresh"] - both["bias"]).abs() > limit * np.hypot(*errors) + 1e-9]
+    lines = [
+        f"{row['target']}, {cell(row)}, bias of {row['function']} in equilibrium: {row['bias_fresh']:.4g}, was {row['bias']:.4g}"
+        for _, row in off.iterrows()
+    ]
+    return len(both) - len(off), len(both), lines
+
+
+def works(reference: pd.DataFrame, fresh: pd.DataFrame) -> list[str]:
+    """What became of the chosen cells, from two tables `work`: told, not judged."""
+    old, new = (of_rivals(rows[rows["chosen"]]) for rows in map(shown, (reference, fresh)))
+    both = old.merge(new, on=["target", "method"], suffixes=("", "_fresh"))
+    if both.empty:
+        return []
+    alike = both[(both["sampler"] == both["sampler_fresh"]) & (both["step_size"].fillna(0) == both["step_size_fresh"].fillna(0))]
+    arrive = alike[(alike["status"] == Status.OK) & (alike["status_fresh"] == Status.OK)]
+    overlap = int(((arrive["low"] <= arrive["high_fresh"]) & (arrive["low_fresh"] <= arrive["high"])).sum())
+    same = int(np.isclose(arrive["gradients"], arrive["gradients_fresh"], rtol=1e-6).sum())
+    return [
+        f"{len(alike)} of {len(both)} methods are at the cell of the reference",
+        f"{len(arrive)} of these arrive in both runs: {same} works are the same to six digits, the intervals of {overlap} overlap",
+    ]
 
 
 def missing(old: Iterable[object], new: Iterable[object], what: str) -> list[str]:
@@ -89,6 +124,17 @@ def _reference(folder: Path) -> Path:
     return folder.parent / "reference" / folder.name
 
 
+def _table(reference: Path, name: str) -> pd.DataFrame:
+    """A table of the reference; an empty one where that is older than the table."""
+    path = reference / "tables" / f"{name}.csv"
+    return schema.TABLES[name].from_csv(path.read_bytes(), path) if path.exists() else schema.TABLES[name].frame([])
+
+
+def _fresh(results: Results, name: str) -> pd.DataFrame:
+    """The same of a run, where its suite compares samplers by work."""
+    return results.table(name) if results.plan.works else schema.TABLES[name].frame([])
+
+
 def show(folder: Path) -> bool:
     """Print how a run compares with the committed reference; True if it agrees, or if there is none."""
     results, reference = Results(folder), _reference(folder)
@@ -97,14 +143,10 @@ def show(folder: Path) -> bool:
     if not stored.exists():
         print(f"verify: there is no reference for the suite {folder.name!r}: nothing to compare")
         return True
-    rates, tuned = (reference / "tables" / f"{name}.csv" for name in ("learning_rates", "tuned"))
     old, new, other = chosen_alike(
         schema.CELLS.from_csv(artifacts.read_gzip(stored), stored),
         cells(results.metrics),
-        choices(
-            schema.LEARNING_RATES.from_csv(rates.read_bytes(), rates),
-            schema.TUNED.from_csv(tuned.read_bytes(), tuned) if tuned.exists() else schema.TUNED.frame([]),
-        ),
+        choices(_table(reference, "learning_rates"), _table(reference, "tuned")),
         choices(results.table("learning_rates"), results.table("tuned")),
     )
     comparison = compare(old, new)
@@ -112,13 +154,19 @@ def show(folder: Path) -> bool:
         schema.claim_result(json.loads(path.read_text(encoding="utf-8")), path) for path in sorted((reference / "claims").glob("*.json"))
     ]
     agree, total, lines = claims(was, results.claims)
+    alike, compared, moved = biases(_table(reference, "equilibrium"), _fresh(results, "equilibrium"))
+    lines += moved
     off = comparison.cells[~comparison.cells["agrees"]].sort_values("p")
     means = comparison.cells[["reference", "fresh"]].fillna(np.inf)  # where every seed diverged there is none
     same = int((means["reference"] == means["fresh"]).sum())
     print(
         f"verify: {comparison.cells['agrees'].sum():,} of {len(comparison.cells):,} cells agree with the reference (by chance one in 1,000 would "
         f"not; {same:,} are the same to six digits); {agree:,} of {total:,} numbers of claims agree"
+        + f"; {alike:,} of {compared:,} biases in equilibrium agree"
+        * bool(compared)
     )
+    for line in works(_table(reference, "work"), _fresh(results, "work")):
+        print(f"  by work, not judged: {line}")
     aside = [f"not compared: {other} sources that chose another learning rate, and what was sampled from them"] if other else []
     aside += missing(matrix(old).index, matrix(new).index, "cells")
     aside += missing(_numbers(was), _numbers(results.claims), "numbers of claims")

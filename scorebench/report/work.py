@@ -1,5 +1,6 @@
 """The tables of the comparison of samplers: every cell's work, with the words of the chosen ones, and their bias in equilibrium."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from scorebench.report import words
 from scorebench.store.works import Method
 from scorebench.suite.jobs import gradients
 
+CHOICE = 1.05
+"""What a ratio must exceed for a word: steps are a tenth apart, so that the chosen one may cost so much more than the best."""
 PANELS = ("max", "mean")
 """The first decides, the other can veto."""
 
@@ -47,5 +50,7 @@ def _entry(method: Method, panel: str) -> words.Entry | None:
         if cell["chosen"] and cell["panel"] == panel and cell["status"] in (Status.OK, Status.NOT_REACHED):
             reached = cell["status"] == Status.OK
             logs = np.asarray(method.logs[panel]) if reached else None
-            return words.Entry(cell["gradients"] if reached else cell["low"], logs, (cell["plateau_low"], cell["plateau_high"]))
+            plateau = (cell["plateau_low"], cell["plateau_high"])
+            least = math.inf if reached and plateau[0] < cell["epsilon"] < plateau[1] else CHOICE
+            return words.Entry(cell["gradients"] if reached else cell["low"], logs, plateau, least)
     return None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,9 @@ from scorebench.core import schema
 from scorebench.core.errors import InputError, NotApplicable, unknown
 from scorebench.core.schema import ClaimResult
 from scorebench.core.spec import Spec
-from scorebench.store import artifacts, samples
+from scorebench.store import artifacts, samples, works
 from scorebench.store.samples import Arrays, SourceRun
+from scorebench.store.works import Method
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import as_suite
 from scorebench.suite.reading import load as load_suite
@@ -100,6 +102,10 @@ class Results:
     def samples(self, target: Spec, sampler: Spec) -> list[tuple[SourceRun, Arrays]]:
         """What a sampler made of every source of a target."""
         return list(samples.read(self._there(f"sample/{target.slug}/{sampler.slug}.npz")))
+
+    def works(self) -> Mapping[str, list[Method]]:
+        """What was found of each method's work, by target."""
+        return works.read_all([self._there(f"work/{id}.npz") for id in self.plan.works])
 
     def _there(self, name: str) -> Path:
         path = self.folder / name

@@ -100,10 +100,9 @@ class Race(_Strict):
     """As in `Sampling`."""
     budget: Annotated[int, Field(ge=20, le=1_000_000_000)] = 2_000
     """Gradients a chain."""
-    pilot: InBlocks = 1_280
-    """Chains of each cell; four times as many at the steps around the best."""
-    final: InBlocks = 40_960
-    """Chains of the chosen cell."""
+    pilot: InBlocks | None = None
+    """Chains, where they are others than the suite's (`accuracy`)."""
+    final: InBlocks | None = None
 
 
 class Accuracy(_Strict):
@@ -113,6 +112,10 @@ class Accuracy(_Strict):
     """The squared bias, in units of the law's own variance, that counts as arrived."""
     margin: Annotated[float, Field(gt=1, le=10)] = 1.25
     """Two works are equivalent whose ratio lies within 1/margin and margin."""
+    pilot: InBlocks = 1_280
+    """Chains of each cell; four times as many at the steps around the best."""
+    final: InBlocks = 40_960
+    """Chains of the chosen cell."""
 
 
 def _several(value: Any) -> Any:

@@ -51,10 +51,12 @@ def seconds(plan: Plan, stage: str, job: str) -> float:
         sample = plan.samples[job]
         return fixed if not sample.gradients else sum(_run(sample, block, train, len(losses)) for block, train, losses in sample.runs)
     if stage == "work":
-        work = plan.works[job]
+        work, accuracy = plan.works[job], plan.suite.accuracy
         if not gradients(work.method):
             return fixed
-        cells = sum(begin.pilot * len(begin.step_sizes) for begin in work.begins) + 5 * work.begins[0].final
+        cells = sum((begin.pilot or accuracy.pilot) * len(begin.step_sizes) for begin in work.begins) + 5 * (
+            work.begins[0].final or accuracy.final
+        )
         return max(begin.budget for begin in work.begins) * (WORK_ROUND_SECONDS * len(work.begins) + cells * WORK_SECONDS)
     if stage == "measure":
         return fixed + CELL_SECONDS * sum(_cells(sample) for sample in plan.measures[job].on.samples)

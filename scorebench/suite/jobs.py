@@ -181,8 +181,8 @@ class Begin(NamedTuple):
     sampler: Spec
     step_sizes: tuple[float, ...]
     budget: int
-    pilot: int
-    final: int
+    pilot: int | None = None
+    final: int | None = None
 
 
 @dataclass(frozen=True)

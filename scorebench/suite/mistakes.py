@@ -136,6 +136,7 @@ def _undrawn(suite: Suite) -> Iterator[str]:
     """Figures of a table that would be empty."""
     filled = {
         "tables/sensitivity.csv": ("sensitivity", suite.sensitivity),
+        "tables/work.csv": ("a block work", any(e.work for e in suite.experiments)),
         "tables/learning_rates.csv": ("a sweep of the learning rate", any(e.sources and e.training.sweep for e in suite.experiments)),
     }
     for figure in suite.figures:

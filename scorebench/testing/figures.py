@@ -72,8 +72,11 @@ def a_suite(figure: str) -> dict[str, Any]:
         models = [model for model in named("model") if "noise_levels" not in parse("model", model).entry.facts["GIVES"]]
         training = {"size": 500, "batch": 64, "steps": (20, 40), **rate}
         of_each |= {"training": training, "sources": {model: tuple(losses) for model in models}, "trained": (steps,)}
+    if "tables/work.csv" in reads:
+        of_each |= {"work": ({"samplers": samplers, "step_sizes": (0.02, 0.1), "budget": max(100, 4 * least)},)}
     suite = {
         "name": "check",
+        "accuracy": {"pilot": 80, "final": 160},
         "seed": 1,
         "metrics": named("metric"),
         "figures": (figure,),
@@ -92,7 +95,7 @@ def is_drawn_by_its_job(spec: Spec) -> None:
     except InputError as error:
         raise AssertionError(f"no small suite has what USES = {spec.entry.facts['USES']} names: {'; '.join(error.lines)}") from None
     with tempfile.TemporaryDirectory() as root:
-        for stage in ("train", "sample", "measure", "map", "sensitivity", "claim", "tables"):
+        for stage in ("train", "sample", "measure", "work", "map", "sensitivity", "claim", "tables"):
             for job in plan.jobs(stage):
                 stages.run(stage, plan, job, Path(root))
         stages.run("figure", plan, spec.name, Path(root))

@@ -54,7 +54,7 @@ def draw(results: Results) -> Figure:
                 look = {"fmt": marker, "color": COLOURS[j], "mfc": "white" if part == "sampler_exact" else COLOURS[j]}
                 ax.errorbar(row["mean"], i + shift, xerr=ends, markersize=4.5, capsize=1.5, lw=1, label=None if i else label, **look)
         ax.axvspan(-floor, floor, color="0.9", lw=0, zorder=0)
-        around_zero(ax, "x", floor)
+        around_zero(ax, floor)
         names = [f"{source_label(model, loss)} | {parse('sampler', s).label.replace(' Langevin', '')}" for s, model, loss in pairs[target]]
         ax.set_yticks(range(len(names)), names, fontsize=7.5)
         ax.set_ylim(len(names) - 0.4, -0.6)
