@@ -222,7 +222,7 @@ def suite_or_lines(path: Path, text: str) -> bool:
         return False
     assert isinstance(suite, Suite)
     plan = Plan(suite)
-    for stage in ("train", "sample", "measure", "map", "sensitivity", "claim", "tables", "figure", "page"):
+    for stage in ("train", "sample", "measure", "work", "map", "sensitivity", "claim", "tables", "figure", "page"):
         files = [file for job in plan.jobs(stage) for file in plan.outputs(stage, job)]
         assert len(files) == len(set(files)) and all(isinstance(plan.inputs(stage, job), list) for job in plan.jobs(stage))
     return True

@@ -116,7 +116,7 @@ from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.jobs import gradients
 from scorebench.suite.plan import Plan
 plan = Plan(load({str(suite)!r}))
-for stage in ("train", "sample", "measure", "map", "sensitivity", "claim", "tables", "figure", "page"):
+for stage in ("train", "sample", "measure", "work", "map", "sensitivity", "claim", "tables", "figure", "page"):
     for job in plan.jobs(stage):
         assert fingerprint(plan, stage, job) and minutes(plan, stage, job) > 0
 print(sorted(set({heavy!r}) & set(sys.modules)))

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 SMOKE, ARTICLE = "workflows/suites/smoke.yaml", "workflows/suites/article.yaml"
 OUT = "results/smoke"
 PLUGIN = "snakemake_logger_plugin_scorebench"
-STAGES = ("train", "sample", "measure", "map", "sensitivity", "claim", "tables", "figure", "page")
+STAGES = ("train", "sample", "measure", "work", "map", "sensitivity", "claim", "tables", "figure", "page")
 BROKEN = {"no_import": "import nothing_of_this_name\n", "no_syntax": "def no_syntax(:\n"}
 
 IN_TURN = """

@@ -184,13 +184,15 @@ class Bench:
         return spent, pairs.cpu().numpy(), far.cpu().numpy()
 
     def _observe(self, size: int, x: Tensor) -> Tensor:
-        """Sums over the chains of each block of f, of f^2, and of whether a chain is far off, (1, cell, chain, d) -> (1, cell, block, 2 function + 1)."""
+        """Sums over the chains of each block of f, of f^2, and of those far off, one that is not finite being too many,
+        (1, cell, chain, d) -> (1, cell, block, 2 function + 1).
+        """
         finite = x.isfinite().all(-1, keepdim=True)
         seen = x.where(finite, 0.0)
-        far = ~finite[..., 0] | (self.target.distance(seen) > FAR * self.target.radius)
+        far = (self.target.distance(seen) > FAR * self.target.radius).double()[..., None].where(finite, torch.inf)
         f = self.panel.values(seen)
         f = f.where(f.isfinite(), 0.0)
-        numbers = torch.cat([f, f.square(), far[..., None].double()], -1)
+        numbers = torch.cat([f, f.square(), far], -1)
         return numbers.unflatten(-2, (-1, size)).sum(-2)
 
     def equilibrium(self, cell: Cell) -> list[Bias]:
