@@ -263,7 +263,7 @@ def test_what_fails_is_a_row_for_every_cell() -> None:
 
 
 def test_a_snapshot_leaves_the_sums_of_its_blocks() -> None:
-    """Of f, of f^2 and of what is far off, block by block in the order of the chains; one that is not finite is too many of these, and counts as nothing else."""
+    """Of f, of f^2 and of what is far off, block by block in the order of the chains; one that is not finite is too many of these."""
     on = bench("gaussian")
     x = torch.randn(1, 1, 80, 2, generator=torch.Generator().manual_seed(5))
     x[0, 0, 3], x[0, 0, 79] = torch.inf, 1e4

@@ -8,12 +8,12 @@ Summaries of b^2 over the panel (`panel`), from sums over blocks of chains:
 
 *Work* is the first number of gradients at which the summary is below epsilon and after which, up to twice as many at least, it is never significantly above
 (one-sided, 5 % over all later records together, by max-t). Near it chance swings the curve to and fro across epsilon, so that the first crossing comes too
-early: what counts is for how many gradients from .8 to 1.25 times the first crossing it is above. Between records log b^2 is linear in the gradients, where an
-estimate b^2 with standard error e, which may be negative, stands for (b^2 + sqrt(b^4 + 4 e^2))/2: what is not told from 0 for about its error, or epsilon/100
-where that is more. The *plateau*, the mean over the last fifth of the budget, is what no further step removes.
+early: what counts is for how many gradients from .8 to 1.25 times the first crossing it is above. Between records log b^2 is linear in the gradients, where
+an estimate b^2 with standard error e, which may be negative, stands for (b^2 + sqrt(b^4 + 4 e^2))/2, and epsilon likewise: what is not told from 0 for about
+its error, or epsilon/100 where that is more. The *plateau*, the mean over the last fifth of the budget, is what no further step removes.
 
-Errors by leaving out one block of chains (`core.jackknife`). The interval reaches to where the curve was last seen above epsilon, though not significantly: a
-swing that so many chains do not resolve; and over the place between two records that the error of the second leaves open.
+Errors by leaving out one block of chains (`core.jackknife`). The interval reaches to where the curve was last seen above epsilon by its standard error, though
+not significantly: a swing that so many chains do not resolve; and over the place between two records that the error of the second leaves open.
 """
 
 from dataclasses import dataclass
@@ -32,6 +32,8 @@ LEAST = 0.01
 """The least error that a b^2 has where its logarithm is taken, in units of epsilon."""
 
 
+NEAR = 1.2
+"""How fast a curve falls at the work is taken from the work over this to the work times this."""
 WINDOW = (0.8, 1.25)
 """Around the first crossing, in units of it."""
 DOUBT = 2.0
@@ -99,7 +101,6 @@ def arrival(gradients: np.ndarray, curve: np.ndarray, epsilon: float, first: int
     error = standard_error(replicates)
     influence = influences(replicates)
     never = np.full(len(replicates), np.inf)
-    never = np.full(len(replicates), np.inf)
     for record in below:
         once = crossing(gradients, whole, record, epsilon, error)
         if len(gradients) > 1 and 2 * once > gradients[-1] and once > 0:
@@ -111,10 +112,13 @@ def arrival(gradients: np.ndarray, curve: np.ndarray, epsilon: float, first: int
                 continue
         if record == 0:
             return Arrival(True, once, np.full(len(replicates), np.log(once) if once else -np.inf), (once, once), plateau, low, high)
-        work, *others = _above(gradients, curve, error, epsilon, once)
+        logs = _logs(curve, error, epsilon)
+        work = _above(gradients, logs[0], once)
         least, most = (crossing(gradients, whole + sign * DOUBT * error, record, epsilon) for sign in (-1, 1))
-        last = crossing(gradients, whole, below[-1], epsilon, error)
-        return Arrival(True, float(work), np.log(others), (least, max(most, last)), plateau, low, high)
+        above = np.flatnonzero(whole > epsilon + error)
+        seen = [place for place in below if len(above) and place > above[-1]][:1] or [record]
+        last = crossing(gradients, whole, seen[0], epsilon, error)
+        return Arrival(True, work, _without(gradients, logs, work), (least, max(most, last)), plateau, low, high)
     return Arrival(False, float(gradients[-1]), never, (np.nan, np.inf), plateau, low, high)
 
 
@@ -129,18 +133,32 @@ def crossing(gradients: np.ndarray, curve: np.ndarray, record: int, epsilon: flo
 
 
 def _logs(curve: np.ndarray, error: np.ndarray | float, epsilon: float) -> np.ndarray:
-    """The logarithm of b^2 in units of epsilon, as far as it is told from 0."""
-    return np.log((curve + np.hypot(curve, 2 * np.maximum(error, LEAST * epsilon))) / (2 * epsilon))
+    """The logarithm of b^2 in units of epsilon, both as far as they are told from 0: its sign is that of b^2 - epsilon."""
+    least = 2 * np.maximum(error, LEAST * epsilon)
+    return np.log((curve + np.hypot(curve, least)) / (epsilon + np.hypot(epsilon, least)))
 
 
-def _above(gradients: np.ndarray, curve: np.ndarray, error: np.ndarray, epsilon: float, first: float) -> np.ndarray:
-    """The gradients up to 1.25 times the first crossing at which curves (*, record) are above epsilon, those up to .8 times it all counted, (*)."""
-    begin, end = WINDOW[0] * first, min(WINDOW[1] * first, gradients[-1])
+def _above(gradients: np.ndarray, logs: np.ndarray, once: float) -> float:
+    """The gradients up to 1.25 times the first crossing at which log b^2 / epsilon (record,) is above 0, those up to .8 times it all counted."""
+    begin, end = WINDOW[0] * once, min(WINDOW[1] * once, gradients[-1])
     nodes = np.unique(np.concatenate([[begin], gradients[(gradients > begin) & (gradients < end)], [end]]))
-    values = np.stack([np.interp(nodes, gradients, logs) for logs in _logs(curve, error, epsilon)])
+    values = np.interp(nodes, gradients, logs)
     above, below = (np.clip(sign * values, 0, None) for sign in (1, -1))
-    up, down = above[:, 1:] + above[:, :-1], below[:, 1:] + below[:, :-1]
-    return begin + (np.diff(nodes) * up / (up + down)).sum(-1)
+    up, down = above[1:] + above[:-1], below[1:] + below[:-1]
+    return float(begin + (np.diff(nodes) * up / (up + down)).sum())
+
+
+def _without(gradients: np.ndarray, logs: np.ndarray, work: float) -> np.ndarray:
+    """The logarithm of the work without each block, (block,): by what log b^2 at the work is without it, over how fast it falls from work/NEAR to NEAR work.
+
+    Between two records at a crossing a curve with noise falls too steeply, since where noise makes it so it crosses. Infinite where it does not fall.
+    """
+    ends = np.clip([work / NEAR, work * NEAR], gradients[0], gradients[-1])
+    before, after = np.interp(ends, gradients, logs[0])
+    if after >= before:
+        return np.full(len(logs) - 1, np.inf)
+    at = np.array([np.interp(work, gradients, each) for each in logs])
+    return np.log(work) + (at[1:] - at[0]) * np.log(ends[1] / ends[0]) / (before - after)
 
 
 def _plateau(curve: np.ndarray) -> tuple[float, float]:

@@ -53,6 +53,8 @@ LADDERS, LADDER = 2, 1.1 ** np.arange(-4, 3)
 """Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
 LOWER = 3
 """So often the ladder goes on below where none of its plateaus is low enough."""
+HOPELESS = 2.0
+"""A sampler that does not arrive, and whose least plateau is above so many epsilons, has no ladder."""
 SAFE = 0.9
 """Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 NEAR = 1.1 ** np.array([-2, -1, 1, 2])
@@ -353,6 +355,8 @@ def search(job: Work, bench: Bench) -> Found:
             break
     by_sampler = {cell.sampler: cell for cell in sorted(filter(None, map(best, _by_sampler(cells))), key=lambda cell: cell.cost)[:LADDERS]}
     for sampler, at in by_sampler.items():
+        if not at.arrivals[0].reached and at.arrivals[0].plateau > HOPELESS * epsilon:
+            continue
         for lower in range(LOWER):
             here = [cell for cell in cells if cell.sampler == sampler and cell.chains == 4 * pilot]
             if at.step_size is not None and not any(_below(cell, epsilon) for cell in here):
@@ -364,9 +368,9 @@ def search(job: Work, bench: Bench) -> Found:
     def ladder() -> list[Cell]:
         return sorted((cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK), key=order) or list(by_sampler.values())
 
-    at = ladder()[0]
-    for sampler in _beside(at):
-        measure(sampler, _times(at, LADDER[3:6]), _enough(at, budget), 4 * pilot)
+    for at in ladder()[:1]:
+        for sampler in _beside(at) if at.arrivals[0].reached else ():
+            measure(sampler, _times(at, LADDER[3:6]), _enough(at, budget), 4 * pilot)
     finals: list[Cell] = []
     for cell in ladder()[:FINALS]:
         if finals and min(map(order, finals)) <= order(cell):
@@ -375,7 +379,7 @@ def search(job: Work, bench: Bench) -> Found:
         finals.append(cells[-1])
         if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
             break
-    return Found(cells, min(finals, key=order))
+    return Found(cells, min(finals, key=order, default=None))
 
 
 def _times(at: Cell, ratios: np.ndarray) -> list[float | None]:
