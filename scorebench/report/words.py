@@ -73,7 +73,7 @@ def _against(entry: Entry, best: Entry, own: np.ndarray | None, its: np.ndarray,
     error = float(np.sqrt(((own if own is not None else 0.0) - its) @ ((own if own is not None else 0.0) - its)))
     low, high = ratio * math.exp(-limit * error), ratio * math.exp(limit * error)
     least = max(entry.least, best.least)
-    detectable = least * math.exp((limit + t_quantile(len(its), SEEN)) * error)
+    detectable = least * math.exp((limit + t_quantile(len(its), SEEN)) * error) if math.isfinite(least) else math.nan
     if own is None:
         return Standing("worse" if low > least else "undecided", math.nan, low, math.nan, detectable)
     apart = entry.plateau[0] > best.plateau[1] or best.plateau[0] > entry.plateau[1]
