@@ -59,7 +59,7 @@ SAFE = 0.9
 """Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 NEAR = 1.1 ** np.array([-2, -1, 1, 2])
 """Values of a tuned option around the best of the ladders, in units of it."""
-FINALS = 4
+FINALS = 6
 """A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
 BESIDE = 2.0 ** np.arange(-0.75, 0.75, 0.25)
 """Steps at a new value of a tuned option, in units of the best step at its neighbour."""
@@ -372,13 +372,18 @@ def search(job: Work, bench: Bench) -> Found:
         for sampler in _beside(at) if at.arrivals[0].reached else ():
             measure(sampler, _times(at, LADDER[3:6]), _enough(at, budget), 4 * pilot)
     finals: list[Cell] = []
-    for cell in ladder()[:FINALS]:
+    queue = ladder()
+    while queue and len(finals) < FINALS:
+        cell, *queue = queue
         if finals and min(map(order, finals)) <= order(cell):
             break
         measure(cell.sampler, [cell.step_size], _enough(cell, budget), final, "final")
         finals.append(cells[-1])
         if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
             break
+        if cell.step_size and _below(cell, epsilon) and not _below(finals[-1], epsilon):  # too long after all, and so are longer ones
+            queue = [other for other in queue if other.sampler != cell.sampler or (other.step_size or 0) < cell.step_size]
+            queue = queue or [replace(cell, step_size=_times(cell, LADDER[3:4])[0])]
     return Found(cells, min(finals, key=order, default=None))
 
 
