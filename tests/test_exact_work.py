@@ -211,18 +211,21 @@ def drawn(*values: float, plateau: float = 0.0) -> Curve:
 
 
 def test_work_is_where_it_stays_below():
-    """Interpolated in the logarithm; the last crossing counts; what is not below in half of the curve is not known, and above the plateau never."""
-    assert work(drawn(1.0, 1e-4, 1e-6), 1e-2).gradients == pytest.approx(0.5)
-    assert work(drawn(1.0, 1e-3, 1.0, 1e-4, *[1e-6] * 9), 1e-2).gradients == pytest.approx(2.5)
+    """Interpolated in the logarithm; the last crossing counts; what is not below in half of the curve is not known, and above the plateau never.
+
+    A b^2 near epsilon/100 counts for a little more than it is (`arrival`), which moves a crossing by some hundredths of a step.
+    """
+    assert work(drawn(1.0, 1e-4, 1e-6), 1e-2).gradients == pytest.approx(0.5, abs=0.03)
+    assert work(drawn(1.0, 1e-3, 1.0, 1e-4, *[1e-6] * 9), 1e-2).gradients == pytest.approx(2.5, abs=0.03)
     assert work(drawn(0.1, 0.1, 1e-3), 1e-2) == pytest.approx((math.nan, 0), nan_ok=True)
-    assert work(drawn(0.1, 1e-3, 1e-3), 1e-2).gradients == pytest.approx(0.5)
+    assert work(drawn(0.1, 1e-3, 1e-3), 1e-2).gradients == pytest.approx(0.5, abs=0.03)
     assert work(drawn(1.0, 1e-3, 1e-3, plateau=0.02), 1e-2) == (math.inf, 0.02)
     assert work(drawn(1e-3, 1e-3, 1e-3), 1e-2).gradients == 0
     late = drawn(1.0, 1e-4, 1e-6)._replace(gradients=np.array([1, 2, 3]))
     assert math.isnan(work(late, 1e-2).gradients)
     two = Curve(np.arange(4), np.array([[1.0, 1e-4]] + [[1e-4, 1e-4]] * 3), np.zeros(2))
-    assert work(two, 1e-2).gradients == pytest.approx(0.5)
-    assert work(two, 1e-2, np.mean).gradients == pytest.approx(math.log(0.50005 / 1e-2) / math.log(0.50005 / 1e-4))
+    assert work(two, 1e-2).gradients == pytest.approx(0.5, abs=0.03)
+    assert work(two, 1e-2, np.mean).gradients == pytest.approx(math.log(0.50005 / 1e-2) / math.log(0.50005 / 1e-4), abs=0.03)
 
 
 def test_the_work_of_ula_in_one_dimension():
@@ -231,7 +234,7 @@ def test_the_work_of_ula_in_one_dimension():
     v = registry.module("sampler", "ula").theory(c, 1.0, 1.0)
     law, start = Gaussian(np.zeros(1), np.ones(1)), Gaussian(np.full(1, 30.0), np.full(1, v))
     found = exact_work(parse("sampler", "ula"), c, law, start, 1e-2, lambda b, axis=None: b[..., 0])
-    assert found.gradients == pytest.approx(math.log(900 / 1e-2) / (-2 * math.log(1 - c)), rel=1e-9)
+    assert found.gradients == pytest.approx(math.log(900 / 1e-2) / (-2 * math.log(1 - c)), rel=1e-6)
 
 
 @pytest.mark.parametrize("text", ["ula", "underdamped:splitting=OBABO,friction=2", "leimkuhler_matthews"])

@@ -1,7 +1,7 @@
 """Work where it is known: on Gaussians it follows from each scheme's recursion, and what is measured must agree, cell by cell.
 
-A cell is left out where its exact curve, after it first fell below epsilon, comes or stays within 30 % of epsilon: there the measurement cannot know on
-which side it is, and whether a swing counts is decided by chance.
+A cell is left out where its exact curve, after it first fell below epsilon, comes or stays within 30 % of epsilon, or within three standard errors of b^2
+there, 2 sqrt(epsilon/n) of n chains: the measurement cannot know on which side it is, and whether a swing counts is decided by chance.
 """
 
 import math
@@ -27,7 +27,13 @@ SUITES = {  # a target's steps, frictions, budget, chains of the pilot and of th
     "gaussian:condition=100": ((0.12, 0.24, 0.48, 0.96, 1.92), (0.0625, 0.125, 0.25, 0.5), 3_000, 1_280, 40_960),
     "gaussian:dim=50": ((0.03, 0.06, 0.12, 0.24, 0.48), (0.5, 1.0, 2.0, 4.0), 500, 640, 20_480),
 }
-METHODS = ("ula", "leimkuhler_matthews", "underdamped", "underdamped:splitting=OBABO")
+CASES = [
+    ("gaussian", "ula"),
+    ("gaussian", "underdamped:splitting=OBABO"),
+    ("gaussian:condition=100", "ula"),
+    ("gaussian:condition=100", "underdamped"),
+    ("gaussian:dim=50", "ula"),
+]
 
 
 class Searched(NamedTuple):
@@ -44,11 +50,7 @@ class Searched(NamedTuple):
         return gaussian.exact_work(sampler, step_size, self.law, self.start, EPSILON, summary).gradients
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(target, method) for target in SUITES for method in METHODS if target != "gaussian:dim=50" or method == "ula"],
-    ids="-".join,
-)
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
 def searched(request) -> Searched:
     name, method = request.param
     steps, frictions, budget, chains, final = SUITES[name]
@@ -62,13 +64,18 @@ def searched(request) -> Searched:
     return Searched(search(job, bench), gaussian.gaussian(bench.target), start)
 
 
-def doubtful(curve: gaussian.Curve, summary) -> bool:
-    """Whether an exact curve comes within 30 % of epsilon after it first fell below, or its plateau is there."""
+def error(chains: int) -> float:
+    """Of b^2 at epsilon, in units of epsilon."""
+    return 2 / math.sqrt(EPSILON * chains)
+
+
+def doubtful(curve: gaussian.Curve, summary, chains: int) -> bool:
+    """Whether so many chains cannot tell an exact curve from epsilon after it first fell below, or its plateau."""
     values = np.append(summary(curve.bias, axis=-1), summary(curve.plateau))
     below = np.flatnonzero(values < EPSILON)
     later = values[below[0] :] if len(below) else values[-1:]
     peaks = later[1:-1][(later[1:-1] >= later[:-2]) & (later[1:-1] >= later[2:])]
-    return bool((np.abs(np.append(peaks, later[-1]) / EPSILON - 1) < NEAR).any())
+    return bool((np.abs(np.append(peaks, later[-1]) / EPSILON - 1) < max(NEAR, 3 * error(chains))).any())
 
 
 def compared(searched: Searched):
@@ -78,7 +85,7 @@ def compared(searched: Searched):
         for summary, arrival in zip((np.max, np.mean), cell.arrivals, strict=bool(cell.arrivals)):
             curve = searched.curve(cell.sampler, cell.step_size, max(2 * cell.budget, 64))
             exact = searched.work(cell.sampler, cell.step_size, summary)
-            if not doubtful(curve, summary) and not 0.4 * cell.budget < exact < 0.6 * cell.budget:
+            if not doubtful(curve, summary, cell.chains) and not 0.4 * cell.budget < exact < 0.6 * cell.budget:
                 yield cell, arrival, exact
 
 
@@ -90,15 +97,17 @@ def test_the_interval_holds_the_exact_work(searched: Searched) -> None:
         if arrival.reached and math.isfinite(exact)
         for low, high in [arrival.interval]
     ]
-    assert len(held) >= 8
+    assert len(held) >= 3
     assert sum(held) >= binom.ppf(1e-3, len(held), 0.85)
 
 
 def test_the_work_is_near_the_exact_one(searched: Searched) -> None:
-    """Of chosen cells within 15 %, three half-widths, or half a gradient; none of the others is off by a half."""
+    """Within 15 %, twice the half-width of what is chosen, or of fewer chains their error of b^2, which is six standard errors; or half a gradient."""
     for cell, arrival, exact in compared(searched):
-        if arrival.reached and math.isfinite(exact):
-            most = 0.15 if cell.phase == "final" else 0.5
+        if (
+            arrival.reached and math.isfinite(exact) and arrival.open[1] < 1.3 * arrival.gradients
+        ):  # else it says itself that a swing may count
+            most = max(0.15, error(cell.chains))
             assert abs(arrival.gradients - exact) <= max(most * exact, 0.5), (
                 cell.sampler,
                 cell.step_size,
@@ -109,10 +118,9 @@ def test_the_work_is_near_the_exact_one(searched: Searched) -> None:
 
 
 def test_what_arrives_is_what_should(searched: Searched) -> None:
-    """A cell is reached where its exact work is within half of the budget, in all but one of thirty of the pilot's and every final one."""
-    wrong = [cell for cell, arrival, exact in compared(searched) if arrival.reached != (exact <= cell.budget / 2)]
-    assert not any(cell.phase == "final" for cell in wrong)
-    assert len(wrong) <= len(searched.found.cells) / 30
+    """A cell is reached where its exact work is within half of the budget, and nowhere else."""
+    for cell, arrival, exact in compared(searched):
+        assert arrival.reached == (exact <= cell.budget / 2), (cell.sampler, cell.step_size, cell.phase, arrival.gradients, exact)
 
 
 def test_the_chosen_cell_is_near_the_best(searched: Searched) -> None:
@@ -124,7 +132,7 @@ def test_the_chosen_cell_is_near_the_best(searched: Searched) -> None:
     cells = {(cell.sampler, cell.step_size) for cell in searched.found.cells}
     chosen = searched.found.chosen
     assert chosen is not None and chosen.step_size is not None and chosen.arrivals[0].reached
-    clear = [cell for cell in cells if not doubtful(searched.curve(cell[0], cell[1] or 1.0, 3_000), np.max)]
+    clear = [cell for cell in cells if not doubtful(searched.curve(cell[0], cell[1] or 1.0, 3_000), np.max, 40_960)]
     best = min(searched.work(sampler, step or 1.0) for sampler, step in clear)
     exact = searched.work(chosen.sampler, chosen.step_size)
     measured = chosen.arrivals[SUMMARIES.index("max")].gradients

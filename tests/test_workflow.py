@@ -239,7 +239,7 @@ def test_broken_new_samplers_stop_no_other_job(edited: Copy) -> None:
 def test_results_do_not_depend_on_order_or_company(copy: Copy) -> None:
     """All jobs in one process, the other way round: the same bytes as the workflow's, job by job and in the tables; and by hand one of them."""
     plan = Plan(load(ROOT / SMOKE))
-    order = [(stage, job) for stage in ("claim", "train", "sample", "measure", "tables") for job in plan.jobs(stage)[::-1]]
+    order = [(stage, job) for stage in ("claim", "train", "sample", "work", "measure", "tables") for job in plan.jobs(stage)[::-1]]
     assert len(plan.jobs("sample")) > 2 and len(plan.jobs("claim")) > 1 and len(plan.jobs("measure")) > 1
     copy.stages(order, "reversed")
     for file in sorted({file for stage, job in order for file in plan.outputs(stage, job)} - {"timings.csv", "manifest.json"}):

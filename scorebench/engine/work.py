@@ -369,7 +369,7 @@ def search(job: Work, bench: Bench) -> Found:
         return sorted((cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK), key=order) or list(by_sampler.values())
 
     for at in ladder()[:1]:
-        for sampler in _beside(at) if at.arrivals[0].reached else ():
+        for sampler in _beside(at, cells) if at.arrivals[0].reached else ():
             measure(sampler, _times(at, LADDER[3:6]), _enough(at, budget), 4 * pilot)
     finals: list[Cell] = []
     queue = ladder()
@@ -392,13 +392,13 @@ def _times(at: Cell, ratios: np.ndarray) -> list[float | None]:
     return [float(f"{at.step_size * ratio:.3g}") for ratio in ratios] if at.step_size else [None]
 
 
-def _beside(at: Cell) -> Iterator[Spec]:
-    """The sampler with each option that is a number a tenth less and more, or one."""
+def _beside(at: Cell, cells: Sequence[Cell]) -> Iterator[Spec]:
+    """The sampler with each option that is a number and was tried at several values a tenth less and more, or one."""
     for option, value in at.sampler.tuned.items():
-        if isinstance(value, int) and not isinstance(value, bool):
-            yield from (at.sampler.having(option, new) for new in (value - 1, value + 1) if new >= 1)
-        elif isinstance(value, float):
-            yield from (at.sampler.having(option, float(f"{value * ratio:.3g}")) for ratio in NEAR)
+        if isinstance(value, bool) or not isinstance(value, int | float) or len({cell.sampler.options[option] for cell in cells}) == 1:
+            continue
+        near = (value - 1, value + 1) if isinstance(value, int) else [float(f"{value * ratio:.3g}") for ratio in NEAR]
+        yield from (at.sampler.having(option, new) for new in near if new > 0)
 
 
 def _by_sampler(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
