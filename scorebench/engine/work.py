@@ -174,10 +174,8 @@ class Bench:
             run(sampler, self.density, part[None], _records(budget, each), [stream], each, observe=observe)
             for part in x.split(max(TOGETHER // size, 1) * size)
         ]
-        sums, spent = (
-            torch.cat([part.samples[:, 0] for part in parts], -2),
-            np.array(parts[0].gradients, float),
-        )  # (record, cell, block, number)
+        sums = torch.cat([part.samples[:, 0] for part in parts], -2)  # (record, cell, block, number)
+        spent = np.array(parts[0].gradients, float)
         if each:
             begin = observe(x[None, None])[0].expand(1, len(steps), -1, -1)
             sums, spent = torch.cat([begin, sums]), np.concatenate([spent[:1] - each, spent])
@@ -271,15 +269,13 @@ def method(job: Work, bench: Bench) -> works.Method:
     biases, _ = attempt(lambda: bench.equilibrium(chosen), bench.limit)
     key = {"target": str(job.target), "method": str(job.method), "sampler": str(chosen.sampler), "step_size": chosen.step_size}
     equilibrium = [key | bias._asdict() for bias in biases or ()]
-    return works.Method(
-        str(job.target), str(job.method), bench.start.text, rows, equilibrium, logs, curves | {"gradients": chosen.gradients}
-    )
+    return works.Method(str(job.target), str(job.method), bench.start.text, rows, equilibrium, logs, curves)
 
 
 def _exactly(cell: Cell, bench: Bench) -> dict[str, np.ndarray]:
     """Each summary of b^2 at the records, (record,), where it follows from the sampler's recursion on a Gaussian; nothing elsewhere."""
     prior = bench.target.prior
-    if prior is None or cell.step_size is None or isinstance(cell.sampler.entry.facts.get("LADDER"), str):
+    if prior is None or cell.step_size is None:
         return {}
     try:
         wide = gaussian.gaussian(prior)
@@ -341,6 +337,9 @@ def search(job: Work, bench: Bench) -> Found:
         if new := [step for step in dict.fromkeys(steps) if step not in done]:
             cells.extend(bench.cells(sampler, new, budget, chains, phase))
 
+    def finer() -> list[Cell]:
+        return [cell for cell in cells if (cell.chains, cell.phase) == (4 * pilot, "pilot")]
+
     def best(of: Iterable[Cell]) -> Cell | None:
         return min((cell for cell in of if cell.ended == OK), key=lambda cell: cell.cost, default=None)
 
@@ -358,15 +357,14 @@ def search(job: Work, bench: Bench) -> Found:
         if not at.arrivals[0].reached and at.arrivals[0].plateau > HOPELESS * epsilon:
             continue
         for lower in range(LOWER):
-            here = [cell for cell in cells if cell.sampler == sampler and cell.chains == 4 * pilot]
-            if at.step_size is not None and not any(_below(cell, epsilon) for cell in here):
+            if at.step_size is not None and not any(cell.sampler == sampler and _below(cell, epsilon) for cell in finer()):
                 measure(sampler, _times(at, LADDER * LADDER[0] ** lower), _enough(at, budget), 4 * pilot)
 
     def order(cell: Cell) -> tuple[bool, tuple[float, float]]:
         return not _below(cell, epsilon), cell.cost
 
     def ladder() -> list[Cell]:
-        return sorted((cell for cell in cells if cell.chains == 4 * pilot and cell.ended == OK), key=order) or list(by_sampler.values())
+        return sorted((cell for cell in finer() if cell.ended == OK), key=order) or list(by_sampler.values())
 
     for at in ladder()[:1]:
         for sampler in _beside(at, cells) if at.arrivals[0].reached else ():
@@ -445,10 +443,7 @@ def _around(at: Cell, cells: Sequence[Cell]) -> Iterator[tuple[Spec, list[float 
         for new in wanted:
             new = max(1, round(new)) if isinstance(value, int) else float(f"{new:.3g}")
             if new not in tried and len(tried) > 1:
-                yield (
-                    at.sampler.having(option, new),
-                    [float(f"{at.step_size * ratio:.3g}") for ratio in BESIDE] if at.step_size else [None],
-                )
+                yield at.sampler.having(option, new), _times(at, BESIDE)
 
 
 def _between(value: float, other: float) -> float:
