@@ -99,6 +99,34 @@ TABLE = [
         "sgima=0.25,sigma=0.25",
         "experiments[0].sources.quadratic: loss 'denoising': option 'sgima' is unknown; did you mean 'sigma'? (known: sigma)",
     ),
+    # work
+    ("seeds: 3", "seeds: 3\n    work: {samplers: [ula], step_sizes: [0.1]}", None),
+    (
+        "seeds: 3",
+        "seeds: 3\n    work: {samplers: [ula], step_sizes: [0.1], budgets: 100}",
+        "experiments[0].work.budgets: key 'budgets' is unknown; did you mean 'budget'?",
+    ),
+    (
+        "seeds: 3",
+        "seeds: 3\n    work: {samplers: [ulla], step_sizes: [0.1]}",
+        "experiments[0].work.samplers: sampler 'ulla' is unknown; did you mean 'ula'?",
+    ),
+    (
+        "seeds: 3",
+        "seeds: 3\n    work: {samplers: [ula], step_sizes: [0.1], pilot: 100}",
+        "experiments[0].work.pilot = 100: must be a multiple of 40",
+    ),
+    (
+        "seeds: 3",
+        "seeds: 3\n    work: {samplers: [annealed], step_sizes: [0.1], budget: 300}",
+        "experiments[0].work[0].budget = 300: sampler 'annealed' takes 240 gradients (allowed: twice as many or more)",
+    ),
+    (
+        "seeds: 3",
+        "seeds: 3\n    work: {samplers: [mala_from_data], step_sizes: [0.1]}",
+        "experiments[0].work[0].samplers: 'mala_from_data' starts from exact draws, and all start alike here",
+    ),
+    ("seed: 1", "seed: 1\naccuracy: {margin: 1}", "accuracy.margin = 1: Input should be greater than 1"),
     # numbers
     ("0.05", "-0.05", f"{EXACT}.step_sizes[0] = -0.05: Input should be greater than 0"),
     ("0.05", "0", f"{EXACT}.step_sizes[0] = 0: Input should be greater than 0"),

@@ -1,11 +1,11 @@
 """What vetoes sees location, scale and weight: faults planted at the size of the default suite, in the mean over the seeds that judge.
 
 A metric alarms where its mean, a signed one by its distance from that of exact draws, is above what 1 - .05/m of means over exact draws give (10,000 means
-of as many of 1,000 values as seeds judge), m being the metrics that the target has: together they alarm on exact draws in 5 of 100 runs at most (Bonferroni).
+of as many of 600 values as seeds judge), m being the metrics that the target has: together they alarm on exact draws in 5 of 100 runs at most (Bonferroni).
 Predicted of the metric that is made for a fault, by z = effect/(standard error of a mean over k seeds of n chains) beside a limit of 2.8: a mean off by .3 has
 z = .3 sqrt(nk), 8.3 at 256 x 3; a variance off by 30 % in the plane z = .3 sqrt(nk), too; a weight off by .1 z = .1 sqrt(nk/(w (1 - w))), 8.9 at 256 x 5.
-So each is seen in 95 of 100 or more. Asked are 80 of 100 repeats: fewer come of 95 in 100 with probability 4e-8. Exact draws may alarm in 14 of 100: more
-come of 5 in 100 with probability 1e-4. Of a variance that is wrong on one axis alone (z = .3 sqrt(nk/2) if that is normal, 5.9, less the noise of the
+So each is seen in 95 of 100 or more. Asked are 40 of 50 repeats: fewer come of 95 in 100 with probability 3e-5. Exact draws may alarm in 9 of 50: more
+come of 5 in 100 with probability 2e-4. Of a variance that is wrong on one axis alone (z = .3 sqrt(nk/2) if that is normal, 5.9, less the noise of the
 other axis) it is asked what `SEES` of a metric is, half of the repeats: in the double well, across the wells, some 70 of 100 are seen at 1.3.
 """
 
@@ -23,7 +23,7 @@ from scorebench.suite.reading import load
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import stream
 
-REPEATS, SETS, MEANS = 100, 1_000, 10_000
+REPEATS, SETS, MEANS = 50, 600, 10_000
 MEND = "second_moment_bias:worst_axis=true"
 SUITE = load("workflows/suites/article.yaml")
 EXPERIMENTS = {e.target: e for e in SUITE.experiments if parse("target", e.target).build().dim == 2}
@@ -68,7 +68,7 @@ def test_the_metrics_together_see_location_scale_and_weight(text: str) -> None:
             seen[fault][str(spec)] = size(means) > limit
     shares = {fault: {metric: float(alarm.mean()) for metric, alarm in by.items()} for fault, by in seen.items()}
     together = {fault: float(np.any([*by.values()], axis=0).mean()) for fault, by in seen.items()}
-    assert together.pop("none") <= 0.14
+    assert together.pop("none") <= 0.18
     assert all(share >= (0.5 if "x" in fault and "of coordinate" in fault else 0.8) for fault, share in together.items()), (
         together,
         shares,
