@@ -5,6 +5,8 @@ Fisher divergence of the fit against its asymptotic law (alpha 1e-4; 200 fits se
 """
 
 import math
+import resource
+from pathlib import Path
 
 import pytest
 import torch
@@ -236,7 +238,7 @@ def test_a_fit_that_fails_is_a_row(monkeypatch):
 
 
 def test_the_cost_is_bounded():
-    """10,000 points and 300 kernels: within 1 GB, of which torch takes some .3, and a minute, where a fit takes a second."""
+    """10,000 points and 300 kernels: within 700 MB beyond what the tests' process has, and a minute, where a fit takes a second."""
     target, model, loss = (
         parse("target", "two_moons").build(),
         parse("model", "kernel_exponential:points=300"),
@@ -247,5 +249,6 @@ def test_the_cost_is_bounded():
         torch.set_num_threads(1)
         training.fit(target, model, [loss], [1.0], Training(size=10_000), (1,), 1, range(2), "x")
 
-    left = isolated(work, 60, 1_000)
+    here = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    left = isolated(work, 60, here + 700)
     assert left.ended == OK, left
