@@ -408,7 +408,7 @@ def test_curves_are_those_that_were_measured(run: Results, axes: list[Axes]) -> 
 def test_the_exact_curve_is_drawn_where_there_is_one(run: Results, tmp_path: Path) -> None:
     """From `exact max` of the work's file, in black."""
     shutil.copytree(run.folder, tmp_path / "tiny")
-    (path,) = (tmp_path / "tiny/work/gaussian").glob("ula.npz")
+    path = tmp_path.joinpath("tiny", "work", "gaussian", "ula.npz")
     method = works.read(path)
     law = np.linspace(3.0, 0.1, len(method.curves["gradients"]))
     works.write(path, method._replace(curves=method.curves | {"exact max": law}))

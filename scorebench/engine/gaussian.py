@@ -81,7 +81,9 @@ def curve(sampler: Spec, step_size: float, law: Gaussian, start: Gaussian, budge
         left = rows[:, :, 0, 0][:, index]
         bias = _bias(left * (start.mean - offset), left**2 * start.variances + by_noise, law)
         plateau = _bias(np.zeros_like(offset), limit, law)
-    return Curve(extra + each * np.arange(steps + 1), np.nan_to_num(bias, nan=np.inf, posinf=np.inf), plateau)
+    if np.isinf(limit).any():  # there a difference of infinities is none; of a stable step a NaN is a recursion's mistake, and stays
+        bias = np.where(np.isnan(bias), np.inf, bias)
+    return Curve(extra + each * np.arange(steps + 1), bias, plateau)
 
 
 def _recursion(sampler: Spec, step_size: float, variance: float) -> Recursion:

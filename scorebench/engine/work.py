@@ -1,7 +1,7 @@
 r"""Work to accuracy: after how many gradients each cell of a sampler is as near to the law as is asked, and which cell is best.
 
-All chains start from the target's prior, which is wider than the law, moved down every coordinate by s, s^2 the law's variance of one on average: off-centre,
-too wide, and wrong about the weights of modes, the same for every sampler. A pilot measures every cell; it goes on beyond an edge of the grid where the best
+All chains start from the target's prior, as wide as the law or wider, moved down every coordinate by s, s^2 the law's variance of one on average: off-centre,
+and wrong about the weights of modes, the same for every sampler. A pilot measures every cell; it goes on beyond an edge of the grid where the best
 cell lies there, and between the values of other tuned options around it. Steps around the best, and values of options, a tenth apart, are then measured with
 four times as many chains, and the one with the least work whose plateau is safely below epsilon is measured again, by more chains with random
 numbers of their own: that is the method's work. Where that is more than the next best seemed to need, so is the next. Random numbers are shared between
