@@ -189,9 +189,9 @@ class Bench:
         """
         finite = x.isfinite().all(-1, keepdim=True)
         seen = x.where(finite, 0.0)
-        far = (self.target.distance(seen) > FAR * self.target.radius).double()[..., None].where(finite, torch.inf)
         f = self.panel.values(seen)
-        f = f.where(f.isfinite(), 0.0)
+        finite &= f.isfinite().all(-1, keepdim=True)
+        far = (self.target.distance(seen) > FAR * self.target.radius).double()[..., None].where(finite, torch.inf)
         numbers = torch.cat([f, f.square(), far], -1)
         return numbers.unflatten(-2, (-1, size)).sum(-2)
 
