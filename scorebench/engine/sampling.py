@@ -89,7 +89,7 @@ def _sources(job: Sample, target: Target, trainings: Trainings) -> Iterator[tupl
             yield block, Source(None, None, None, OK, exact_density(target)), 1
         else:
             for source in sources(*trainings[train.id], train, target):
-                if source.loss in losses and source.steps == train.experiment.training.steps[-1]:
+                if source.loss in losses and source.steps == trainings[train.id][0].steps[-1]:
                     yield block, source, alike[id(block), train.model]
 
 

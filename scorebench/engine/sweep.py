@@ -1,20 +1,21 @@
-"""A training job: what each loss tunes, its learning rate or an option of its own, by short runs, alike for every loss; then the fit."""
+"""A training job: what each loss tunes, its learning rate or an option of its own, by short runs, alike for every loss; then the fit.
+
+The values that a suite names are where the sweep begins. Where the best is at an edge, it goes on beyond it by the ratio of the two values there, until
+the best is inside, or gains nothing over its neighbour (`training.gains`): there the sweep is flat.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
-from torch.func import vmap
+from torch import Tensor
 
-from scorebench.core import registry, rng
 from scorebench.core.spec import Spec
 from scorebench.engine.target import built
-from scorebench.engine.training import Fitted, fit, levels_of, objective, shared_options
-from scorebench.losses.base import LossFile
+from scorebench.engine.training import Fitted, fit, gains, validation
 from scorebench.suite.jobs import LEARNING_RATE, Train, swept
 from scorebench.targets.base import Target
 
@@ -52,7 +53,9 @@ def _at(losses: Sequence[Spec], option: str, values: Sequence[float], training: 
     return losses, [training.learning_rate] * len(losses)
 
 
-VALIDATION, SEEDS = 2_000, 3
+SEEDS = 3
+WIDER = 6
+"""So often a sweep goes on beyond its edges."""
 
 
 def sweep(
@@ -60,29 +63,34 @@ def sweep(
 ) -> list[dict[float, list[float]]]:
     """For each of `losses` its value on validation data at each value of what is tuned, one a seed.
 
-    Short runs on seeds of their own, so that what is reported later had no say in the choice; each loss is judged by itself, or by its `validation`, at
-    2,000 points that it was not trained on, with the same random numbers for every rate: what can be done where the truth is not known.
+    Short runs on seeds of their own, so that what is reported later had no say in the choice.
     """
     option, tried = swept(losses[0], training)
     seeds = [f"sweep {i}" for i in range(training.sweep.seeds if training.sweep else SEEDS)]
-    steps = training.sweep.steps if training.sweep else 1
-    judges = [member for member in losses for _ in tried]
-    members, rates = _at(judges, option, tried * len(losses), training)
-    fitted = fit(target, model, members, rates, training, (steps,), master, seeds, name)
-    loss: LossFile = registry.module("loss", losses[0].name)
-    options = shared_options(losses)
-    points, noise = [], []
-    for seed in seeds:
-        generator = rng.generator(master, "validation", name, seed)
-        points.append((target.validation_sample or target.training_sample or target.sample)(VALIDATION, generator))
-        noise.append(loss.draws(points[-1], target, generator, **options))
-    x, draws = (torch.stack(v).repeat(len(judges), 1, 1) for v in (points, noise))
-    with torch.no_grad():
-        stacked = {k: v.flatten(0, 1) for k, v in fitted.parameters[-1].items()}
-        judge = objective(judges, model, fitted.module, getattr(loss, "validation", None))
-        values = vmap(judge)(stacked, x, draws, levels_of(judges).repeat_interleave(len(seeds)))
-    by_loss = values.view(len(losses), len(tried), len(seeds)).tolist()
-    return [dict(zip(tried, by_value, strict=True)) for by_value in by_loss]
+    steps = (training.sweep.steps if training.sweep else 1,)
+    found: list[dict[float, Tensor]] = [{} for _ in losses]  # by value, (seed, point)
+    wanted = [list(tried) for _ in losses]
+    for _ in range(1 + WIDER):
+        each = [(number, value) for number, values in enumerate(wanted) for value in values]
+        if not each:
+            break
+        judges = [losses[number] for number, _ in each]
+        members, rates = _at(judges, option, [value for _, value in each], training)
+        fitted = fit(target, model, members, rates, training, steps, master, seeds, name)
+        judged = validation(target, judges, model, fitted.module, master, seeds, name)(fitted.parameters[-1])
+        for (number, value), values in zip(each, judged, strict=True):
+            found[number][value] = values
+        wanted = [list(_beyond(values)) for values in found]
+    return [{value: values[value].mean(-1).tolist() for value in sorted(values)} for values in found]
+
+
+def _beyond(values: Mapping[float, Tensor]) -> Iterator[float]:
+    """The next value beyond an edge at which the best lies and gains over its neighbour."""
+    means = {value: float(v.mean()) for value, v in values.items()}
+    tried, best = sorted(values), lowest({value: [mean] for value, mean in means.items()})
+    for edge, neighbour in ((tried[0], tried[1]), (tried[-1], tried[-2])):
+        if best == edge and bool(gains(values[neighbour], values[edge])):
+            yield float(f"{edge * edge / neighbour:.3g}")
 
 
 def lowest(by_value: Mapping[float, Sequence[float]]) -> float:

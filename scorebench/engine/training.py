@@ -1,4 +1,13 @@
-"""A model fitted by a loss for every seed: by the loss's own `fit`, or by Adam, all noise levels, learning rates and seeds as one stack."""
+r"""A model fitted by a loss for every seed: by the loss's own `fit`, or by Adam, all noise levels, learning rates and seeds as one stack.
+
+The learning rate is constant, and what is kept is the average of all parameters so far, each weighted by its step to the power gamma (Polyak and Juditsky
+1992; Karras et al. 2024, eq. 2):
+
+    mean_t = beta_t mean_(t-1) + (1 - beta_t) theta_t,   beta_t = (1 - 1/t)^(gamma + 1)
+
+so that after any number of steps it is as one that was trained for so many, and training may go on. It ends at the first of the steps where the last
+stretch gained nothing on points that were not trained on (`gains`).
+"""
 
 from __future__ import annotations
 
@@ -53,8 +62,8 @@ def fit(
     """Train `model` on `target` with each of `losses` (one loss at its noise levels) at its learning rate, for every seed.
 
     `name` is the target's, for the random streams: a seed's data, minibatches and random numbers are the same for every loss, level, rate and
-    model, so that comparisons are paired. Learning rate: cosine to zero (Loshchilov and Hutter 2017, without restarts). Adam is elementwise, so
-    that each member of the stack is trained as it would be alone. A loss with a `fit` of its own has no steps and no rate: every checkpoint is the fit.
+    model, so that comparisons are paired. Adam is elementwise, so that each member of the stack is trained as it would be alone; a stack ends when all of
+    its levels do. A loss with a `fit` of its own has no steps and no rate: it has one checkpoint, the last.
     """
     loss: LossFile = registry.module("loss", losses[0].name)
     options = shared_options(losses)
@@ -76,29 +85,33 @@ def fit(
 
         clock = time.perf_counter()
         fitted = _stacked([loss.fit(problem(), **member.options) for member in losses], initial)
-        return Fitted(module, _gives_energy(model), steps, [fitted] * len(steps), (time.perf_counter() - clock) / steps[-1])
+        return Fitted(module, _gives_energy(model), steps[-1:], [fitted], (time.perf_counter() - clock) / steps[-1])
 
     members, each = len(losses), len(seeds)
     stacked = {name: _repeated(value, members) for name, value in initial.items()}  # (member * seed, ...)
     start, levels = _flat(stacked), levels_of(losses).repeat_interleave(each)
     rate = torch.cat([torch.tensor(rates).repeat_interleave(each * value[0].numel()) for value in stacked.values()])
     gradient = vmap(grad_and_value(objective(losses, model, module), has_aux=hasattr(loss, "init_state")))
+    judged = validation(target, losses, model, module, master, seeds, name) if len(steps) > 1 else None
 
     def step(carried: tuple[Tensor, ...], x: Tensor, draws: Tensor, now: Tensor) -> tuple[Tensor, ...]:
-        """Adam's, of the parameters, the moments of the gradient and what the loss carries."""
-        parameters, first, second, *state = carried
+        """Adam's, of the parameters, the moments of the gradient, the average of the parameters and what the loss carries."""
+        parameters, first, second, average, *state = carried
         gradients, results = gradient(_apart(parameters, stacked), _repeated(x, members), _repeated(draws, members), levels, *state)
         slope = _flat(gradients)
         first, second = first.lerp(slope, 1 - BETAS[0]), second.lerp(slope.square(), 1 - BETAS[1])
         parameters = parameters - rate * now[0] * first / ((second / now[1]).sqrt() + EPSILON)
-        return parameters, first, second, *(expect("the loss's next state", results[1], was.shape) for was in state)
+        average = average.lerp(parameters, now[2])
+        return parameters, first, second, average, *(expect("the loss's next state", results[1], was.shape) for was in state)
 
     batches, noise = [stream("batches", s) for s in seeds], [stream("noise", s) for s in seeds]
     drawn = minibatches(data, training.batch, batches, lambda x, i: loss.draws(x, target, noise[i], **options))
     schedule = _schedule(steps[-1]).to(start)
-    carried: tuple[Tensor, ...] = (start, torch.zeros_like(start), torch.zeros_like(start))
-    kept = []
-    clock = 0.0
+    carried: tuple[Tensor, ...] = (start, torch.zeros_like(start), torch.zeros_like(start), start.clone())
+    kept: list[Parameters] = []
+    values: list[Tensor] = []
+    clock = judging = 0.0
+    number = 0
     for number, (x, draws) in enumerate(itertools.islice(drawn, steps[-1]), 1):
         if number == 1:
             if hasattr(loss, "init_state"):
@@ -110,12 +123,21 @@ def fit(
             clock = time.perf_counter()
         carried = step(carried, x, draws, schedule[number - 1])
         if number in steps:
-            kept.append({name: value.clone().unflatten(0, (members, each)) for name, value in _apart(carried[0], stacked).items()})
-    return Fitted(module, _gives_energy(model), steps, kept, (time.perf_counter() - clock) / steps[-1])
+            kept.append({name: value.clone().unflatten(0, (members, each)) for name, value in _apart(carried[3], stacked).items()})
+            if judged:
+                before = time.perf_counter()
+                values.append(judged(kept[-1]))
+                judging += time.perf_counter() - before
+            if len(values) > 1 and not gains(*values[-2:]).any():
+                break
+    return Fitted(module, _gives_energy(model), steps[: len(kept)], kept, (time.perf_counter() - clock - judging) / number)
 
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of Adam (Kingma and Ba 2015, algorithm 1)."""
+GAMMA = 6.94
+"""Of the average, whose weights are as wide as a tenth of the steps (Karras et al. 2024, table 1); half and twice gave the same within seeds."""
+Z = 1.96
 DRAWN = 2**14
 """Numbers of a seed's minibatches that are drawn at a time: as many batches as hold them, at least one. Neither other seeds nor the steps change it,
 so that a seed by itself, and fewer steps, draw the same.
@@ -123,9 +145,45 @@ so that a seed by itself, and fewer steps, draw the same.
 
 
 def _schedule(steps: int) -> Tensor:
-    """Of each step the cosine over 1 - beta_1^t, which corrects the first moment, and 1 - beta_2^t, which corrects the second, (step, 2)."""
+    """Of each step 1/(1 - beta_1^t) and 1 - beta_2^t, which correct the moments, and the step's weight in the average, (step, 3)."""
     t = torch.arange(1, steps + 1, dtype=torch.float64)
-    return torch.stack([(1 + (math.pi * (t - 1) / steps).cos()) / 2 / (1 - BETAS[0] ** t), 1 - BETAS[1] ** t], -1)
+    return torch.stack([1 / (1 - BETAS[0] ** t), 1 - BETAS[1] ** t, 1 - (1 - 1 / t) ** (GAMMA + 1)], -1)
+
+
+VALIDATION = 5_000
+
+
+def validation(
+    target: Target, losses: Sequence[Spec], model: Spec, module: nn.Module, master: int, seeds: Sequence[object], name: str
+) -> Callable[[Parameters], Tensor]:
+    """What gives the values of a stack (level, seed, ...) at points that it was not trained on, (level, seed, point).
+
+    Each loss is judged by itself, or by its `validation`, at the same points with the same random numbers for every level: what can be done where the
+    truth is not known.
+    """
+    loss: LossFile = registry.module("loss", losses[0].name)
+    judge = objective(losses, model, module, getattr(loss, "validation", None), each=True)
+    points, noise = [], []
+    for seed in seeds:
+        generator = rng.generator(master, "validation", name, seed)
+        points.append((target.validation_sample or target.training_sample or target.sample)(VALIDATION, generator))
+        noise.append(loss.draws(points[-1], target, generator, **shared_options(losses)))
+    x, draws = torch.stack(points), torch.stack(noise)
+    over_seeds = vmap(judge, in_dims=(0, 0, 0, None))
+
+    def judged(parameters: Parameters) -> Tensor:
+        with torch.no_grad():
+            each = [over_seeds({k: v[i] for k, v in parameters.items()}, x, draws, at) for i, at in enumerate(levels_of(losses))]
+        return torch.stack(each)
+
+    return judged
+
+
+def gains(before: Tensor, after: Tensor) -> Tensor:
+    """Whether a loss is lower after than before, by more than half of the 95 % interval, which is of the points of all seeds: (*, seed, point) -> (*)."""
+    differences = (before - after).double().flatten(-2)
+    diverged, well = ~before.isfinite().flatten(-2).all(-1), after.isfinite().flatten(-2).all(-1)
+    return well & (diverged | (differences.mean(-1) > Z * differences.std(-1) / differences.shape[-1] ** 0.5))
 
 
 def minibatches(
@@ -184,8 +242,10 @@ def levels_of(losses: Sequence[Spec]) -> Tensor:
     return torch.tensor([math.nan if (value := level(loss)) is None else value for loss in losses])
 
 
-def objective(losses: Sequence[Spec], model: Spec, module: nn.Module, function: Callable[..., Any] | None = None) -> Callable[..., Any]:
-    """The mean loss of one member of the stack, or of what judges it; the noise level that the members differ in is an argument.
+def objective(
+    losses: Sequence[Spec], model: Spec, module: nn.Module, function: Callable[..., Any] | None = None, each: bool = False
+) -> Callable[..., Any]:
+    """The mean loss of one member of the stack, or of what judges it, or that of each row; the noise level that the members differ in is an argument.
 
     Of a loss with a state, which is then the last argument, the mean and the next state.
     """
@@ -197,7 +257,8 @@ def objective(losses: Sequence[Spec], model: Spec, module: nn.Module, function: 
         at = {axis: value} if axis else {}
         result = called(Bound(module, parameters, energy), x, draws, *state, **options, **at)
         values, *following = result if state else (result,)
-        mean = expect("the loss", values, x.shape[:1]).mean()
+        values = expect("the loss", values, x.shape[:1])
+        mean = values if each else values.mean()
         return (mean, *following) if state else mean
 
     return mean_loss

@@ -36,7 +36,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             fitted, chosen, sweep = done
             each = fitted.seconds_per_step / (its.experiment.seeds * len(its.losses))
             entry["sources"] = [{"model": str(its.model), "loss": str(loss), "seconds_per_gradient": each} for loss in its.losses]
-            _write(plan, job, folder, replace(_outcome(its, ended), chosen=chosen, sweep=sweep), fitted.parameters)
+            _write(plan, job, folder, replace(_outcome(its, ended), steps=fitted.steps, chosen=chosen, sweep=sweep), fitted.parameters)
 
 
 def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:

@@ -85,7 +85,11 @@ def of_metric(spec: Spec) -> Observed:
     """A value."""
     g = stream("options")
     x, y, trace = (mixture().sample(n, g) for n in (64, 64, 8 * 20))
-    levelled = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))
+    levelled = Density(
+        score_and_log_prob=lambda x: (-x, -x.square().sum(-1) / 2),
+        perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))),
+        levels=(2.0, 1.0),
+    )
     of = Run(
         1.2 * x[None, None],
         trace.view(1, 1, 8, 20, 2),
