@@ -18,8 +18,8 @@ from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.loop import grid
+from scorebench.engine.objective import shared_options
 from scorebench.engine.sources import trained
-from scorebench.engine.training import shared_options
 from scorebench.metrics.base import Run
 from scorebench.metrics.lib.faults import FAULTS
 from scorebench.models.base import Bound, score_and_divergence

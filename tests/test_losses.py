@@ -15,8 +15,8 @@ from torch.func import grad, grad_and_value, vmap
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
+from scorebench.engine.objective import objective
 from scorebench.engine.tracing import operations
-from scorebench.engine.training import objective
 from scorebench.losses import sliced as sliced_module
 from scorebench.models.base import Bound, score, score_and_divergence
 from scorebench.targets.base import Target

@@ -14,7 +14,8 @@ from scorebench.core import registry, rng
 from scorebench.core.spec import parse
 from scorebench.engine import tracing
 from scorebench.engine.loop import grid, run
-from scorebench.engine.training import Fitted, fit, shared_options
+from scorebench.engine.objective import shared_options
+from scorebench.engine.training import Fitted, fit
 from scorebench.suite.config import Training as Settings
 
 PLANNED = 10_000

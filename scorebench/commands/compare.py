@@ -1,6 +1,7 @@
 """`scorebench compare`: a few methods side by side at the command line, by the workflow's own jobs and by its measure of samplers."""
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from scorebench import stages
@@ -19,10 +19,11 @@ from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended, Status
 from scorebench.core.spec import Spec, parse
-from scorebench.report import statistics
-from scorebench.report.choosing import beyond_chance, is_ok, leading, lower_is_better
+from scorebench.report import statistics, tables
+from scorebench.report.choosing import at_end, is_ok, lower_is_better, standings
 from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
+from scorebench.suite.config import Accuracy
 from scorebench.suite.jobs import LEARNING_RATE, has_step, swept, timing, to_the_end
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import checked
@@ -31,7 +32,10 @@ METRICS_OF_SAMPLERS = (
     *("mode_weight_error", "within_mode_sliced_w2", "mmd", "mmd:fraction=0.2", "ksd", "c2st"),
     *("mean_error", "second_moment_bias", "ess", "rhat", "acceptance"),
 )
-METRICS_OF_LOSSES = ("fisher_divergence", "fisher_divergence:to=fixed_point", "hyvarinen_score")
+METRICS_OF_LOSSES = (
+    *("relative_fisher_divergence", "relative_fisher_divergence:to=fixed_point", "hyvarinen_score"),
+    *("law_error:of=weights", "law_error:of=scale"),
+)
 
 
 def metrics_about(what: str) -> list[str]:
@@ -110,7 +114,7 @@ def _measured(where: Spec, cells: Mapping[str, Spec], temperature: float, steps:
         cost = fmean(costs) if costs and job.gradients else None
         entries.append({"sampler": name, "seconds_per_gradient": cost, "metrics": _summary(rows)})
         frames.append(rows)
-    return _with_leaders(entries, pd.concat(frames), "sampler")
+    return _with_best(entries, pd.concat(frames), "sampler")
 
 
 @dataclass(frozen=True)
@@ -200,45 +204,60 @@ def _summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return metrics
 
 
+DOUBLINGS = 3
+"""Before the last step of a training, at which it is looked at."""
+
+
 def losses(target: str, model: str, texts: list[str], steps: int, size: int, batch: int, rates: Sequence[float], seeds: int) -> list[Entry]:
-    """One entry a loss: the metrics of what it learnt, the learning rate, or the option of its own, that its sweep chose, and what a step cost.
+    """One entry a loss: the metrics of what it learnt and its standing, the learning rate, or the option of its own, that its sweep chose, its steps, and
+    what a step cost.
 
     Raises InputError with one line a mistake.
     """
-    training: dict[str, Any] = {"size": size, "batch": batch, "steps": (steps,)}
+    ends = tuple(sorted({max(steps >> halvings, 1) for halvings in range(DOUBLINGS + 1)}))
+    training: dict[str, Any] = {"size": size, "batch": batch, "steps": ends}
     if len(rates) > 1:
-        training["sweep"] = {"learning_rates": tuple(rates), "seeds": 3, "steps": max(steps // 3, 1)}
+        training["sweep"] = {"learning_rates": tuple(rates), "seeds": 3, "steps": max(steps // 4, 1)}
     else:
         training["learning_rate"] = rates[0]
     experiment = {"target": target, "seeds": seeds, "training": training, "sources": {model: tuple(texts)}}
     run = _run(_plan(metrics_about("source"), experiment, "compare losses"))
+    table = tables.losses(run.rows, list(run.plan.metrics), run.plan.suite.accuracy.margin)
     entries = []
     for id, job in run.plan.trains.items():
         option, _ = swept(job.loss, job.experiment.training)
         chosen = run.trainings[id].chosen or (None,) * len(job.losses)
         costs = [source["seconds_per_gradient"] for source in run.record("train", id).get("sources", ())] or [None] * len(job.losses)
         for loss, value, cost in zip(map(str, job.losses), chosen, costs, strict=True):
-            rows = run.rows[run.rows["loss"] == loss]
-            edge = {"at_edge": True} if option == LEARNING_RATE and len(rates) > 1 and value in (min(rates), max(rates)) else {}
-            choice = {LEARNING_RATE: value} | edge if option == LEARNING_RATE else {LEARNING_RATE: None, "tuned": {option: value}}
-            entries.append({"loss": loss, **choice, "seconds_per_gradient": cost, "metrics": _summary(rows)})
-    return _with_leaders(entries, run.rows, "loss")
+            its = table[table["loss"] == loss]
+            choice = {LEARNING_RATE: value} if option == LEARNING_RATE else {LEARNING_RATE: None, "tuned": {option: value}}
+            last = {
+                "steps": run.trainings[id].steps[-1],
+                "seconds_per_gradient": cost,
+                "metrics": _summary(at_end(run.rows[run.rows["loss"] == loss])),
+            }
+            entries.append({"loss": loss, **choice, **last, "standing": _standing(its)})
+    return _with_best(entries, at_end(run.rows), "loss")
 
 
-def _with_leaders(entries: list[Entry], rows: pd.DataFrame, kind: str) -> list[Entry]:
-    """Add `best`, the metrics in which a method is better than every other beyond chance, and of two methods the `difference`, paired by seed."""
+def _standing(rows: pd.DataFrame) -> dict[str, Any] | None:
+    """By the first metric that ranks, with what the last doubling of the steps gained."""
+    ranked = rows[rows["leads"] | (rows["word"] != "")]
+    if ranked.empty:
+        return None
+    names = ["metric", "mean", "low", "high", "word", "apart", "apart_low", "apart_high", "detectable", "gain", "gain_low", "gain_high"]
+    row, metric = ranked.iloc[0], parse("metric", ranked["metric"].iloc[0])
+    told = {name: None if isinstance(row[name], float) and math.isnan(row[name]) else row[name] for name in names}
+    return told | {"leads": bool(row["leads"]), "label": metric.label, "log": metric.entry.facts["LOG"]}
+
+
+def _with_best(entries: list[Entry], rows: pd.DataFrame, kind: str) -> list[Entry]:
+    """Add `best`, the metrics in which a method is better than every other."""
     by_name = {entry[kind]: entry | {"best": []} for entry in entries}
     specs = [parse("metric", metric) for metric in rows["metric"].unique()]
-    ranking = [spec for spec in specs if lower_is_better(spec) and (spec.entry.facts["FLOOR"] or spec.entry.facts["ABOUT"] == "source")]
-    for metric, ((first,), p_values) in leading(rows, [kind], ranking).items():  # a diagnostic does not rank
-        if beyond_chance(p_values):
-            by_name[first]["best"].append(metric)
-    for spec in specs if len(entries) == 2 else ():
-        group = rows[rows["metric"] == str(spec)].sort_values("seed")
-        a, b = (group.loc[group[kind] == name, "value"].to_numpy(float) for name in by_name)
-        log = spec.entry.facts["LOG"]
-        interval = statistics.t_interval(a / b if log else a - b, log)
-        if is_ok(group).all() and not np.isnan(interval.low):
-            shown = next(m for m in entries[0]["metrics"] if m["metric"] == str(spec))
-            shown["difference"] = {"ratio": log, **interval._asdict()}
+    for spec in specs:  # a diagnostic does not rank
+        if lower_is_better(spec) and (spec.entry.facts["FLOOR"] or spec.entry.facts["ABOUT"] == "source"):
+            for (name,), standing in standings(rows, [kind], spec, Accuracy().margin).items():
+                if standing.word == "better":
+                    by_name[name]["best"].append(str(spec))
     return list(by_name.values())

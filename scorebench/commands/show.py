@@ -22,27 +22,71 @@ def show(result: list[Entry], kind: str, settings: str) -> None:
         return
     console = console_for()
     console.print(settings, markup=False)
+    ranked = [r for r in result if r["standing"]]
+    if ranked:
+        console.print(_standings(result, ranked[0]["standing"]))
+        console.print()
     table = Table("metric", box=None, header_style="bold", pad_edge=False)
-    for head in (r[kind].replace(":", ":\n").replace(",", ",\n") for r in result):
+    for head in (_folded(r[kind]) for r in result):
         table.add_column(head, overflow="fold")
-    pair = len(result) == 2
-    if pair:
-        table.add_column("first - second,\nor, with x, first / second", overflow="fold")
-    floors = any("floor_q95" in m for m in result[0]["metrics"])
-    if floors:
-        table.add_column("exact draws,\n95 % below", overflow="fold")
     nowhere = _nowhere(result)
     for i, first in enumerate(result[0]["metrics"]):
-        if first["label"] in nowhere:
-            continue
-        cells = [_cell(r["metrics"][i]) + (" ★" if first["metric"] in r["best"] else "") for r in result]
-        cells += [_difference(first.get("difference"))] if pair else []
-        cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
-        table.add_row(first["label"], *cells)
+        if first["label"] not in nowhere:
+            table.add_row(first["label"], *(_cell(r["metrics"][i]) + (" ★" if first["metric"] in r["best"] else "") for r in result))
     table.add_row("learning rate", *map(_tuned, result))
+    table.add_row("gradient steps", *(f"{r['steps']:,}" for r in result))
     table.add_row("milliseconds a step", *_costs(result, 1e3, 2))
     console.print(table)
     _remarks(console, result, kind, nowhere)
+    if ranked:
+        console.print()
+        console.print(verdict_of_losses(ranked), markup=False)
+
+
+def _standings(result: list[Entry], first: Mapping[str, Any]) -> Table:
+    """A row a loss by the metric that ranks."""
+    table = Table("loss", box=None, header_style="bold", pad_edge=False)
+    for head in (first["label"], "times the best" if first["log"] else "more than the best", "word", "the last doubling gained"):
+        table.add_column(head, overflow="fold")
+    for r in result:
+        if its := r["standing"]:
+            number, apart, gain = (
+                _said(its, name, f"{ends}low", f"{ends}high") for name, ends in (("mean", ""), ("apart", "apart_"), ("gain", "gain_"))
+            )
+            table.add_row(
+                r["loss"], number, "the best" if its["leads"] else apart, its["word"], f"{'x ' * bool(first['log'] and gain)}{gain}"
+            )
+        else:
+            table.add_row(r["loss"], "", "", "a yardstick, or without a value", "")
+    return table
+
+
+def verdict_of_losses(ranked: list[Entry]) -> str:
+    """What to take, and on what evidence: one sentence."""
+    first = next(r for r in ranked if r["standing"]["leads"])
+    its, rivals = first["standing"], sorted((r for r in ranked if r is not first), key=lambda r: r["standing"]["apart"])
+    evidence = f"its {its['label']} is {_said(its, 'mean', 'low', 'high')}"
+    gains = its["gain_low"] is not None and its["gain_low"] > (1 if its["log"] else 0)
+    later = "; more steps would still gain" if gains else ""
+    if not rivals:
+        return f"{first['loss']} has no rival: {evidence}{later}."
+
+    def apart(rival: Entry) -> str:
+        return f"{_said(rival['standing'], 'apart', 'apart_low', 'apart_high')} {'times as much' if its['log'] else 'more'}"
+
+    if its["word"] == "better":
+        return f"Take {first['loss']}: {evidence}, and the next, {rivals[0]['loss']}, has {apart(rivals[0])}{later}."
+    ties = [r for r in rivals if r["standing"]["word"] != "worse"]
+    others = ", ".join(r["loss"] for r in ties)
+    if its["word"] == "equivalent":
+        return f"Take any of {first['loss']}, {others}: equivalent; {evidence}{later}."
+    seen = max((r["standing"]["detectable"] for r in ties if r["standing"]["detectable"] is not None), default=None)
+    would = (
+        f"; {f'a ratio of {seen:.2f}' if its['log'] else f'a difference of {seen:.3g}'} would have been seen in 9 of 10 runs"
+        if seen
+        else ""
+    )
+    return f"Nothing is entitled between {first['loss']} and {others}{would}; {evidence}{later}."
 
 
 def _show_samplers(result: list[Entry], settings: str) -> None:
@@ -176,8 +220,8 @@ def _costs(result: list[Entry], per: float, digits: int) -> list[str]:
 def _remarks(console: Console, result: list[Entry], kind: str, nowhere: Mapping[str, str]) -> None:
     """What the numbers are, and what went wrong."""
     console.print(
-        "A mean across seeds with its 95 % t interval; ★: better than every other beyond chance (paired t tests, Holm over all metrics and pairs, 5 %), "
-        "not where both are as good as exact draws.",
+        "A mean across seeds with its 95 % t interval; ★: better than every other: the ratio's or difference's interval, which holds for all pairs "
+        "at once, excludes none; not where both are as good as exact draws.",
         markup=False,
     )
     for r in result:
@@ -189,8 +233,6 @@ def _remarks(console: Console, result: list[Entry], kind: str, nowhere: Mapping[
         for reason, its in _reasons(r, nowhere).items():
             some = "" if len(its) == len(r["metrics"]) - len(nowhere) else f" ({', '.join(its)})"
             console.print(f"{r[kind]}: {reason}{some}.", markup=False)
-    if edges := [r[kind] for r in result if r.get("at_edge")]:
-        console.print(f"The best learning rate is at the edge of those tried for {', '.join(edges)}: try more (--rate).", markup=False)
     unmixed = [r[kind] for r in result for m in r["metrics"] if m["metric"] == "rhat" and (m["mean"] or 0) > UNMIXED]
     if unmixed:
         console.print(f"Not mixed: R-hat above {UNMIXED} for {', '.join(unmixed)}; such numbers are of the start, too.", markup=False)
@@ -217,12 +259,6 @@ def _reasons(entry: Entry, nowhere: Mapping[str, str]) -> dict[str, list[str]]:
             if ": " in status and metric["label"] not in nowhere:
                 reasons.setdefault(status, []).append(metric["label"])
     return reasons
-
-
-def _difference(entry: dict[str, Any] | None) -> str:
-    if entry is None:
-        return ""
-    return f"{'x' if entry['ratio'] else ''}{entry['mean']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]"
 
 
 def _tuned(entry: Entry) -> str:

@@ -212,7 +212,8 @@ SOURCE = _all("text", "target", "model", "loss")
 INTERVAL = _all("real", "mean", "low", "high")
 COUNTS = _all("whole", "seeds", Status.DIVERGED, Status.FAILED, Status.TIMEOUT, Status.NOT_APPLICABLE) | _all("text", "reason")
 """Of how many seeds a mean is; how many others ended how, and the first reason."""
-RANK = _all("flag", "leads", "best") | _all("real", "p_leader")
+RANK = _all("flag", "leads", "best") | _all("text", "word") | _all("real", "apart", "apart_low", "apart_high", "detectable")
+"""To the best of the target by that metric: the ratio of a divergence, the difference of another metric."""
 
 METRICS = Table(
     _all("text", "suite")
@@ -239,9 +240,18 @@ CELLS = Table(
 )
 """Of a reference: what `verify` compares."""
 LOSSES = Table(
-    SOURCE | _all("real", "sigma") | _all("whole", "train_steps") | _all("text", "metric") | INTERVAL | COUNTS | RANK,
+    SOURCE
+    | _all("real", "sigma")
+    | _all("whole", "train_steps")
+    | _all("text", "metric")
+    | INTERVAL
+    | COUNTS
+    | _all("real", "gain", "gain_low", "gain_high")
+    | RANK,
     ("target", "model", "loss", "train_steps", "metric"),
 )
+"""`gain` is what the last doubling of the training steps took away: the ratio of a divergence, before over after, the difference of another metric. Where its
+interval holds no gain (1, or 0) the source is trained to its end, as far as these seeds can tell."""
 SAMPLERS = Table(
     SOURCE
     | _all("text", "sampler")

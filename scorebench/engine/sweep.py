@@ -1,21 +1,22 @@
 """A training job: what each loss tunes, its learning rate or an option of its own, by short runs, alike for every loss; then the fit.
 
 The values that a suite names are where the sweep begins. Where the best is at an edge, it goes on beyond it by the ratio of the two values there, until
-the best is inside, or gains nothing over its neighbour (`training.gains`): there the sweep is flat.
+the best is inside, or gains nothing over its neighbour (`judging.gains`): there the sweep is flat.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
 from scorebench.core.spec import Spec
+from scorebench.engine.judging import gains, validation
 from scorebench.engine.target import built
-from scorebench.engine.training import Fitted, fit, gains, validation
+from scorebench.engine.training import Fitted, fit
 from scorebench.suite.jobs import LEARNING_RATE, Train, swept
 from scorebench.targets.base import Target
 
@@ -33,14 +34,14 @@ class Trained(NamedTuple):
     """The values that chose it; none where one was given."""
 
 
-def train(job: Train, master: int) -> Trained:
+def train(job: Train, master: int, tell: Callable[[str], None] = lambda text: None) -> Trained:
     """The fit of a job's losses for every seed, and what it was tuned to."""
     training, name, target = job.experiment.training, str(job.target), built(job.target)
     option, tried = swept(job.loss, training)
-    values = sweep(target, job.model, job.losses, training, master, name) if len(tried) > 1 else []
+    values = sweep(target, job.model, job.losses, training, master, name, tell) if len(tried) > 1 else []
     chosen = tuple(map(lowest, values)) or tried * len(job.losses)
     losses, rates = _at(job.losses, option, chosen, training)
-    fitted = fit(target, job.model, losses, rates, training, training.steps, master, range(job.experiment.seeds), name)
+    fitted = fit(target, job.model, losses, rates, training, training.steps, master, range(job.experiment.seeds), name, tell)
     return Trained(fitted, chosen, tuple(values))
 
 
@@ -59,7 +60,13 @@ WIDER = 6
 
 
 def sweep(
-    target: Target, model: Spec, losses: Sequence[Spec], training: Training, master: int, name: str
+    target: Target,
+    model: Spec,
+    losses: Sequence[Spec],
+    training: Training,
+    master: int,
+    name: str,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> list[dict[float, list[float]]]:
     """For each of `losses` its value on validation data at each value of what is tuned, one a seed.
 
@@ -81,7 +88,10 @@ def sweep(
         for (number, value), values in zip(each, judged, strict=True):
             found[number][value] = values
         wanted = [list(_beyond(values)) for values in found]
-    return [{value: values[value].mean(-1).tolist() for value in sorted(values)} for values in found]
+    by_value = [{value: values[value].mean(-1).tolist() for value in sorted(values)} for values in found]
+    for loss, values in zip(losses, by_value, strict=True):
+        tell(f"{loss}: {option.replace('_', ' ')} {lowest(values):g}, the best of {', '.join(f'{value:g}' for value in values)}")
+    return by_value
 
 
 def _beyond(values: Mapping[float, Tensor]) -> Iterator[float]:
@@ -89,7 +99,7 @@ def _beyond(values: Mapping[float, Tensor]) -> Iterator[float]:
     means = {value: float(v.mean()) for value, v in values.items()}
     tried, best = sorted(values), lowest({value: [mean] for value, mean in means.items()})
     for edge, neighbour in ((tried[0], tried[1]), (tried[-1], tried[-2])):
-        if best == edge and bool(gains(values[neighbour], values[edge])):
+        if best == edge and bool(gains(values[neighbour].flatten(), values[edge].flatten())):
             yield float(f"{edge * edge / neighbour:.3g}")
 
 

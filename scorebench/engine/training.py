@@ -5,18 +5,17 @@ The learning rate is constant, and what is kept is the average of all parameters
 
     mean_t = beta_t mean_(t-1) + (1 - beta_t) theta_t,   beta_t = (1 - 1/t)^(gamma + 1)
 
-so that after any number of steps it is as one that was trained for so many, and training may go on. It ends at the first of the steps where the last
-stretch gained nothing on points that were not trained on (`gains`).
+so that after any number of steps it is as one that was trained for so many, and training may go on. It ends at the first of the steps where it is
+known that more of them are not worth it (`judge`).
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -26,10 +25,12 @@ from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec
+from scorebench.engine.judging import judge
+from scorebench.engine.objective import gives_energy, levels_of, objective, shared_options
 from scorebench.engine.tracing import WORTH_IT, compiled, operations
 from scorebench.losses.base import LossFile, Problem
-from scorebench.models.base import Bound, Parameters, stack
-from scorebench.suite.jobs import level
+from scorebench.models.base import Parameters, stack
+from scorebench.suite.jobs import without_level
 from scorebench.targets.base import Target, has
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -58,6 +59,7 @@ def fit(
     master: int,
     seeds: Sequence[object],
     name: str,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Fitted:
     """Train `model` on `target` with each of `losses` (one loss at its noise levels) at its learning rate, for every seed.
 
@@ -81,18 +83,18 @@ def fit(
 
         def problem() -> Problem:
             modules = [model.build(target.dim, stream(f"init {model}", s)) for s in seeds]
-            return Problem(target, modules, _gives_energy(model), data, [stream("fit", s) for s in seeds], training)
+            return Problem(target, modules, gives_energy(model), data, [stream("fit", s) for s in seeds], training)
 
         clock = time.perf_counter()
         fitted = _stacked([loss.fit(problem(), **member.options) for member in losses], initial)
-        return Fitted(module, _gives_energy(model), steps[-1:], [fitted], (time.perf_counter() - clock) / steps[-1])
+        return Fitted(module, gives_energy(model), steps[-1:], [fitted], (time.perf_counter() - clock) / steps[-1])
 
     members, each = len(losses), len(seeds)
     stacked = {name: _repeated(value, members) for name, value in initial.items()}  # (member * seed, ...)
     start, levels = _flat(stacked), levels_of(losses).repeat_interleave(each)
     rate = torch.cat([torch.tensor(rates).repeat_interleave(each * value[0].numel()) for value in stacked.values()])
     gradient = vmap(grad_and_value(objective(losses, model, module), has_aux=hasattr(loss, "init_state")))
-    judged = validation(target, losses, model, module, master, seeds, name) if len(steps) > 1 else None
+    judged = judge(target, losses, model, module, master, seeds, name) if len(steps) > 1 else None
 
     def step(carried: tuple[Tensor, ...], x: Tensor, draws: Tensor, now: Tensor) -> tuple[Tensor, ...]:
         """Adam's, of the parameters, the moments of the gradient, the average of the parameters and what the loss carries."""
@@ -124,20 +126,23 @@ def fit(
         carried = step(carried, x, draws, schedule[number - 1])
         if number in steps:
             kept.append({name: value.clone().unflatten(0, (members, each)) for name, value in _apart(carried[3], stacked).items()})
-            if judged:
-                before = time.perf_counter()
-                values.append(judged(kept[-1]))
-                judging += time.perf_counter() - before
-            if len(values) > 1 and not gains(*values[-2:]).any():
-                break
-    return Fitted(module, _gives_energy(model), steps[: len(kept)], kept, (time.perf_counter() - clock - judging) / number)
+            if judged is None:
+                continue
+            before = time.perf_counter()
+            values.append(judged.values(kept[-1]))
+            judging += time.perf_counter() - before
+            if len(values) > 1:
+                gaining = judged.goes_on(*values[-2:])
+                tell(f"{without_level(losses[0])}: {number:,} steps, {int(gaining.sum())} of {members} may still gain")
+                if not gaining.any():
+                    break
+    return Fitted(module, gives_energy(model), steps[: len(kept)], kept, (time.perf_counter() - clock - judging) / number)
 
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 """Of Adam (Kingma and Ba 2015, algorithm 1)."""
 GAMMA = 6.94
 """Of the average, whose weights are as wide as a tenth of the steps (Karras et al. 2024, table 1); half and twice gave the same within seeds."""
-Z = 1.96
 DRAWN = 2**14
 """Numbers of a seed's minibatches that are drawn at a time: as many batches as hold them, at least one. Neither other seeds nor the steps change it,
 so that a seed by itself, and fewer steps, draw the same.
@@ -148,42 +153,6 @@ def _schedule(steps: int) -> Tensor:
     """Of each step 1/(1 - beta_1^t) and 1 - beta_2^t, which correct the moments, and the step's weight in the average, (step, 3)."""
     t = torch.arange(1, steps + 1, dtype=torch.float64)
     return torch.stack([1 / (1 - BETAS[0] ** t), 1 - BETAS[1] ** t, 1 - (1 - 1 / t) ** (GAMMA + 1)], -1)
-
-
-VALIDATION = 5_000
-
-
-def validation(
-    target: Target, losses: Sequence[Spec], model: Spec, module: nn.Module, master: int, seeds: Sequence[object], name: str
-) -> Callable[[Parameters], Tensor]:
-    """What gives the values of a stack (level, seed, ...) at points that it was not trained on, (level, seed, point).
-
-    Each loss is judged by itself, or by its `validation`, at the same points with the same random numbers for every level: what can be done where the
-    truth is not known.
-    """
-    loss: LossFile = registry.module("loss", losses[0].name)
-    judge = objective(losses, model, module, getattr(loss, "validation", None), each=True)
-    points, noise = [], []
-    for seed in seeds:
-        generator = rng.generator(master, "validation", name, seed)
-        points.append((target.validation_sample or target.training_sample or target.sample)(VALIDATION, generator))
-        noise.append(loss.draws(points[-1], target, generator, **shared_options(losses)))
-    x, draws = torch.stack(points), torch.stack(noise)
-    over_seeds = vmap(judge, in_dims=(0, 0, 0, None))
-
-    def judged(parameters: Parameters) -> Tensor:
-        with torch.no_grad():
-            each = [over_seeds({k: v[i] for k, v in parameters.items()}, x, draws, at) for i, at in enumerate(levels_of(losses))]
-        return torch.stack(each)
-
-    return judged
-
-
-def gains(before: Tensor, after: Tensor) -> Tensor:
-    """Whether a loss is lower after than before, by more than half of the 95 % interval, which is of the points of all seeds: (*, seed, point) -> (*)."""
-    differences = (before - after).double().flatten(-2)
-    diverged, well = ~before.isfinite().flatten(-2).all(-1), after.isfinite().flatten(-2).all(-1)
-    return well & (diverged | (differences.mean(-1) > Z * differences.std(-1) / differences.shape[-1] ** 0.5))
 
 
 def minibatches(
@@ -225,40 +194,3 @@ def _stacked(fits: Sequence[Parameters], initial: Parameters) -> Parameters:
         for name, value in parameters.items():
             expect(f"the fit's {name}", value, initial[name].shape)
     return {name: torch.stack([parameters[name].detach().to(value) for parameters in fits]) for name, value in initial.items()}
-
-
-def _gives_energy(model: Spec) -> bool:
-    return "log_prob" in model.entry.facts["GIVES"]
-
-
-def shared_options(losses: Sequence[Spec]) -> dict[str, Any]:
-    """The options of one loss at its levels, without the level."""
-    axis = losses[0].entry.facts.get("LEVELS")
-    return {name: value for name, value in losses[0].options.items() if name != axis}
-
-
-def levels_of(losses: Sequence[Spec]) -> Tensor:
-    """The level of each, NaN for a loss that has none, (loss,)."""
-    return torch.tensor([math.nan if (value := level(loss)) is None else value for loss in losses])
-
-
-def objective(
-    losses: Sequence[Spec], model: Spec, module: nn.Module, function: Callable[..., Any] | None = None, each: bool = False
-) -> Callable[..., Any]:
-    """The mean loss of one member of the stack, or of what judges it, or that of each row; the noise level that the members differ in is an argument.
-
-    Of a loss with a state, which is then the last argument, the mean and the next state.
-    """
-    called = function or registry.method("loss", losses[0].name)
-    options, axis = shared_options(losses), losses[0].entry.facts.get("LEVELS")
-    energy = _gives_energy(model)
-
-    def mean_loss(parameters: Parameters, x: Tensor, draws: Tensor, value: Tensor, *state: Tensor) -> Any:
-        at = {axis: value} if axis else {}
-        result = called(Bound(module, parameters, energy), x, draws, *state, **options, **at)
-        values, *following = result if state else (result,)
-        values = expect("the loss", values, x.shape[:1])
-        mean = values if each else values.mean()
-        return (mean, *following) if state else mean
-
-    return mean_loss

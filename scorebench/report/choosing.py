@@ -1,7 +1,7 @@
 """What is compared with what: which seeds judge, at which step size and tuned options a sampler is shown, which metrics can rank, who leads."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,10 @@ from scipy.special import ndtri
 
 from scorebench.core.schema import OK
 from scorebench.core.spec import Spec, parse, parse_all
-from scorebench.report import statistics
+from scorebench.report import paired, statistics
+from scorebench.report.paired import Standing
 from scorebench.suite.jobs import gradients
 
-ALPHA = 0.05
 SEEN = 4.0
 """How many times what 95 % of means over exact draws give a metric's mean must be for samples that nothing was done to, to rank samplers by it."""
 CELL = ["target", "model", "loss", "sampler", "temperature"]
@@ -119,45 +119,46 @@ def floor(rows: pd.DataFrame) -> float:
     return float(mean + Z * sd / k**0.5 + (q95 - mean - Z * sd) / k) if k else np.nan
 
 
-def leading(rows: pd.DataFrame, method: list[str], metrics: Sequence[Spec]) -> dict[str, tuple[Any, dict[Any, float]]]:
-    """For each metric that has values the leading method, and each rival's p value (`statistics.leaders`): 1 where both are below the `floor`, as good
-    as exact draws; none where one seed judges. A method with a seed that is not `ok` neither leads nor is a rival.
+def at_end(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each trained source after its last step."""
+    return rows[rows["train_steps"] == rows.groupby(["target", "model", "loss"])["train_steps"].transform("max")]
+
+
+def standings(rows: pd.DataFrame, method: list[str], metric: Spec, margin: float) -> dict[Any, Standing]:
+    """How the methods stand by one metric, the best first; nobody where it has no values.
+
+    Two that are both below the `floor`, as good as exact draws, are not told apart. A method with a seed that is not `ok` neither leads nor is a rival.
     """
-    measured, low = {}, {}
-    for metric in metrics:
-        here, log = rows[rows["metric"] == str(metric)], bool(metric.entry.facts.get("LOG"))
-        methods = {}
-        for key, group in here.sort_values("seed").groupby(method, sort=False):
-            values = group["value"].to_numpy(float)
-            if is_ok(group).all() and np.isfinite(statistics.t_interval(values, log).mean):
-                methods[key] = values
-                low[str(metric), key] = values.mean() <= floor(group)
-        if methods:
-            measured[str(metric)] = statistics.Measured(methods, log)
-    leaders = statistics.leaders(measured)
-    for metric, (leader, p_values) in leaders.items():
-        p_values.update({rival: 1.0 for rival in p_values if low[metric, leader] and low[metric, rival]})
-    return leaders
+    here, log = rows[rows["metric"] == str(metric)], bool(metric.entry.facts.get("LOG"))
+    values, low = {}, {}
+    for key, group in here.sort_values("seed").groupby(method, sort=False):
+        its = group["value"].to_numpy(float)
+        if is_ok(group).all() and np.isfinite(statistics.t_interval(its, log).mean):
+            values[key], low[key] = its, its.mean() <= floor(group)
+    if not values:
+        return {}
+    (best, first), *rivals = paired.standings(values, log, margin).items()
+    told = {key: its._replace(word="undecided") if low[best] and low[key] and its.word == "worse" else its for key, its in rivals}
+    return {best: first._replace(word="undecided") if any(told[k] != its for k, its in rivals) else first} | told
 
 
-def ranked(table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: Callable[[str], list[Spec]]) -> pd.DataFrame:
-    """The table with `leads` for the lowest mean on a target by the first of its criteria that has values there, `best`, where that is significant,
-    and `p_leader`, each rival's (`leading`).
+def ranked(
+    table: pd.DataFrame, rivals: pd.DataFrame, method: list[str], criteria: Callable[[str], list[Spec]], margin: float
+) -> pd.DataFrame:
+    """The table with the words of each target's rivals by the first of its criteria that has values there; the lowest mean `leads`, and is `best` where it is
+    better.
     """
     for target, here in rivals.groupby("target", sort=False):
-        by_metric = (leading(here, method, [metric]).items() for metric in criteria(str(target)))
-        for metric, (leader, p_values) in itertools.islice(itertools.chain.from_iterable(by_metric), 1):
-            shown = table[(table["target"] == target) & (table["metric"] == metric)]
+        found = ((metric, standings(here, method, metric, margin)) for metric in criteria(str(target)))
+        for metric, by_method in itertools.islice((pair for pair in found if pair[1]), 1):
+            shown = table[(table["target"] == target) & (table["metric"] == str(metric))]
             place = dict(zip(shown[method].itertuples(index=False, name=None), shown.index, strict=True))
-            table.loc[place[leader], ["leads", "best"]] = True, beyond_chance(p_values)
-            for rival, p in p_values.items():
-                table.loc[place[rival], "p_leader"] = p
+            for key, standing in by_method.items():
+                for column, value in standing._asdict().items():
+                    table.loc[place[key], column] = value
+            first = next(iter(by_method))
+            table.loc[place[first], ["leads", "best"]] = True, by_method[first].word == "better"
     return table
-
-
-def beyond_chance(p_values: Mapping[Any, float]) -> bool:
-    """Whether a leader is better than every rival; not where there is none, or no test."""
-    return bool(p_values) and max(p_values.values()) < ALPHA
 
 
 def summaries(rows: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from scorebench.core.spec import parse
-from scorebench.report.choosing import ALPHA, CELL
-from scorebench.report.ranking import Leader, cell, leaders
+from scorebench.report.choosing import CELL
+from scorebench.report.ranking import Leader, cell, leaders, with_ends
 from scorebench.store.results import Results
 
 SAMPLER = "sampler, on the exact score"
+MARGIN = 1.25
+"""A gain of the last doubling that has to be excluded, to say that a divergence has come to its end (`engine.training.judge`)."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +57,60 @@ def _raced(leader: Leader) -> Recommendation:
 
 
 def _answer(what: str, table: pd.DataFrame, row: pd.Series) -> Recommendation:
-    rivals = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"]) & table["p_leader"].notna()]
-    tied = [_choice(rival) for _, rival in rivals[rivals["p_leader"] >= ALPHA].iterrows()]
-    against = "no rival"
+    same = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"])]
+    rivals = same[same["apart"].notna() & ~same["leads"]].sort_values("apart")
+    level = rivals[rivals["word"] != "worse"]
+    against, others = "no rival", [f"{_choice(rival)}, {_apart(rival)}{_seen(rival)}" for _, rival in level.iterrows()]
     if row["seeds"] == 1:
         against = "one seed judges: no interval, no test"
+    elif row["best"]:
+        each = "its one rival" if len(rivals) == 1 else f"each of {len(rivals)} rivals; the next"
+        against = f"better than {each}: {_choice(rivals.iloc[0])}, {_apart(rivals.iloc[0])}"
     elif len(rivals):
-        others = "its one rival" if len(rivals) == 1 else f"each of {len(rivals)} rivals"
-        against = f"tied with {len(tied)} of {len(rivals)}" if tied else f"significantly better than {others}"
-    number = f"{parse('metric', row['metric']).label} {row['mean']:.3g}"
-    if pd.notna(row["low"]):
-        number += f" [{row['low']:.3g}, {row['high']:.3g}]"
+        against = f"{'equivalent to' if row['word'] == 'equivalent' else 'undecided with'} {len(level)} of {len(rivals)}"
+    number = f"{parse('metric', row['metric']).label} {with_ends(*row[['mean', 'low', 'high']])}"
     if pd.notna(row.get("floor_q95")):
         number += f" (95 % of {'exact draws' if row['seeds'] == 1 else 'such means of exact draws'}: below {row['floor_q95']:.2g})"
-    number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}"
+    number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}{_beside(table, row)}"
     target = parse("target", row["target"])
-    return Recommendation(row["target"], target.label, what, _choice(row), number, against, tied, bool(row["best"]))
+    return Recommendation(row["target"], target.label, what, _choice(row), number, against, others, bool(row["best"]))
+
+
+def _apart(row: pd.Series) -> str:
+    """How far behind the best."""
+    ends = with_ends(*row[["apart", "apart_low", "apart_high"]])
+    return f"{ends} times as much" if _is_log(row) else f"{ends} more"
+
+
+def _seen(row: pd.Series) -> str:
+    """What would have been told from nothing."""
+    if row["word"] != "undecided" or pd.isna(row["detectable"]):
+        return ""
+    return f" ({row['detectable']:.3g}{' times' if _is_log(row) else ''} would have been seen)"
+
+
+def _is_log(row: pd.Series) -> bool:
+    return bool(parse("metric", row["metric"]).entry.facts.get("LOG"))
+
+
+def _beside(table: pd.DataFrame, row: pd.Series) -> str:
+    """Of a row of the losses' table whether more steps would gain, and what a divergence does not see."""
+    if "gain" not in table:
+        return ""
+    told, nothing = "", 1.0 if _is_log(row) else 0.0
+    gain = f"{'a factor of ' * _is_log(row)}{with_ends(*row[['gain', 'gain_low', 'gain_high']])}"
+    if row["gain_low"] > nothing:
+        told = f"; not converged after {row['train_steps']:,} steps: the last doubling gained {gain}"
+    elif row["gain_high"] > MARGIN:
+        told = f"; whether it is converged after {row['train_steps']:,} steps is not known: the last doubling gained {gain}"
+    same = table[(table[["target", "model", "loss"]] == row[["target", "model", "loss"]]).all(axis=1)]
+    for _, other in same[same["metric"].map(_is_of_the_law) & same["mean"].notna()].iterrows():
+        told += f"; {parse('metric', other['metric']).label} {with_ends(*other[['mean', 'low', 'high']])}"
+    return told
+
+
+def _is_of_the_law(metric: str) -> bool:
+    return bool(parse("metric", metric).entry.facts.get("EXACT"))
 
 
 def _mixed(table: pd.DataFrame, row: pd.Series) -> str:

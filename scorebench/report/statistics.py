@@ -1,18 +1,15 @@
-"""The statistics of the comparison: intervals across seeds, paired tests, Holm's correction.
+"""The statistics of the comparison: intervals across seeds, Holm's correction.
 
 Seeds are the independent units: each has its own data, start and random numbers, shared by the methods that are compared.
 """
 
-import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtrit
 
 LEVEL = 0.95
-ROUNDINGS = 8
-"""Of a value and of its logarithm, in both values of each of the two differences that are furthest apart."""
 
 
 class Interval(NamedTuple):
@@ -39,44 +36,6 @@ def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: f
     half = float(stdtrit(len(x) - 1, (1 + level) / 2) * x.std(ddof=1) / len(x) ** 0.5) if len(x) > 1 else np.nan
     ends = (centre, centre - half, centre + half)
     return Interval(*(float(np.exp(v)) for v in ends)) if log else Interval(*ends)
-
-
-def paired_p(better: np.ndarray, worse: np.ndarray, log: bool = False) -> float:
-    """Two-sided p value of the paired t test across seeds; 1 where the differences are fewer than two (`leaders` makes no such test), or have no spread
-    beyond the rounding of the values, which a t statistic would take for certainty.
-    """
-    a, b = (np.log(v) if log else v for v in (np.asarray(better, float), np.asarray(worse, float)))
-    pairs = np.isfinite(a - b)
-    if pairs.sum() < 2:
-        return 1.0
-    a, b = a[pairs], b[pairs]
-    rounding = np.finfo(float).eps * max(np.abs(a).max(), np.abs(b).max(), float(log))  # a relative one is absolute in a logarithm
-    d = a - b
-    if np.ptp(d) <= ROUNDINGS * rounding:
-        return 1.0
-    return float(2 * stdtr(len(d) - 1, -abs(d.mean()) / (d.std(ddof=1) / len(d) ** 0.5)))
-
-
-class Measured(NamedTuple):
-    """Methods with a value a seed, of one metric."""
-
-    values: Mapping[Any, np.ndarray]
-    log: bool = False
-
-
-def leaders(metrics: Mapping[Any, Measured]) -> dict[Any, tuple[Any, dict[Any, float]]]:
-    """For each metric the method with the lowest mean, and for each other the p value that the two are alike; none where there is one seed.
-
-    Paired t tests, Holm-corrected over all metrics and all pairs of methods, since a leader was picked by looking.
-    """
-    tests = [(m, a, b) for m, (values, _) in metrics.items() for a, b in itertools.combinations(values, 2) if len(values[a]) > 1]
-    adjusted = holm([paired_p(metrics[m].values[a], metrics[m].values[b], metrics[m].log) for m, a, b in tests])
-    first = {m: min(values, key=lambda method: t_interval(values[method], log).mean) for m, (values, log) in metrics.items()}
-    p_values: dict[Any, dict[Any, float]] = {m: {} for m in metrics}
-    for (m, a, b), p in zip(tests, adjusted, strict=True):
-        if first[m] in (a, b):
-            p_values[m][a if b == first[m] else b] = float(p)
-    return {m: (first[m], p_values[m]) for m in metrics}
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from scorebench.claims.base import CORRECTED, IDENTITY
 from scorebench.core import registry, schema
 from scorebench.core.schema import ClaimResult, Quantity, Status
-from scorebench.core.spec import Spec
+from scorebench.core.spec import Spec, parse
 from scorebench.report import choosing, statistics
 from scorebench.report.choosing import CELL, competes, is_control
 from scorebench.store.trained import Training
@@ -27,17 +28,34 @@ OTHERS = (Status.DIVERGED, Status.FAILED, Status.TIMEOUT, Status.NOT_APPLICABLE)
 """Columns that count the seeds that are not ok."""
 
 
-def losses(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
-    """Every trained source after its last step, with `best` where every rival on the target is significantly worse."""
+def losses(rows: pd.DataFrame, metrics: list[Spec], margin: float) -> pd.DataFrame:
+    """Every trained source after its last step, what the last doubling gained, and how it stands to the best on the target."""
     about = choosing.about(metrics, "source")
     sources = rows[rows["metric"].isin([str(metric) for metric in about]) & (rows["sampler"] == "") & (rows["loss"] != "")]
-    last = sources[sources["train_steps"] == sources.groupby("target")["train_steps"].transform("max")]
-    table = _table(schema.LOSSES, choosing.summaries(last, ["target", "model", "loss", "sigma", "train_steps"]))
+    last = choosing.at_end(sources)
+    table = _table(schema.LOSSES, choosing.summaries(last, [*SOURCE, "sigma", "train_steps"]))
+    gains = {key: _gain(group) for key, group in sources.groupby([*SOURCE, "metric"])}
+    table[list(GAIN)] = [gains[key] for key in table[[*SOURCE, "metric"]].itertuples(index=False, name=None)]
     ranking = [metric for metric in about if choosing.lower_is_better(metric)]
-    return choosing.ranked(table, last[last["loss"].map(competes).astype(bool)], ["model", "loss"], lambda target: ranking)
+    return choosing.ranked(table, last[last["loss"].map(competes).astype(bool)], ["model", "loss"], lambda target: ranking, margin)
 
 
-def samplers(chosen: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
+SOURCE = ["target", "model", "loss"]
+GAIN = ("gain", "gain_low", "gain_high")
+
+
+def _gain(rows: pd.DataFrame) -> statistics.Interval:
+    """Of one source and metric, what the last stretch of steps took away: the ratio of a divergence, before over after, or the difference; seeds in pairs."""
+    *_, before, after = [None, *(group for _, group in rows.groupby("train_steps"))]
+    if before is None:
+        return statistics.Interval(np.nan, np.nan, np.nan)
+    log = bool(parse("metric", str(rows["metric"].iloc[0])).entry.facts.get("LOG"))
+    pairs = before[choosing.is_ok(before)].merge(after[choosing.is_ok(after)], on="seed")
+    a, b = (pairs[column].to_numpy(float) for column in ("value_x", "value_y"))
+    return statistics.t_interval(a / b if log else a - b, log)
+
+
+def samplers(chosen: pd.DataFrame, metrics: list[Spec], margin: float) -> pd.DataFrame:
     """Every source and sampler at each temperature, after the whole budget, from the rows `at_best_steps`.
 
     The best on the exact score and the best of a trained source with its sampler are found apart; controls do not compete.
@@ -47,7 +65,7 @@ def samplers(chosen: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     rivals = chosen[(chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0) & ~chosen["sampler"].isin(controls)]
     criteria = {str(target): choosing.telling(here, metrics) for target, here in chosen.groupby("target")}
     for family in (rivals[rivals["model"] == ""], rivals[rivals["loss"].map(competes).astype(bool)]):
-        table = choosing.ranked(table, family, ["model", "loss", "sampler", "temperature"], criteria.__getitem__)
+        table = choosing.ranked(table, family, ["model", "loss", "sampler", "temperature"], criteria.__getitem__, margin)
     return table
 
 

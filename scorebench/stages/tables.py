@@ -32,8 +32,8 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         chosen = at_best_steps(rows, metrics)
         by_target = works.read_all([folder / f"work/{id}.npz" for id in plan.works])
         made = {
-            "losses": tables.losses(rows, metrics),
-            "samplers": tables.samplers(chosen, metrics),
+            "losses": tables.losses(rows, metrics, plan.suite.accuracy.margin),
+            "samplers": tables.samplers(chosen, metrics, plan.suite.accuracy.margin),
             "work": work.work(by_target, plan.suite.accuracy.margin),
             "equilibrium": work.equilibrium(by_target),
             "decomposition": decompose(chosen, metrics),

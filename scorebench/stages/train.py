@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
     its = plan.trains[job]
     preload(its.target, its.model, its.loss)
     with record(plan, folder, "train", job) as entry:
-        done, ended = attempt(lambda: train(its, plan.suite.seed), limit)
+        done, ended = attempt(lambda: train(its, plan.suite.seed, partial(print, file=sys.stderr, flush=True)), limit)
         entry["kernels"] = kernels()
         entry |= ended._asdict()
         if done is None:

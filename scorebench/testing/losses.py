@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
+from scorebench.engine.objective import levels_of, objective, shared_options
 from scorebench.engine.tracing import operations
-from scorebench.engine.training import levels_of, objective, shared_options
 from scorebench.models.base import Bound
 from scorebench.suite.jobs import ladder
 from scorebench.targets.base import Target

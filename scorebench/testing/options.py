@@ -12,7 +12,7 @@ from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.loop import grid, run
 from scorebench.engine.metric import Metric
-from scorebench.engine.training import shared_options
+from scorebench.engine.objective import shared_options
 from scorebench.losses.base import Problem
 from scorebench.metrics.base import Run
 from scorebench.models.base import Bound
