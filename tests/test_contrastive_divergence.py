@@ -9,12 +9,14 @@ import itertools
 import pytest
 import torch
 from torch.func import grad, vmap
+from torch.optim.swa_utils import AveragedModel
 
 from scorebench.commands import compare
 from scorebench.core import registry, rng
 from scorebench.core.spec import Spec, parse
-from scorebench.engine.sweep import VALIDATION, sweep
-from scorebench.engine.training import DRAWN, fit
+from scorebench.engine.judging import POINTS
+from scorebench.engine.sweep import sweep
+from scorebench.engine.training import DRAWN, GAMMA, fit
 from scorebench.losses import contrastive_divergence as plain
 from scorebench.losses import persistent_contrastive_divergence as persistent
 from scorebench.losses.implicit import implicit
@@ -52,12 +54,12 @@ def test_after_many_steps_it_is_the_gradient_of_the_likelihood():
 
 
 def by_hand(loss: Spec, rate: float, seed: int, training: Training, steps: int, persists: bool) -> dict[str, torch.Tensor]:
-    """Training of one seed at one rate, step by step, by torch's Adam and its schedule; minibatches and draws in one go, as many as `fit` draws ahead."""
+    """Training of one seed at one rate, step by step, by torch's Adam and its average; minibatches and draws in one go, as many as `fit` draws ahead."""
     target = parse("target", TARGET).build()
     streams = {use: rng.generator(3, use, "t", seed) for use in ("init quadratic", "data", "batches", "noise")}
     module, data = QUADRATIC.build(2, streams["init quadratic"]), target.sample(training.size, streams["data"])
     optimiser = torch.optim.Adam(module.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    average = AveragedModel(module, avg_fn=lambda mean, now, t: mean + (1 - (1 - 1 / (t + 1)) ** (GAMMA + 1)) * (now - mean))
     rows = DRAWN // (training.batch * 2) * training.batch
     ahead = data[torch.randint(training.size, (rows,), generator=streams["batches"])]
     batches = zip(*(v.split(training.batch) for v in (ahead, plain.draws(ahead, target, streams["noise"], **loss.options))), strict=True)
@@ -68,8 +70,8 @@ def by_hand(loss: Spec, rate: float, seed: int, training: Training, steps: int, 
         optimiser.zero_grad()
         (module(x) - module(chains)).mean().backward()
         optimiser.step()
-        schedule.step()
-    return {name: value.detach() for name, value in module.named_parameters()}
+        average.update_parameters(module)
+    return {name: value.detach() for name, value in average.module.named_parameters()}
 
 
 @pytest.mark.parametrize("name", ["contrastive_divergence", "persistent_contrastive_divergence"])
@@ -100,7 +102,7 @@ def test_the_learning_rate_is_chosen_by_the_implicit_loss(name):
     fitted = fit(target, QUADRATIC, [loss] * 2, rates, training, (20,), 3, seeds, "t")
     for member, rate in enumerate(rates):
         for number, seed in enumerate(seeds):
-            x = target.sample(VALIDATION, rng.generator(3, "validation", "t", seed))
+            x = target.sample(POINTS, rng.generator(3, "validation", "t", seed))
             its = Bound(fitted.module, {key: value[member, number] for key, value in fitted.parameters[-1].items()}, True)
             assert found[rate][number] == pytest.approx(float(implicit(its, x, x).mean()), rel=1e-5)
 
@@ -110,7 +112,7 @@ def test_a_state_of_another_shape_is_a_row(monkeypatch):
 
     def status(spec: str) -> set[str]:
         (entry,) = compare.losses(TARGET, "quadratic", [spec], 5, 200, 16, [0.01, 0.03], 2)
-        return {status for metric in entry["metrics"] for status in metric["status"]}
+        return {status for metric in entry["metrics"] for status in metric["status"] if not status.startswith("not_applicable")}
 
     assert status("persistent_contrastive_divergence:steps=1") == {"ok"}
     with monkeypatch.context() as patch:

@@ -60,14 +60,14 @@ FISHER = parse_all("metric", ["fisher_divergence"])
 
 
 def test_best_is_marked_where_it_is_significant() -> None:
-    table = tables.losses(sources(sliced=0.1, implicit=0.2, denoising_5=0.3), FISHER).set_index("loss")
+    table = tables.losses(sources(sliced=0.1, implicit=0.2, denoising_5=0.3), FISHER, 1.25).set_index("loss")
     assert list(table["best"]) == [True, False, False] and list(table["leads"]) == [True, False, False]
-    table = tables.losses(sources(sliced=0.1, implicit=0.1001, denoising_5=0.3), FISHER)
+    table = tables.losses(sources(sliced=0.1, implicit=0.1001, denoising_5=0.3), FISHER, 1.25)
     assert table["leads"].sum() == 1 and not table["best"].any()
 
 
 def test_a_loss_that_is_given_the_truth_does_not_compete() -> None:
-    table = tables.losses(sources(explicit=0.01, sliced=0.1, implicit=0.2), FISHER).set_index("loss")
+    table = tables.losses(sources(explicit=0.01, sliced=0.1, implicit=0.2), FISHER, 1.25).set_index("loss")
     assert table.loc["sliced", "best"] and not table.loc["explicit", "leads"]
 
 
@@ -75,14 +75,14 @@ def test_a_diverged_seed_is_counted_and_bars_from_leading() -> None:
     data = sources(sliced=0.1, implicit=0.2).reset_index(drop=True)
     lost = (data["loss"] == "sliced") & (data["seed"] == 3)
     data.loc[lost, ["value", "status"]] = [np.nan, "diverged"]
-    table = tables.losses(data, FISHER).set_index("loss")
+    table = tables.losses(data, FISHER, 1.25).set_index("loss")
     assert table.loc["sliced", "diverged"] == 1 and table.loc["sliced", "seeds"] == 9 and table.loc["implicit", "diverged"] == 0
     assert table.loc["implicit", "leads"] and not table.loc["sliced", "leads"]
     assert "diverged 1/10" in render.markdown(render.wide("losses", table.reset_index()))
 
 
 def reported(data: pd.DataFrame, metrics: list) -> pd.DataFrame:
-    return tables.samplers(at_best_steps(data, metrics), metrics)
+    return tables.samplers(at_best_steps(data, metrics), metrics, 1.25)
 
 
 def sampled(better: float, first: float, second: float) -> pd.DataFrame:
@@ -209,7 +209,7 @@ def test_a_tuned_option_is_chosen_with_the_step(low: float, high: float, best: s
     """One cell a method, by its full spec, over both frictions and steps: the other friction is neither shown nor a rival."""
     table = reported(frictions(low=low, high=high, ula=0.5), parse_all("metric", ["mmd"]))
     assert list(table["sampler"]) == [best, "ula"] and set(table["step_size"]) == {0.1}
-    assert list(table["leads"]) == [True, False] and table["p_leader"].notna().sum() == 1
+    assert list(table["leads"]) == [True, False] and table["apart"].notna().sum() == 1
 
 
 def test_a_tuned_option_is_chosen_on_one_half_and_reported_on_the_other() -> None:
@@ -424,7 +424,7 @@ def test_a_sampler_without_a_step_is_shown_as_others_are() -> None:
         *(rows(spread("d", value), **common, sampler="ula", step_size=step) for value, step in ((0.4, 0.1), (0.5, 0.2))),
     ]
     chosen = at_best_steps(pd.concat(made, ignore_index=True), mmd)
-    table = tables.samplers(chosen, mmd)
+    table = tables.samplers(chosen, mmd, 1.25)
     shown = table[table["sampler"] == "probability_flow"]
     assert list(shown["leads"]) == [True, True] and shown["step_size"].isna().all() and len(table) == 4
     parts = decomposition.decompose(chosen, mmd).set_index("part")
@@ -442,7 +442,7 @@ def test_the_rate_with_the_lowest_loss_is_taken() -> None:
 
 
 def test_leaders_on_exact_and_trained_sources_are_apart() -> None:
-    """Each has its own leader; a control that starts from data does not compete; a rival's adjusted p value stands beside it."""
+    """Each has its own leader; a control that starts from data does not compete; a rival's difference stands beside it."""
     mmd = parse_all("metric", ["mmd"])
     common = {"target": "gaussian", "metric": "mmd", "temperature": 1.0, "steps": 100, "gradient_evaluations": 100, "step_size": 0.1}
     trained = {"model": "quadratic", "loss": "sliced"}
@@ -455,10 +455,11 @@ def test_leaders_on_exact_and_trained_sources_are_apart() -> None:
         rows(spread("f", 0.02), **common, model="quadratic", loss="explicit", sampler="ula"),  # a yardstick
     ]
     chosen = at_best_steps(pd.concat(made), mmd)
-    table = tables.samplers(chosen, mmd)
+    table = tables.samplers(chosen, mmd, 1.25)
     leads = table[table["leads"]]
     assert [(m == "", s) for m, s in zip(leads["model"], leads["sampler"], strict=True)] == [(True, "ula"), (False, "ula")]
-    assert leads["best"].all() and table["p_leader"].notna().sum() == 2 and table["p_leader"].max() < 0.05
+    behind = table[table["word"] == "worse"]
+    assert leads["best"].all() and list(behind["apart"]) == pytest.approx([0.2, 0.1], rel=0.3) and (behind["apart_low"] > 0).all()
     assert set(chosen["seed"]) == set(range(SEEDS // 2, SEEDS))
 
 
@@ -477,8 +478,10 @@ def two_seeds(folder: Path, **more: object) -> Results:
     ]
     made += [row | {"metric": "rhat", "floor_mean": np.nan, "floor_q95": np.nan} | more for row in made] if more else []
     results = invented(folder, made)
-    table = tables.samplers(at_best_steps(results.metrics, parse_all("metric", ["mmd", "rhat"])), parse_all("metric", ["mmd", "rhat"]))
-    losses = tables.losses(results.metrics, FISHER)
+    table = tables.samplers(
+        at_best_steps(results.metrics, parse_all("metric", ["mmd", "rhat"])), parse_all("metric", ["mmd", "rhat"]), 1.25
+    )
+    losses = tables.losses(results.metrics, FISHER, 1.25)
     checksums = results.manifest["sha256"]
     for name, frame in (("samplers", table), ("losses", losses)):
         content = TABLES[name].to_csv(frame)
@@ -525,7 +528,7 @@ def test_a_value_that_is_not_a_number_does_not_lead() -> None:
     """Of a divergence that is 0 there is no logarithm: such a method is no leader with the mean nan."""
     data = sources(sliced=0.1, implicit=0.2).reset_index(drop=True)
     data.loc[(data["loss"] == "sliced") & (data["seed"] == 0), "value"] = 0.0
-    table = tables.losses(data, FISHER).set_index("loss")
+    table = tables.losses(data, FISHER, 1.25).set_index("loss")
     assert table.loc["implicit", "leads"] and not table.loc["sliced", "leads"]
 
 

@@ -1,10 +1,10 @@
-"""Intervals, paired tests and Holm's correction against scipy, printed examples and simulation."""
+"""Intervals and Holm's correction against scipy, printed examples and simulation."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from scorebench.report.statistics import Measured, holm, leaders, paired_p, t_interval
+from scorebench.report.statistics import holm, t_interval
 
 SIMULATIONS = 40_000
 
@@ -64,45 +64,3 @@ def test_holm_keeps_the_family_wise_error() -> None:
     p = np.random.default_rng(np.random.SeedSequence(10)).uniform(size=(10_000, 10))
     assert np.mean([holm(row).min() < 0.05 for row in p]) < 0.05 + 3.72 * (0.05 * 0.95 / 10_000) ** 0.5
     assert np.mean(p.min(1) < 0.05) > 0.3  # uncorrected, the rate is .4
-
-
-def test_paired_p() -> None:
-    x, y = np.random.default_rng(np.random.SeedSequence(3)).lognormal(size=(2, 8))
-    assert paired_p(x, y) == pytest.approx(stats.ttest_rel(x, y).pvalue)
-    assert paired_p(x, y, log=True) == pytest.approx(stats.ttest_rel(np.log(x), np.log(y)).pvalue)
-    assert paired_p(x, x) == 1.0 and paired_p(x[:1], y[:1]) == 1.0
-    shared = np.random.default_rng(np.random.SeedSequence(4)).normal(scale=100.0, size=8)
-    assert paired_p(x + shared, y + shared) == pytest.approx(paired_p(x, y))  # what the seed adds to both cancels
-
-
-def test_leaders_are_corrected_over_metrics_and_pairs() -> None:
-    """The smallest of p values that are alike for three metrics of three methods is times their nine tests."""
-    noise = np.random.default_rng(np.random.SeedSequence(5)).normal(size=(3, 6))
-    values = {"a": noise[0], "b": noise[1] + 3, "c": noise[2] + 4}
-    (first, p_values) = leaders({"m": Measured(values)})["m"]
-    alone = {(a, b): paired_p(values[a], values[b]) for a, b in (("a", "b"), ("a", "c"), ("b", "c"))}
-    assert (
-        first == "a" and set(p_values) == {"b", "c"} and min(p_values.values()) == pytest.approx(3 * min(alone["a", "b"], alone["a", "c"]))
-    )
-    three = leaders({name: Measured(values) for name in "mno"})["m"]
-    assert three[0] == "a" and min(three[1].values()) == pytest.approx(9 * min(alone["a", "b"], alone["a", "c"]))
-
-
-def test_one_seed_leads_without_a_test() -> None:
-    assert leaders({"m": Measured({"a": np.array([2.0]), "b": np.array([1.0])})}) == {"m": ("b", {})}
-
-
-def test_no_leader_among_equals() -> None:
-    """Two methods of one law, eight metrics, three seeds: in 2,000 comparisons any leader that is beyond chance stands in at most 5 % of them.
-
-    Alpha 1e-4 (z = 3.72); uncorrected, some metric has one in a third of them.
-    """
-    generator = np.random.default_rng(np.random.SeedSequence(6))
-    stars, uncorrected = 0, 0
-    for _ in range(2_000):
-        draws = generator.normal(size=(8, 2, 3))
-        measured = {m: Measured({"a": a, "b": b}) for m, (a, b) in enumerate(draws)}
-        stars += any(max(p_values.values()) < 0.05 for _, p_values in leaders(measured).values())
-        uncorrected += any(paired_p(a, b) < 0.05 for a, b in draws)
-    assert stars / 2_000 < 0.05 + 3.72 * (0.05 * 0.95 / 2_000) ** 0.5
-    assert uncorrected / 2_000 > 0.25

@@ -31,7 +31,8 @@ from scorebench.engine.sensitivity import sensitivity
 from scorebench.metrics.base import Run
 from scorebench.metrics.lib.faults import FAULTS
 from scorebench.models.base import Bound, score_and_divergence, score_and_log_prob
-from scorebench.report.statistics import Measured, leaders, paired_p, t_interval
+from scorebench.report.paired import standings
+from scorebench.report.statistics import t_interval
 from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.jobs import gradients
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
@@ -366,21 +367,23 @@ def test_statistics(scale, offset):
     assert away.mean == pytest.approx(scale * here.mean + offset, rel=1e-12)
     assert away.high - away.low == pytest.approx(scale * (here.high - here.low), rel=1e-8)
     assert t_interval(scale * np.exp(a), log=True) == pytest.approx([scale * end for end in t_interval(np.exp(a), log=True)], rel=1e-9)
-    assert paired_p(scale * a + offset, scale * b + offset) == pytest.approx(paired_p(a, b), rel=1e-8)
-    assert paired_p(scale * np.exp(a), scale * np.exp(b), log=True) == pytest.approx(paired_p(a, b), rel=1e-8)
-    three = [
-        {"m": Measured({name: s * v + o for name, v in (("a", a), ("b", b), ("c", a * a + 3))})} for s, o in ((scale, offset), (1.0, 0.0))
-    ]
-    (first, p), (same, expected) = (leaders(values)["m"] for values in three)
-    assert first == same and p == pytest.approx(expected, rel=1e-8)
+    every = {"a": a, "b": b, "c": a * a + 3}
+    for of, moved, unit in (
+        (every, {name: scale * v + offset for name, v in every.items()}, scale),
+        ({k: np.exp(v) for k, v in every.items()}, {k: scale * np.exp(v) for k, v in every.items()}, 1.0),
+    ):
+        log = of is not every
+        for (name, its), (same, other) in zip(standings(of, log, 1.25).items(), standings(moved, log, 1.25).items(), strict=True):
+            assert name == same and its.word == other.word
+            assert [unit * v for v in its[1:]] == pytest.approx(list(other[1:]), rel=1e-6, nan_ok=True)
 
 
 @pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("offset", [0.0, 1.0, 1e6])
 def test_differences_without_spread_wherever_they_are(offset, log):
-    """Values .1 (or a factor 3) apart on every seed: what is left is rounding, of which a t statistic would make certainty."""
+    """What is the same on every seed but for rounding is not told apart."""
     a = np.array([0.0, 0.3, 0.7, 1.9, 3.1]) + (offset or 1e-9)
-    assert paired_p(a, 3 * a if log else a + 0.1, log) == 1.0
+    assert standings({"a": a, "b": a * (1 + 1e-12)}, log, 1.25)["b"].word != "worse"
 
 
 def test_moments_of_importance_weights():

@@ -214,7 +214,7 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
 
     Raises InputError with one line a mistake.
     """
-    ends = tuple(sorted({max(steps >> halvings, 1) for halvings in range(DOUBLINGS + 1)}))
+    ends = tuple(sorted({steps >> halvings for halvings in range(DOUBLINGS + 1)} - {0})) or (steps,)
     training: dict[str, Any] = {"size": size, "batch": batch, "steps": ends}
     if len(rates) > 1:
         training["sweep"] = {"learning_rates": tuple(rates), "seeds": 3, "steps": max(steps // 4, 1)}

@@ -292,12 +292,14 @@ DECOMPOSITION = Table(
     SOURCE | _all("text", "sampler") | _all("real", "step_size") | _all("text", "metric", "part") | INTERVAL | _all("whole", "seeds"),
     ("target", "model", "loss", "sampler", "step_size", "metric", "part"),
 )
+EXCESS = _all("real", "above", "above_low", "above_high", "divergence", "divergence_low", "divergence_high")
+"""Of a sweep: by how much a validation loss is above that at the chosen value, seeds in pairs, and the relative Fisher divergence to what the loss learns."""
 LEARNING_RATES = Table(
-    SOURCE | _all("real", "learning_rate") | INTERVAL | _all("whole", "seeds") | _all("flag", "chosen"),
+    SOURCE | _all("real", "learning_rate") | INTERVAL | _all("whole", "seeds") | _all("flag", "chosen") | EXCESS,
     ("target", "model", "loss", "learning_rate"),
 )
 TUNED = Table(
-    SOURCE | _all("text", "option") | _all("real", "value") | INTERVAL | _all("whole", "seeds") | _all("flag", "chosen"),
+    SOURCE | _all("text", "option") | _all("real", "value") | INTERVAL | _all("whole", "seeds") | _all("flag", "chosen") | EXCESS,
     ("target", "model", "loss", "value"),
 )
 """As LEARNING_RATES, of losses that tune an option of their own."""

@@ -32,37 +32,47 @@ class Judge(NamedTuple):
     """A gain that is not to be missed."""
 
     def goes_on(self, before: Tensor, after: Tensor) -> Tensor:
-        """Whether the last stretch gained more than chance, or may have gained what is worth it, (level, unit) -> (level)."""
+        """Whether the last stretch gained more than chance, or may have gained what is worth it, (level, unit) -> (level); not of what has diverged."""
         gain, error = difference(before, after)
-        return gains(before, after) | (gain + error > self.worth)
+        return after.isfinite().all(-1) & (gains(before, after) | ~(gain + error <= self.worth))
 
 
 def judge(target: Target, losses: Sequence[Spec], model: Spec, module: nn.Module, master: int, seeds: Sequence[object], name: str) -> Judge:
-    """By the logarithm of the relative Fisher divergence to what each loss learns, where that score is known: its units are the seeds, and a factor of
-    1.25 is worth going on. Else by `validation`, whose units are points and whose zero is arbitrary: training ends where the loss has become worse.
+    """By the `log_divergence`, where that is known: its units are the seeds, and a factor of 1.25 is worth going on. Else by `validation`, whose units are
+    points and whose zero is arbitrary: training ends where the loss has become worse.
     """
+    known = log_divergence(target, losses, model, master, seeds, name)
+    if known:
+        return Judge(known, math.log(1.25))
+    valued = validation(target, losses, model, module, master, seeds, name)
+    return Judge(lambda parameters: valued(parameters).flatten(1), 0.0)
+
+
+def log_divergence(
+    target: Target, losses: Sequence[Spec], model: Spec, master: int, seeds: Sequence[object], name: str
+) -> Callable[[Parameters], Tensor] | None:
+    """What gives the logarithm of the relative Fisher divergence of a stack to what each loss learns, (level, seed); None where some score is not known."""
     loss: LossFile = registry.module("loss", losses[0].name)
     try:
         laws = [loss.fixed_point(target, **member.options) for member in losses]
     except NotApplicable:
-        laws = []
-    if not laws or not all(has(law, "score") and has(law, "sample") for law in laws):
-        valued = validation(target, losses, model, module, master, seeds, name)
-        return Judge(lambda parameters: valued(parameters).flatten(1), 0.0)
+        return None
+    if not all(has(law, "score") and has(law, "sample") for law in laws):
+        return None
     points = [
         torch.stack([law.sample(law.at_most(POINTS), rng.generator(master, "judge", name, s)) for s in seeds])[:, None] for law in laws
     ]
 
-    def values(parameters: Parameters) -> Tensor:
-        divergences = []
+    def of_stack(parameters: Parameters) -> Tensor:
+        logs = []
         for number, (member, law, x) in enumerate(zip(losses, laws, points, strict=True)):
             source = trained(model, member, 0, {key: value[number] for key, value in parameters.items()}, target)
             s = law.score(x)
             errors, sizes = ((v.double().square().sum(-1).mean(-1)) for v in (source.density.score(x) - s, s))
-            divergences.append((errors / sizes).log()[:, 0])
-        return torch.stack(divergences)
+            logs.append((errors / sizes).log()[:, 0])
+        return torch.stack(logs)
 
-    return Judge(values, math.log(1.25))
+    return of_stack
 
 
 def validation(
@@ -92,9 +102,11 @@ def validation(
 
 
 def difference(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
-    """By how much numbers are lower after than before, and Z standard errors of that, (*, unit) -> (*)."""
+    """By how much numbers are lower after than before, and Z standard errors of that, which of one unit is not known, (*, unit) -> (*)."""
     differences = (before - after).double()
-    return differences.mean(-1), Z * differences.std(-1) / differences.shape[-1] ** 0.5
+    units = differences.shape[-1]
+    error = differences.std(-1) if units > 1 else torch.full_like(differences[..., 0], torch.inf)
+    return differences.mean(-1), Z * error / units**0.5
 
 
 def gains(before: Tensor, after: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ LEVELS, REACH = 25, 1.3
 def maps(target: Target, sources: Sequence[Source], levels: Sequence[float]) -> dict[str, Any]:
     """Log density (node, node) and score (node, node, 2) over `axes` (2, node); of each source, which is of one seed, as far as it has them.
 
-    The nodes span 10,000 exact draws and a quarter more on each side. For the names of sources see `store.maps.of_source`. About the
-    noise `levels` that it is trained at, `sigma` (level,) and `blur` (level,), E_p |grad log p_sigma - grad log p|^2 over 10,000 exact draws:
+    The nodes span 10,000 exact draws and a quarter more on each side. For the names of sources see `store.maps.of_source`. About the noise `levels` that it is
+    trained at, `sigma` (level,) and `blur` (level,), E_p |grad log p_sigma - grad log p|^2 over E_p |grad log p|^2, by 10,000 exact draws:
     what a perfect denoiser has. Raises NotApplicable but for a target in the plane with a known density.
     """
     if target.dim != 2 or not has(target, "log_prob"):
@@ -40,8 +40,9 @@ def maps(target: Target, sources: Sequence[Source], levels: Sequence[float]) -> 
     if levels and has(target, "perturbed"):
         sigma = np.geomspace(min(levels) / REACH, max(levels) * REACH, LEVELS)
         x = target.reference.double()
-        gaps = [target.perturbed(float(s)).score(x) - target.score(x) for s in sigma]
-        arrays |= {"sigma": sigma, "blur": [float(gap.square().sum(-1).mean()) for gap in gaps]}
+        s = target.score(x)
+        gaps = [target.perturbed(float(level)).score(x) - s for level in sigma]
+        arrays |= {"sigma": sigma, "blur": [float(gap.square().sum() / s.square().sum()) for gap in gaps]}
     return arrays
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from scorebench.claims.base import CORRECTED, IDENTITY
 from scorebench.core import registry, schema
-from scorebench.core.schema import ClaimResult, Quantity, Status
+from scorebench.core.schema import ClaimResult, Number, Quantity, Status
 from scorebench.core.spec import Spec, parse
 from scorebench.report import choosing, statistics
 from scorebench.report.choosing import CELL, competes, is_control
@@ -91,10 +91,20 @@ def tuned(trainings: Trainings) -> pd.DataFrame:
 def _swept(trainings: Trainings) -> Iterator[dict[str, Any]]:
     for train, training in trainings:
         option, _ = jobs.swept(train.loss, train.experiment.training)
-        for loss, by_value, chosen in zip(training.losses, training.sweep, training.chosen, strict=False):
+        nowhere: tuple[dict[float, list[Number]], ...] = ({},) * len(training.sweep)
+        for loss, by_value, divergences, chosen in zip(
+            training.losses, training.sweep, training.divergences or nowhere, training.chosen, strict=False
+        ):
+            best = np.array(by_value[chosen], float)
             for value, values in by_value.items():
                 key = {"target": str(train.target), "model": str(train.model), "loss": loss, "option": option, "value": value}
-                yield key | statistics.t_interval(values)._asdict() | {"seeds": len(values), "chosen": value == chosen}
+                above = statistics.t_interval(np.array(values, float) - best)
+                divergence = statistics.t_interval(divergences.get(value, ()), log=True)
+                beside = dict(zip(EXCESS, (*above, *divergence), strict=True))
+                yield key | statistics.t_interval(values)._asdict() | beside | {"seeds": len(values), "chosen": value == chosen}
+
+
+EXCESS = ("above", "above_low", "above_high", "divergence", "divergence_low", "divergence_high")
 
 
 def claims(results: Sequence[ClaimResult], plan: Plan) -> pd.DataFrame:

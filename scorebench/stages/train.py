@@ -35,10 +35,11 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         if done is None:
             lost(plan, job, folder, ended)
         else:
-            fitted, chosen, sweep = done
+            fitted = done.fitted
             each = fitted.seconds_per_step / (its.experiment.seeds * len(its.losses))
             entry["sources"] = [{"model": str(its.model), "loss": str(loss), "seconds_per_gradient": each} for loss in its.losses]
-            _write(plan, job, folder, replace(_outcome(its, ended), steps=fitted.steps, chosen=chosen, sweep=sweep), fitted.parameters)
+            tuned = {name: getattr(done, name) for name in ("chosen", "sweep", "divergences")}
+            _write(plan, job, folder, replace(_outcome(its, ended), steps=fitted.steps, **tuned), fitted.parameters)
 
 
 def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:

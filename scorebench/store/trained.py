@@ -26,6 +26,8 @@ class Training:
     """The value of what is tuned (`suite.jobs.swept`) for each loss."""
     sweep: tuple[dict[float, list[Number]], ...] = ()
     """For each loss the validation loss of each seed at each value; empty where one was given."""
+    divergences: tuple[dict[float, list[Number]], ...] = ()
+    """The same of the relative Fisher divergence to what each learns; empty where it is not known."""
 
     @property
     def ended(self) -> Ended:

@@ -27,7 +27,7 @@ ANY: dict[str, tuple[str, ...]] = {
     "model": ("mlp_energy:width=8",),
     "loss": ("denoising:sigma=0.5", "explicit"),
     "sampler": ("ula", "mala"),
-    "metric": ("mmd", "fisher_divergence"),
+    "metric": ("mmd", "relative_fisher_divergence"),
     "claim": ("wiener-increment",),
 }
 """What stands for any method of a kind."""

@@ -19,7 +19,7 @@ CAPTION = (
     "energy with the smallest Fisher divergence, first seed, shifted to agree in the mean over the data. Where there is no data the "
     "trained surface is made up: between far modes and outside."
 )
-USES = {"model": ("mlp_energy",), "metric": ("fisher_divergence",)}
+USES = {"model": ("mlp_energy",), "metric": ("relative_fisher_divergence",)}
 READS = ("tables/losses.csv", "map/*.npz")
 HIGHEST = 12.0
 
@@ -27,7 +27,7 @@ HIGHEST = 12.0
 def draw(results: Results) -> Figure:
     """A column a target in the plane, true above trained."""
     table = results.table("losses")
-    table = table[(table["metric"] == "fisher_divergence") & table["mean"].notna() & (names(table, "model") == "mlp_energy")]
+    table = table[(table["metric"] == "relative_fisher_divergence") & table["mean"].notna() & (names(table, "model") == "mlp_energy")]
     table = table[table["loss"].map(competes).astype(bool)]
     best = table.loc[table.groupby("target", sort=False)["mean"].idxmin()]
     columns = []

@@ -1,6 +1,7 @@
-"""The learning rates that were swept, alike for every loss, and which one each loss took."""
+"""The learning rates that were tried, for every loss until the best is inside, and which one each took."""
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from scorebench.core.spec import parse
@@ -9,31 +10,35 @@ from scorebench.store.results import Results
 
 LABEL = "Learning-rate sweep"
 CAPTION = (
-    "Each loss on validation data after a short run at each learning rate, on seeds that are used for nothing else: how many per cent "
-    "above its best rate. The star is the rate that the loss was then trained with; darker is worse, ≫ is more than 1000 %."
+    "Short runs at each learning rate, on seeds that are used for nothing else. The star is the rate with the lowest validation loss, with which the loss "
+    "was then trained. The others: how many times the star's is the relative Fisher divergence to what the loss learns, which had no say in the choice; where "
+    "that is not known, how much the validation loss is above the star's, with half of the 95 % interval. Darker is worse; a rate that was not tried is blank."
 )
 USES = {"loss": ("",)}
 READS = ("tables/learning_rates.csv",)
-SOURCE = ("target", "model", "loss")
+SOURCE = ["target", "model", "loss"]
+DARK = 5.0
+"""Times the star's divergence that is drawn darkest."""
 
 
 def draw(results: Results) -> Figure:
     """A panel a target, a row a source, a column a rate."""
     table = required(results.table("learning_rates"), "sweep of the learning rate")
-    best = table["mean"].where(table["chosen"]).groupby([table[column] for column in SOURCE]).transform("max")
-    table = table.assign(above=100 * (table["mean"] - best) / best.abs())
-    table["text"] = table["above"].map(_percent).where(~table["chosen"], "★")
+    star = table["divergence"].where(table["chosen"]).groupby([table[column] for column in SOURCE]).transform("max")
+    table = table.assign(ratio=(table["divergence"] / star).where(np.isfinite(table["mean"]), np.inf))
+    table["text"] = [_text(row) for _, row in table.iterrows()]
     targets = list(table["target"].unique())
     deepest = int(table.groupby("target")[["model", "loss"]].apply(lambda sources: len(sources.drop_duplicates())).max())
-    figure, axes = panels(len(targets), 3, 3.2, 0.235 * deepest + 0.75)
+    figure, axes = panels(len(targets), 3, 3.6, 0.235 * deepest + 0.75)
     for ax, target in zip(axes, targets, strict=True):
         here = table[table["target"] == target].set_index(["model", "loss", "learning_rate"])
-        above, text = (here[column].unstack(sort=False).sort_index(axis=1) for column in ("above", "text"))
-        ax.imshow(above.fillna(np.inf).clip(0, 100), cmap="Greys", vmin=0, vmax=200, aspect="auto")
-        for (i, j), label in np.ndenumerate(text.to_numpy()):
-            ax.text(j, i, label, ha="center", va="center", fontsize=7.5, fontfamily="DejaVu Sans")
-        ax.set_yticks(range(len(above)), [source_label(model, loss) for model, loss in above.index], fontsize=7.5)
-        ax.set_xticks(range(above.shape[1]), [f"{rate:g}" for rate in above.columns], fontsize=7.5)
+        ratio, text = (here[column].unstack(sort=False).sort_index(axis=1) for column in ("ratio", "text"))
+        shade = np.log(ratio.clip(1, DARK).fillna(1)) / np.log(DARK)
+        ax.imshow(shade, cmap="Greys", vmin=0, vmax=2, aspect="auto")
+        for (i, j), label in np.ndenumerate(text.fillna("").to_numpy()):
+            ax.text(j, i, label, ha="center", va="center", fontsize=7, fontfamily="DejaVu Sans")
+        ax.set_yticks(range(len(ratio)), [source_label(model, loss) for model, loss in ratio.index], fontsize=7.5)
+        ax.set_xticks(range(ratio.shape[1]), [f"{rate:.2g}" for rate in ratio.columns], fontsize=7.5)
         ax.set_title(parse("target", target).label, fontsize=9)
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
@@ -41,7 +46,11 @@ def draw(results: Results) -> Figure:
     return figure
 
 
-def _percent(above: float) -> str:
-    if not np.isfinite(above):
+def _text(row: pd.Series) -> str:
+    if row["chosen"]:
+        return "★"
+    if not np.isfinite(row["mean"]):
         return "diverged"
-    return "≫" if above > 1_000 else f"+{above:.0f} %" if above >= 1 else f"+{above:.1f} %" if above >= 0.1 else "< 0.1 %"
+    if np.isfinite(row["ratio"]):
+        return f"×{row['ratio']:.2g}" if row["ratio"] < 100 else "≫"
+    return f"{row['above']:+.2g}±{(row['above_high'] - row['above_low']) / 2:.1g}"

@@ -1,4 +1,4 @@
-"""Every loss on every target: Fisher divergence to the target, and to the density that the loss learns."""
+"""Every loss on every target: relative Fisher divergence to the target, and to the density that the loss learns."""
 
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -7,27 +7,25 @@ from scipy.stats import gmean
 from scorebench.core.schema import Status
 from scorebench.core.spec import parse
 from scorebench.figures.base import COLOURS, interval, legend_below, panels, required, source_label
-from scorebench.report.choosing import competes, is_ok
+from scorebench.report.choosing import at_end, competes, is_ok
 from scorebench.store.results import Results
 
 LABEL = "Losses compared"
 CAPTION = (
-    "Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves "
+    "Relative Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves "
     "out the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale; seeds that diverged or failed are "
     "counted in red. The explicit loss needs the true score and is the yardstick; an arrow says where it is, if far off."
 )
-USES = {"metric": ("fisher_divergence",), "loss": ("",)}
+USES = {"metric": ("relative_fisher_divergence",), "loss": ("",)}
 READS = ("metrics.csv",)
-METRICS = {"fisher_divergence": "to the target", "fisher_divergence:to=fixed_point": "to what the loss learns"}
+METRICS = {"relative_fisher_divergence": "to the target", "relative_fisher_divergence:to=fixed_point": "to what the loss learns"}
 
 
 def draw(results: Results) -> Figure:
     """A panel a target, a row a source."""
     rows = results.metrics
     rows = rows[rows["metric"].isin(METRICS) & (rows["loss"] != "") & (rows["status"] != Status.NOT_APPLICABLE)]
-    rows = required(
-        rows[rows["train_steps"] == rows.groupby("target")["train_steps"].transform("max")], "Fisher divergence of a trained source"
-    )
+    rows = required(at_end(rows), "relative Fisher divergence of a trained source")
     rows = rows.assign(source=rows["model"] + " " + rows["loss"])
     targets = list(rows["target"].unique())
     figure, axes = panels(len(targets), 3, 4.0, 0.22 * int(rows.groupby("target")["source"].nunique().max()) + 0.9)
@@ -61,7 +59,7 @@ def draw(results: Results) -> Figure:
         ax.set_yticks(range(len(names)), names, fontsize=8)
         ax.set_ylim(len(names) - 0.4, -0.6)  # the best on top
         ax.set_xlim(left=max(ax.get_xlim()[0], edge * 0.9))
-        ax.set(xlabel="Fisher divergence", ylabel="", title=parse("target", target).label)
+        ax.set(xlabel="relative Fisher divergence", ylabel="", title=parse("target", target).label)
         ax.grid(axis="y", color="0.93", lw=0.8)
     legend_below(figure, axes, 2, METRICS.__getitem__)
     return figure

@@ -1,7 +1,7 @@
 r"""Denoising's noise level: what it blurs on purpose against what it has to learn.
 
-A perfect denoiser at sigma has the Fisher divergence E_p |grad log p_sigma - grad log p|^2 to the target: the line. What a trained one has more,
-at small sigma, is the variance of its regression targets, of order 1/sigma^2.
+A perfect denoiser at sigma has E_p |grad log p_sigma - grad log p|^2 over E_p |grad log p|^2 to the target: the line. What a trained one has more, at small
+sigma, is the variance of its regression targets, of order 1/sigma^2.
 """
 
 from contextlib import suppress
@@ -14,25 +14,24 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import Status
 from scorebench.core.spec import parse
 from scorebench.figures.base import COLOURS, legend_below, lines, names, panels, required
-from scorebench.report.choosing import is_ok
+from scorebench.report.choosing import at_end, is_ok
 from scorebench.store.results import Results
 
 LABEL = "Denoising at each noise level"
 CAPTION = (
-    "Fisher divergence of energies trained by denoising at several noise levels σ, lower is better: to the target it has a minimum, since "
+    "Relative Fisher divergence of energies trained by denoising at several noise levels σ, lower is better: to the target it has a minimum, since "
     "a large σ blurs (the line is a perfect denoiser) and a small one is hard to learn; to what it learns, the noised density, it only "
     "falls. Dotted: variance-reduced sliced score matching, which needs no σ. Means across seeds with 95 % intervals."
 )
-USES = {"loss": ("denoising",), "metric": ("fisher_divergence",)}
+USES = {"loss": ("denoising",), "metric": ("relative_fisher_divergence",)}
 READS = ("metrics.csv", "map/*.npz")
-METRICS = {"fisher_divergence": "to the target", "fisher_divergence:to=fixed_point": "to what it learns"}
+METRICS = {"relative_fisher_divergence": "to the target", "relative_fisher_divergence:to=fixed_point": "to what it learns"}
 
 
 def draw(results: Results) -> Figure:
     """A panel a target whose score is known."""
     rows = results.metrics
-    last = rows.groupby("target")["train_steps"].transform("max")
-    rows = rows[rows["metric"].isin(METRICS) & (rows["sampler"] == "") & (rows["train_steps"] == last)]
+    rows = at_end(rows[rows["metric"].isin(METRICS) & (rows["sampler"] == "")])
     rows = rows[rows["status"] != Status.NOT_APPLICABLE]
     denoising = rows[(names(rows, "loss") == "denoising") & (rows["model"] == rows.groupby("target")["model"].transform("first"))]
     targets = list(required(denoising, "denoising on a target with a known score")["target"].unique())
@@ -45,11 +44,13 @@ def draw(results: Results) -> Figure:
         with suppress(NotApplicable):
             maps = results.maps(parse("target", target))
             ax.plot(maps["sigma"], maps["blur"], color="0.3", lw=1.4, label="a perfect denoiser, to the target", zorder=0)
-        sliced = rows[(rows["target"] == target) & (rows["loss"] == "sliced_vr") & (rows["metric"] == "fisher_divergence") & is_ok(rows)]
+        sliced = rows[
+            (rows["target"] == target) & (rows["loss"] == "sliced_vr") & (rows["metric"] == "relative_fisher_divergence") & is_ok(rows)
+        ]
         if len(sliced):
             ax.axhline(gmean(sliced["value"]), color=COLOURS[2], lw=1.4, ls=":", label="sliced, variance reduced")
         ax.set_xticks(levels, [f"{sigma:g}" for sigma in levels])
         ax.minorticks_off()
-        ax.set(xlabel="noise level σ", ylabel="Fisher divergence", title=parse("target", target).label)
+        ax.set(xlabel="noise level σ", ylabel="relative Fisher divergence", title=parse("target", target).label)
     legend_below(figure, axes, 2, lambda label: METRICS.get(label, label))
     return figure

@@ -27,7 +27,7 @@ def draw(results: Results) -> Figure:
     """Two panels: the exact score and the first seed of the energy with the smallest Fisher divergence."""
     table = results.table("losses")
     known = (names(table, "target") == "gaussian_mixture") & (names(table, "model") == "mlp_energy")
-    table = table[known & (table["metric"] == "fisher_divergence")]
+    table = table[known & (table["metric"] == "relative_fisher_divergence")]
     # The explicit loss is given the true score: no news in its field.
     table = table[table["mean"].notna() & table["loss"].map(competes).astype(bool)]
     table = required(table, "trained energy on far modes with a Fisher divergence")

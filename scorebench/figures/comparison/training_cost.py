@@ -7,24 +7,24 @@ from scipy.stats import gmean
 
 from scorebench.core.spec import parse
 from scorebench.figures.base import decades, lines, names, required, seconds_a_gradient
-from scorebench.report.choosing import is_ok
+from scorebench.report.choosing import at_end, is_ok
 from scorebench.store.results import Results
 
 LABEL = "Losses at equal gradients and at equal seconds"
 CAPTION = (
-    "Fisher divergence to the target of an MLP energy during training, lower is better: against training steps (top) and against the "
+    "Relative Fisher divergence to the target of an MLP energy against training, lower is better: against training steps (top) and against the "
     "seconds that they take for one model on one core, many being trained at once (bottom). The exact trace costs more a step than a "
     "random direction. Of denoising's levels the one that ends best is drawn. Means across seeds with 95 % intervals."
 )
-USES = {"model": ("mlp_energy",), "metric": ("fisher_divergence",)}
+USES = {"model": ("mlp_energy",), "metric": ("relative_fisher_divergence",)}
 READS = ("metrics.csv", "timings.csv")
 
 
 def draw(results: Results) -> Figure:
     """A column a target with most seeds, steps above seconds."""
     rows = results.metrics
-    rows = rows[(rows["metric"] == "fisher_divergence") & (names(rows, "model") == "mlp_energy") & is_ok(rows)]
-    rows = required(rows, "Fisher divergence of an MLP energy").assign(kind=names(rows, "loss"))
+    rows = rows[(rows["metric"] == "relative_fisher_divergence") & (names(rows, "model") == "mlp_energy") & is_ok(rows)]
+    rows = required(rows, "relative Fisher divergence of an MLP energy").assign(kind=names(rows, "loss"))
     rows = rows[rows["model"] == rows.groupby("target")["model"].transform("first")]
     seeds = rows.groupby("target", sort=False)["seed"].max()
     targets = list(seeds.index[seeds == seeds.max()])
@@ -47,12 +47,11 @@ def draw(results: Results) -> Figure:
         above.set(title=parse("target", target).label, xlabel="training steps")
         below.set(xlabel="seconds for one model")
     for ax in axes.flat:
-        ax.set_ylabel("Fisher divergence" if ax in axes[:, 0] else "")
+        ax.set_ylabel("relative Fisher divergence" if ax in axes[:, 0] else "")
     return figure
 
 
 def _best_of_each_kind(rows: pd.DataFrame) -> pd.DataFrame:
     """Of a loss at several noise levels the one that ends lowest."""
-    last = rows[rows["train_steps"] == rows["train_steps"].max()]
-    final = last.groupby(["kind", "loss"])["value"].agg(gmean).sort_values().reset_index()
+    final = at_end(rows).groupby(["kind", "loss"])["value"].agg(gmean).sort_values().reset_index()
     return rows[rows["loss"].isin(final.drop_duplicates("kind")["loss"])]
