@@ -25,10 +25,9 @@ from scorebench.metrics.lib.faults import FAULTS, wide_modes
 from scorebench.metrics.lib.trace import worst_case
 from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib.mixture import mixture, normal
-from scorebench.testing.examples import examples, stream
+from scorebench.testing.examples import LEVELLED, examples, stream
 from scorebench.testing.metrics import (
     CHAINS,
-    LEVELLED,
     REPEATS,
     about_sampler,
     example_run,

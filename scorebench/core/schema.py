@@ -226,17 +226,17 @@ METRICS = Table(
     | _all("real", "value", "standard_error", "floor_mean", "floor_sd", "floor_q95", "z")
     | _all("status", "status")
     | _all("text", "reason"),
-    ("target", "model", "loss", "train_steps", "sampler", "step_size", "temperature", "steps", "seed", "metric"),
+    ("target", "model", "loss", "train_size", "train_steps", "sampler", "step_size", "temperature", "steps", "seed", "metric"),
 )
 CELLS = Table(
     SOURCE
-    | _all("whole", "train_steps")
+    | _all("whole", "train_size", "train_steps")
     | _all("text", "sampler")
     | _all("real", "step_size", "temperature")
     | _all("text", "metric")
     | _all("whole", "seed")
     | _all("real", "value"),
-    ("target", "model", "loss", "train_steps", "sampler", "step_size", "temperature", "metric", "seed"),
+    ("target", "model", "loss", "train_size", "train_steps", "sampler", "step_size", "temperature", "metric", "seed"),
 )
 """Of a reference: what `verify` compares."""
 LOSSES = Table(

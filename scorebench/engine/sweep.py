@@ -38,7 +38,7 @@ class Trained(NamedTuple):
 
 def train(job: Train, master: int, tell: Callable[[str], None] = lambda text: None) -> Trained:
     """The fit of a job's losses for every seed, and what it was tuned to."""
-    training, name, target = job.experiment.training, str(job.target), built(job.target)
+    training, name, target = job.training, str(job.target), built(job.target)
     option, tried = swept(job.loss, training)
     values, divergences = sweep(target, job.model, job.losses, training, master, name, tell) if len(tried) > 1 else ([], [])
     chosen = tuple(map(lowest, values)) or tried * len(job.losses)

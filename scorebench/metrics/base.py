@@ -10,6 +10,7 @@ A metric is a function (`Metric`), which raises NotApplicable where it cannot be
     MOMENTS     the highest order of the law's moments that it takes, where it takes any: of a law without it is not applicable
     SEES        with a floor: the faults that 256 chains show it nearly always, by their names in `metrics.lib.faults`
     EXACT       of one about a source in which nothing is drawn: its standard error is NaN
+    FIELDS      of one about sources that are fields alone
     UNDEFINED   where a single cell can be without a value, which is NaN there: what it takes, the reason of its row
 
 Leading axes of a run are (seed, cell). For a sampler `reference` holds as many exact draws as the run has chains, for each seed,

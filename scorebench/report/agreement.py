@@ -33,7 +33,7 @@ ALPHA, CELL_LEVEL, PERMUTATIONS, MOST = 1e-3, 1e-3, 9_999, 1e4
 """False alarms of a whole comparison of cells; of one cell; relabellings; the largest t^2 that is counted (a cell without spread has no other)."""
 A_BLOCK = 100
 """Relabellings at a time."""
-CELL = ["target", "model", "loss", "train_steps", "sampler", "step_size", "temperature", "metric"]
+CELL = ["target", "model", "loss", "train_size", "train_steps", "sampler", "step_size", "temperature", "metric"]
 
 
 def cells(rows: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +119,7 @@ def matrix(frame: pd.DataFrame) -> pd.DataFrame:
     """A row a cell, a column a seed; divergences as logarithms; NaN where a seed is lost."""
     log = frame["metric"].map({m: bool(parse("metric", m).entry.facts.get("LOG")) for m in frame["metric"].unique()})
     values = np.where(log, np.log(frame["value"].where(frame["value"] > 0)), frame["value"])
-    numbers = {c: frame[c].map(lambda v: "" if pd.isna(v) else f"{v:g}") for c in ("train_steps", "step_size", "temperature")}
+    numbers = {c: frame[c].map(lambda v: "" if pd.isna(v) else f"{v:g}") for c in ("train_size", "train_steps", "step_size", "temperature")}
     return frame.assign(value=values, **numbers).set_index([*CELL, "seed"])["value"].unstack("seed")
 
 

@@ -119,8 +119,14 @@ def floor(rows: pd.DataFrame) -> float:
     return float(mean + Z * sd / k**0.5 + (q95 - mean - Z * sd) / k) if k else np.nan
 
 
+def of_all_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each target's largest training set: those of smaller ones are a question of their own."""
+    return rows[rows["train_size"] == rows.groupby("target")["train_size"].transform("max")]
+
+
 def at_end(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of each trained source after its last step."""
+    """The rows of each trained source, on all data, after its last step."""
+    rows = of_all_data(rows)
     return rows[rows["train_steps"] == rows.groupby(["target", "model", "loss"])["train_steps"].transform("max")]
 
 

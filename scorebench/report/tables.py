@@ -16,7 +16,7 @@ from scorebench.core import registry, schema
 from scorebench.core.schema import ClaimResult, Number, Quantity, Status
 from scorebench.core.spec import Spec, parse
 from scorebench.report import choosing, statistics
-from scorebench.report.choosing import CELL, competes, is_control
+from scorebench.report.choosing import CELL, competes, is_control, of_all_data
 from scorebench.store.trained import Training
 from scorebench.suite import jobs
 from scorebench.suite.jobs import LEARNING_RATE, Train
@@ -31,7 +31,7 @@ OTHERS = (Status.DIVERGED, Status.FAILED, Status.TIMEOUT, Status.NOT_APPLICABLE)
 def losses(rows: pd.DataFrame, metrics: list[Spec], margin: float) -> pd.DataFrame:
     """Every trained source after its last step, what the last doubling gained, and how it stands to the best on the target."""
     about = choosing.about(metrics, "source")
-    sources = rows[rows["metric"].isin([str(metric) for metric in about]) & (rows["sampler"] == "") & (rows["loss"] != "")]
+    sources = of_all_data(rows[rows["metric"].isin([str(metric) for metric in about]) & (rows["sampler"] == "") & (rows["loss"] != "")])
     last = choosing.at_end(sources)
     table = _table(schema.LOSSES, choosing.summaries(last, [*SOURCE, "sigma", "train_steps"]))
     gains = {key: _gain(group) for key, group in sources.groupby([*SOURCE, "metric"])}

@@ -19,7 +19,7 @@ from scorebench.engine.sources import Source, sources
 from scorebench.engine.target import built
 from scorebench.stages.record import record
 from scorebench.store import artifacts, samples, trained
-from scorebench.suite.jobs import Measure
+from scorebench.suite.jobs import Measure, Train
 from scorebench.targets.base import Target
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -50,15 +50,17 @@ def lost(plan: Plan, job: str, folder: Path, ended: Ended) -> None:
 def _rows(plan: Plan, job: Measure, folder: Path, target: Target | None, ended: Ended, limit: float) -> pd.DataFrame:
     on, metric = job.on, Metric(job.metric)
     of_source = metric.facts.get("ABOUT") == "source"
-    every: list[Source] = []
+    read: list[tuple[Train, Source]] = []
     if of_source or any(owner == "source" for owner, _ in job.metric.needs):
-        for train in on.sources:
+        for train in (*on.sources, *(on.smaller if of_source else ())):
             training, checkpoints = trained.read(folder / f"train/{train.id}.npz")
-            every += sources(training if training.ended != OK else replace(training, **ended._asdict()), checkpoints, train, target)
+            its = training if training.ended != OK else replace(training, **ended._asdict())
+            read += ((train, source) for source in sources(its, checkpoints, train, target))
+    every = [source for _, source in read]
     snapshots = plan.suite.snapshots
     bench = Bench(target, metric, plan.suite.seed, on, limit, every, snapshots is None or job.metric in parse_all("metric", snapshots))
     if of_source:
-        frames = [bench.source_rows(source) for source in every]
+        frames = [bench.source_rows(source).assign(train_size=train.training.size) for train, source in read]
     else:
         frames = []
         for sample in on.samples:
@@ -66,10 +68,8 @@ def _rows(plan: Plan, job: Measure, folder: Path, target: Target | None, ended: 
             shown = ((run if run.ended != OK else replace(run, **ended._asdict()), arrays) for run, arrays in runs)
             frames += bench.sampler_rows(str(sample.sampler), shown)
     rows = METRICS.frame(pd.concat(frames) if frames else []).assign(suite=plan.suite.name, target=str(on.target))
-    size = on.experiment.training.size
-    if target and target.training_rows:
-        size = min(size, target.training_rows)
-    rows["train_size"] = rows["train_size"].mask(rows["model"] != "", size)
+    size = rows["train_size"].fillna(on.experiment.training.size).clip(upper=(target and target.training_rows) or None)
+    rows["train_size"] = size.where(rows["model"] != "")
     return rows
 
 

@@ -27,7 +27,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         rows = _collected(plan, folder, "measure", schema.METRICS)
         tested = {f"claims/{claim}.json": (folder / f"claims/{claim}.json").read_bytes() for claim in plan.suite.claims}
         claims = [schema.claim_result(json.loads(content), path) for path, content in tested.items()]
-        trainings = [(train, trained.read(folder / f"train/{train.id}.npz")[0]) for train in plan.trains.values()]
+        trainings = [(train, trained.read(folder / f"train/{train.id}.npz")[0]) for train in plan.trains.values() if not train.size]
         metrics = parse_all("metric", plan.suite.metrics)
         chosen = at_best_steps(rows, metrics)
         by_target = works.read_all([folder / f"work/{id}.npz" for id in plan.works])

@@ -67,9 +67,11 @@ class Training(_Strict):
     """How every loss of a target is trained: the same points, steps and optimiser for all."""
 
     size: Count = 10_000
+    sizes: Annotated[tuple[Count, ...], AfterValidator(_unique)] = ()
+    """Smaller training sets, on each of which every loss is trained as well, by itself, and measured."""
     batch: Count = 128
     steps: Steps = (1_500,)
-    """Gradient steps at which the parameters are kept and measured; samplers use the last."""
+    """Gradient steps at which the parameters are kept and measured: training ends at the first from which more are known not to pay, and samplers use that."""
     learning_rate: Positive = 3e-3
     """Of every loss, where there is no sweep."""
     sweep: Sweep | None = None

@@ -40,7 +40,7 @@ def seconds(plan: Plan, stage: str, job: str) -> float:
     fixed = OTHER_SECONDS.get(stage, 1.0)
     if stage == "train":
         train = plan.trains[job]
-        training = train.experiment.training
+        training = train.training
         stacked = train.experiment.seeds * training.steps[-1]
         steps = training.steps[-1]
         if training.sweep:

@@ -43,7 +43,7 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
     methods: list[Spec] = []
     if stage == "train":
         train = plan.trains[job]
-        settings = [*shared, train.target, train.model, train.losses, train.experiment.training, train.experiment.seeds]
+        settings = [*shared, train.target, train.model, train.losses, train.training, train.experiment.seeds]
         methods = [train.target, train.model, train.loss]
     elif stage == "sample":
         sample = plan.samples[job]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scorebench.core import registry
@@ -130,6 +130,13 @@ class Train:
     target: Spec
     model: Spec
     losses: tuple[Spec, ...]
+    size: int | None = None
+    """Of the training set, where it is another than the experiment's."""
+
+    @property
+    def training(self) -> Training:
+        """How it is trained."""
+        return self.experiment.training.model_copy(update={"size": self.size} if self.size else {})
 
     @property
     def loss(self) -> Spec:
@@ -144,7 +151,7 @@ class Train:
     @property
     def id(self) -> str:
         """The job as a path."""
-        return f"{self.target.slug}/{self.model.slug}/{self.loss.slug}"
+        return f"{self.target.slug}/{self.model.slug}/{self.loss.slug}{f'/{self.size}' if self.size else ''}"
 
 
 @dataclass(frozen=True)
@@ -206,6 +213,8 @@ class OnTarget:
     experiment: Experiment
     target: Spec
     sources: tuple[Train, ...]
+    smaller: tuple[Train, ...]
+    """The same on smaller training sets, which are measured and not sampled."""
     samples: tuple[Sample, ...]
     works: tuple[Work, ...]
 
@@ -239,7 +248,8 @@ def jobs_of(experiment: Experiment) -> OnTarget:
         )
         needed = tuple(train for train in sources if any(_sampled(block, train) for block in trained))
         samples.append(Sample(experiment, target, sampler, exact, trained, needed))
-    return OnTarget(experiment, target, sources, tuple(samples), tuple(_works(experiment, target)))
+    smaller = tuple(replace(train, size=size) for size in experiment.training.sizes for train in sources)
+    return OnTarget(experiment, target, sources, smaller, tuple(samples), tuple(_works(experiment, target)))
 
 
 def _works(experiment: Experiment, target: Spec) -> Iterator[Work]:

@@ -114,7 +114,11 @@ def of_combinations(suite: Suite) -> list[str]:
     for number, e in enumerate(suite.experiments):
         where = f"experiments[{number}]"
         unspread = list(_unspread(where, e))
-        lines += [*_unread(where, e), *(unspread or (*_impossible(where, e), *_short(where, e), *_unfair(where, e)))]
+        lines += [
+            *_unread(where, e),
+            *_no_smaller(where, e),
+            *(unspread or (*_impossible(where, e), *_short(where, e), *_unfair(where, e))),
+        ]
     return lines
 
 
@@ -223,6 +227,13 @@ def _short(where: str, e: Experiment) -> Iterator[str]:
                             f"{at}: sampler {str(sampler)!r} goes to noise levels at which {str(loss)!r} trains nothing: {', '.join(absent)} "
                             f"(allowed: {levels})"
                         )
+
+
+def _no_smaller(where: str, e: Experiment) -> Iterator[str]:
+    """Training sets that are not smaller than the whole."""
+    for size in e.training.sizes:
+        if size >= e.training.size:
+            yield f"{where}.training.sizes: {size} is not allowed (allowed: less than size = {e.training.size})"
 
 
 def _unfair(where: str, e: Experiment) -> Iterator[str]:

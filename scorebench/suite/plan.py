@@ -49,7 +49,7 @@ class Plan:
     @cached_property
     def trains(self) -> dict[str, Train]:
         """Training jobs by id."""
-        return {train.id: train for on in self.targets.values() for train in on.sources}
+        return {train.id: train for on in self.targets.values() for train in (*on.sources, *on.smaller)}
 
     @cached_property
     def samples(self) -> dict[str, Sample]:
@@ -102,7 +102,7 @@ class Plan:
         """The jobs of a stage in groups, of which some may share a process."""
         on = self.targets.values()
         if stage == "train":
-            return [[train.id for train in its.sources] for its in on]
+            return [[train.id for train in (*its.sources, *its.smaller)] for its in on]
         if stage == "sample":
             return [[sample.id for sample in its.samples if bool(sample.sources) == waits] for its in on for waits in (True, False)]
         if stage == "measure":
@@ -162,7 +162,8 @@ class Plan:
         if stage == "measure":
             on, metric = self.measures[job].on, self.measures[job].metric
             sampled = on.samples if metric.entry.facts.get("ABOUT", "sampler") == "sampler" else ()
-            return [f"train/{train.id}.npz" for train in on.sources] + [f"sample/{sample.id}.npz" for sample in sampled]
+            its = [*on.sources, *(() if sampled else on.smaller)]
+            return [f"train/{train.id}.npz" for train in its] + [f"sample/{sample.id}.npz" for sample in sampled]
         if stage == "map":
             return [f"train/{train.id}.npz" for train in self.targets[job].sources]
         if stage == "tables":

@@ -17,6 +17,7 @@ from scorebench.core.spec import Spec, parse
 from scorebench.models.base import Bound
 from scorebench.suite.jobs import trains
 from scorebench.targets.base import Target
+from scorebench.targets.lib.density import Density
 
 SEED = ContextVar("SEED", default=0)
 """Which of the independent repeats of all tests: `scorebench check --seed`."""
@@ -84,3 +85,18 @@ def cached(function: Callable[P, R]) -> Callable[P, R]:
 
     call.cache_clear = on.cache_clear  # type: ignore[attr-defined]
     return call
+
+
+LEVELLED = Density(
+    score_and_log_prob=lambda x: (-x, -x.square().sum(-1) / 2),
+    perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))),
+    levels=(2.0, 1.0),
+)
+"""What an energy with noise levels is to a metric."""
+TURNING = Density(score=lambda x: torch.stack([-x[..., 0] - x[..., 1] / 2, x[..., 0] / 2 - x[..., 1]], -1))
+"""And a field that is no gradient."""
+
+
+def density_for(spec: Spec) -> Density:
+    """A source that a metric can be had of."""
+    return TURNING if spec.entry.facts.get("FIELDS") else LEVELLED

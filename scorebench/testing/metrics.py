@@ -20,9 +20,8 @@ from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Estimate, Run
 from scorebench.metrics.lib.faults import FAULTS
 from scorebench.targets.base import Target, has
-from scorebench.targets.lib.density import Density
 from scorebench.testing.contract import SHARE, Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
-from scorebench.testing.examples import cached, stream
+from scorebench.testing.examples import cached, density_for, stream
 from scorebench.testing.options import mixture, obeys_its_options
 from scorebench.testing.statistical import z_limit
 
@@ -77,24 +76,16 @@ def example_run(name: str, seeds: int = 2, cells: int = 3) -> tuple[Run, Tensor]
     return Run(samples, trace, acceptance, spread, 64, score=lambda x: -x), two_modes().sample(seeds * 64, g).unflatten(0, (seeds, 64))
 
 
-LEVELLED = Density(
-    score_and_log_prob=lambda x: (-x, -x.square().sum(-1) / 2),
-    perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))),
-    levels=(2.0, 1.0),
-)
-"""What a source with noise levels is to a metric."""
-
-
-def of_source(seeds: int = 2, n: int = 300, *names: object) -> tuple[Run, Callable[[Target], Tensor]]:
+def of_source(spec: Spec, seeds: int = 2, n: int = 300, *names: object) -> tuple[Run, Callable[[Target], Tensor]]:
     """A source with a wrong score, and exact draws for each seed."""
-    run = Run(learnt=two_modes, score=lambda x: -x, divergence=lambda x: -x.sum(-1), density=LEVELLED)
+    run = Run(learnt=two_modes, score=lambda x: -x, divergence=lambda x: -x.sum(-1), density=density_for(spec))
     return run, lambda law: law.sample(seeds * n, stream("points", *names)).unflatten(0, (seeds, n))
 
 
 def an_example(spec: Spec, name: str) -> tuple[Run, Any]:
     """What there is to measure."""
-    run, reference = example_run(name) if about_sampler(spec) else of_source()
-    return run._replace(score=lambda x: -x, divergence=lambda x: -x.sum(-1), density=LEVELLED), reference
+    run, reference = example_run(name) if about_sampler(spec) else of_source(spec)
+    return run._replace(score=lambda x: -x, divergence=lambda x: -x.sum(-1), density=density_for(spec)), reference
 
 
 def declares_what_tables_read(spec: Spec) -> None:
@@ -214,7 +205,7 @@ def ignores_the_order_of_the_chains(spec: Spec) -> None:
 @only(lambda spec: not about_sampler(spec))
 def has_one_value_a_seed(spec: Spec) -> None:
     """Of a source, a value and a standard error above 0 (NaN of what is EXACT) for each seed, (seed, 1); a seed alone is what it is in company."""
-    run, reference = of_source(3, 500)
+    run, reference = of_source(spec, 3, 500)
     found = call(spec, run, two_modes(), reference)
     for name, part in found._asdict().items():
         assert part.shape == (3, 1), f"its {name} has shape {tuple(part.shape)} for 3 seeds; (3, 1) was expected"
@@ -284,7 +275,7 @@ def sees_the_faults_that_it_says(spec: Spec) -> None:
 def spreads(spec: Spec) -> dict[str, float]:
     """The spread over repeats in units of the standard error, for each of some faults; of a source with points from seed to seed."""
     if not about_sampler(spec):
-        run, points = of_source(REPEATS, 300, "spread")
+        run, points = of_source(spec, REPEATS, 300, "spread")
         return {"a wrong score": _ratio(call(spec, run, two_modes(), points))}
     ratios = {}
     for fault in ("wrong_weights", "shifted"):
@@ -315,19 +306,19 @@ def has_its_standard_error(spec: Spec) -> None:
     )
 
 
-def of_size(size: int) -> tuple[Run, Tensor]:
+def of_size(spec: Spec, size: int) -> tuple[Run, Tensor]:
     """A run of so many chains and draws a chain, with exact draws."""
     g = stream("sized", size, size)
     x, y = (two_modes().sample(2 * size, g).view(2, 1, size, 2) for _ in "xy")
     trace = two_modes().sample(2 * 8 * size, g).view(2, 1, 8, size, 2)
-    run, _ = of_source()
+    run, _ = of_source(spec)
     return run._replace(samples=x, trace=trace, acceptance=torch.ones(2, 1), acceptance_sd=torch.ones(2, 1), chains=size), y[:, 0]
 
 
 def says_what_it_takes(spec: Spec) -> None:
     """Of 1 to 16 chains, draws a chain or points it has a value with a standard error, or says what it takes; NaN only where UNDEFINED does."""
     for size in (1, 2, 3, 4, 7, 8, 9, 10, 16):
-        run, reference = of_size(size)
+        run, reference = of_size(spec, size)
         try:
             value, error = call(spec, run, two_modes(), reference if about_sampler(spec) else lambda law, y=reference: y)
         except NotApplicable:

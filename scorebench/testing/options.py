@@ -16,11 +16,11 @@ from scorebench.engine.objective import shared_options
 from scorebench.losses.base import Problem
 from scorebench.metrics.base import Run
 from scorebench.models.base import Bound
-from scorebench.samplers.base import Density, exact_density
+from scorebench.samplers.base import exact_density
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import fits, is_stepped, loss_values, stream
+from scorebench.testing.examples import density_for, fits, is_stepped, loss_values, stream
 
 Observed = list[Tensor]
 LONG = 2_000
@@ -85,11 +85,6 @@ def of_metric(spec: Spec) -> Observed:
     """A value."""
     g = stream("options")
     x, y, trace = (mixture().sample(n, g) for n in (64, 64, 8 * 20))
-    levelled = Density(
-        score_and_log_prob=lambda x: (-x, -x.square().sum(-1) / 2),
-        perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))),
-        levels=(2.0, 1.0),
-    )
     of = Run(
         1.2 * x[None, None],
         trace.view(1, 1, 8, 20, 2),
@@ -99,7 +94,7 @@ def of_metric(spec: Spec) -> Observed:
         lambda x: -x,
         lambda x: -x.sum(-1),
         lambda: mixture().perturbed(0.5),
-        levelled,
+        density_for(spec),
     )
     about = spec.entry.facts["ABOUT"]
     return [Metric(spec).evaluate(of, mixture(), y[None] if about == "sampler" else lambda law: law.sample(64, stream("p"))[None]).value]

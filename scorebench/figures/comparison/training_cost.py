@@ -7,7 +7,7 @@ from scipy.stats import gmean
 
 from scorebench.core.spec import parse
 from scorebench.figures.base import decades, lines, names, required, seconds_a_gradient
-from scorebench.report.choosing import at_end, is_ok
+from scorebench.report.choosing import at_end, is_ok, of_all_data
 from scorebench.store.results import Results
 
 LABEL = "Losses at equal gradients and at equal seconds"
@@ -25,6 +25,7 @@ def draw(results: Results) -> Figure:
     rows = results.metrics
     rows = rows[(rows["metric"] == "relative_fisher_divergence") & (names(rows, "model") == "mlp_energy") & is_ok(rows)]
     rows = required(rows, "relative Fisher divergence of an MLP energy").assign(kind=names(rows, "loss"))
+    rows = of_all_data(rows)
     rows = rows[rows["model"] == rows.groupby("target")["model"].transform("first")]
     seeds = rows.groupby("target", sort=False)["seed"].max()
     targets = list(seeds.index[seeds == seeds.max()])
@@ -32,7 +33,12 @@ def draw(results: Results) -> Figure:
     figure, axes = plt.subplots(2, len(targets), figsize=(3.9 * len(targets), 5.6), squeeze=False, sharey="col")
     for (above, below), target in zip(axes.T, targets, strict=True):
         here = _best_of_each_kind(rows[rows["target"] == target])
-        jobs = {(str(t.model), str(loss)): t.id for t in results.plan.trains.values() if str(t.target) == target for loss in t.losses}
+        jobs = {
+            (str(t.model), str(loss)): t.id
+            for t in results.plan.trains.values()
+            if str(t.target) == target and not t.size
+            for loss in t.losses
+        }
         rates = [cost["train", jobs[source], source[1]] for source in zip(here["model"], here["loss"], strict=True)]
         here = here.assign(seconds=here["train_steps"].astype(float) * rates)
         for ax, x in ((above, "train_steps"), (below, "seconds")):

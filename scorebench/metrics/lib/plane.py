@@ -1,0 +1,98 @@
+r"""Laws and fields in the plane on a grid: the part of a field that is no gradient, and the law that Langevin dynamics with a field has.
+
+Fields are taken along the edges between neighbouring nodes, at their midpoints. With weights p there, the gradient part of e is that of the phi which minimises
+
+    sum_edges p (e - (phi_j - phi_i)/h)^2
+
+the Galerkin equations of div(p grad phi) = div(p e) (Helmholtz, weighted). The stationary law q of dx = s dt + sqrt(2) dW has no net
+flow out of a node, the flow along an edge being
+
+    J = (B(-s h) q_i - B(s h) q_j)/h,   B(z) = z/(e^z - 1)                                      (Scharfetter and Gummel 1969)
+
+which is exact for a field that is constant along an edge, and of second order in h else.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import sparse
+from scipy.sparse.linalg import splu
+from scipy.special import exprel
+from torch import Tensor
+
+NODES, MARGIN = 160, 0.25
+FLOOR = 1e-14
+"""Of the largest weight, so that nodes where there is no mass hang on the others."""
+
+
+class Grid(NamedTuple):
+    """Nodes (node, 2) in the order of `cartesian_prod`, and edges: each from node `low` to node `high`, of length `length`, along axis `axis`."""
+
+    nodes: Tensor
+    low: np.ndarray  # (edge,)
+    high: np.ndarray  # (edge,)
+    axis: np.ndarray  # (edge,)
+    length: np.ndarray  # (edge,)
+
+    @property
+    def middles(self) -> Tensor:
+        """(edge, 2)."""
+        return (self.nodes[self.low] + self.nodes[self.high]) / 2
+
+
+def grid(draws: Tensor, nodes: int = NODES) -> Grid:
+    """Over the box of the draws (n, 2), widened by a quarter of its size on every side."""
+    low, high = draws.amin(0), draws.amax(0)
+    margin = MARGIN * (high - low)
+    axes = [torch.linspace(float(a), float(b), nodes) for a, b in zip(low - margin, high + margin, strict=True)]
+    numbers = np.arange(nodes * nodes).reshape(nodes, nodes)
+    ends = [(numbers[:-1].ravel(), numbers[1:].ravel()), (numbers[:, :-1].ravel(), numbers[:, 1:].ravel())]
+    steps = [float(axis[1] - axis[0]) for axis in axes]
+    return Grid(
+        torch.cartesian_prod(*axes),
+        np.concatenate([low for low, _ in ends]),
+        np.concatenate([high for _, high in ends]),
+        np.repeat([0, 1], nodes * (nodes - 1)),
+        np.repeat(steps, nodes * (nodes - 1)),
+    )
+
+
+def mass(log_p: Tensor) -> Tensor:
+    """What each node has, from unnormalised log densities (*, node)."""
+    p = (log_p.double() - log_p.double().amax(-1, keepdim=True)).exp()
+    return p / p.sum(-1, keepdim=True)
+
+
+def along(grid: Grid, field: Tensor) -> np.ndarray:
+    """A field at the middles of the edges (*, edge, 2) as its component along each, (*, edge)."""
+    return field.double().cpu().numpy()[..., np.arange(len(grid.axis)), grid.axis]
+
+
+def potential(grid: Grid, weights: np.ndarray, field: np.ndarray) -> np.ndarray:
+    """The phi at the nodes (seed, node), whose gradient is the nearest to a field along the edges (seed, edge), with weights (edge,)."""
+    w = weights + FLOOR * weights.max()
+    rows, n = np.arange(len(grid.low)), len(grid.nodes)
+    gradient = sparse.csr_matrix((1 / grid.length, (rows, grid.high)), (len(rows), n)) - sparse.csr_matrix(
+        (1 / grid.length, (rows, grid.low)), (len(rows), n)
+    )
+    inner = gradient[:, 1:]  # phi is 0 at the first node
+    solved = splu((inner.T @ sparse.diags(w) @ inner).tocsc()).solve(inner.T @ (w[:, None] * field.T))
+    return np.concatenate([np.zeros((len(field), 1)), solved.T], 1)
+
+
+def slope(grid: Grid, phi: np.ndarray) -> np.ndarray:
+    """Along the edges, (seed, node) -> (seed, edge)."""
+    return (phi[:, grid.high] - phi[:, grid.low]) / grid.length
+
+
+def stationary(grid: Grid, field: np.ndarray, at: int) -> np.ndarray:
+    """The law of Langevin dynamics with a field along the edges (edge,), (node,); `at` is a node where there is mass."""
+    n, z = len(grid.nodes), field * grid.length
+    up, down = (1 / exprel(sign * z) / grid.length**2 for sign in (-1, 1))  # rates from the lower node to the higher, and back
+    off = sparse.csr_matrix((up, (grid.high, grid.low)), (n, n)) + sparse.csr_matrix((down, (grid.low, grid.high)), (n, n))
+    rates = (off - sparse.diags(np.asarray(off.sum(0)).ravel())).tocsc()  # d q/dt = rates q
+    keep = np.delete(np.arange(n), at)
+    q = np.ones(n)
+    q[keep] = splu(rates[keep][:, keep].tocsc()).solve(-rates[keep][:, [at]].toarray().ravel())
+    return q / q.sum()
