@@ -50,13 +50,13 @@ def spread(name: str, centre: float, size: float = 0.05) -> np.ndarray:
 
 def sources(**centres: float) -> pd.DataFrame:
     made = [
-        rows(spread(loss, c), model="quadratic", loss=loss.replace("_", ":sigma=0."), train_steps=10, metric="fisher_divergence")
+        rows(spread(loss, c), model="quadratic", loss=loss.replace("_", ":sigma=0."), train_steps=10, metric="relative_fisher_divergence")
         for loss, c in centres.items()
     ]
     return pd.concat(made)
 
 
-FISHER = parse_all("metric", ["fisher_divergence"])
+FISHER = parse_all("metric", ["relative_fisher_divergence"])
 
 
 def test_best_is_marked_where_it_is_significant() -> None:
@@ -209,7 +209,7 @@ def test_a_tuned_option_is_chosen_with_the_step(low: float, high: float, best: s
     """One cell a method, by its full spec, over both frictions and steps: the other friction is neither shown nor a rival."""
     table = reported(frictions(low=low, high=high, ula=0.5), parse_all("metric", ["mmd"]))
     assert list(table["sampler"]) == [best, "ula"] and set(table["step_size"]) == {0.1}
-    assert list(table["leads"]) == [True, False] and table["apart"].notna().sum() == 1
+    assert list(table["leads"]) == [True, False] and table["apart"].notna().sum() == 2
 
 
 def test_a_tuned_option_is_chosen_on_one_half_and_reported_on_the_other() -> None:
@@ -356,7 +356,7 @@ def test_the_loss_figure_tells_the_lost_and_the_empty() -> None:
         figure = draw(SimpleNamespace(metrics=data))
         assert {t.get_text() for t in figure.axes[0].texts} == {"10/10 lost", "3/10 lost"}
         assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["sliced", "implicit (exact trace)"]
-        with pytest.raises(NotApplicable, match="no Fisher divergence"):
+        with pytest.raises(NotApplicable, match="no relative Fisher divergence"):
             draw(SimpleNamespace(metrics=data.iloc[:0].astype({"metric": "str", "status": "str"})))
 
 

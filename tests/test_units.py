@@ -383,7 +383,7 @@ def test_statistics(scale, offset):
 def test_differences_without_spread_wherever_they_are(offset, log):
     """What is the same on every seed but for rounding is not told apart."""
     a = np.array([0.0, 0.3, 0.7, 1.9, 3.1]) + (offset or 1e-9)
-    assert standings({"a": a, "b": a * (1 + 1e-12)}, log, 1.25)["b"].word != "worse"
+    assert standings({"a": a, "b": a + np.spacing(a)}, log, 1.25)["b"].word != "worse"
 
 
 def test_moments_of_importance_weights():

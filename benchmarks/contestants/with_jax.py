@@ -12,6 +12,7 @@ from benchmarks.contest import clocked
 from benchmarks.law import Law
 from benchmarks.sampling import Chains, Step
 from benchmarks.training import RATE, SIGMA, Training, network, points
+from scorebench.engine.training import GAMMA
 
 
 def _jax() -> Any:
@@ -135,7 +136,7 @@ def blackjax_mala(law: Law, step_size: float) -> Chains:
 
 
 def training(name: str, spec: str, batch: int) -> Training:
-    """All steps in one compiled loop, gradients by JAX, Adam and cosine by optax."""
+    """All steps in one compiled loop, gradients by JAX, Adam by optax, and the average."""
     jax = _jax()
     import jax.numpy as jnp
     import optax
@@ -168,15 +169,16 @@ def training(name: str, spec: str, batch: int) -> Training:
 
     @partial(jax.jit, static_argnums=1)
     def loop(key: Any, steps: int) -> Any:
-        optimiser = optax.adam(optax.cosine_decay_schedule(RATE, steps))
+        optimiser = optax.adam(RATE)
 
-        def body(_: Any, carried: Any) -> Any:
-            parameters, state, key = carried
+        def body(done: Any, carried: Any) -> Any:
+            parameters, average, state, key = carried
             key, here = jax.random.split(key)
             updates, state = optimiser.update(jax.grad(loss)(parameters, *drawn(here)), state)
-            return optax.apply_updates(parameters, updates), state, key
+            parameters, weight = optax.apply_updates(parameters, updates), 1 - (1 - 1 / (done + 1.0)) ** (GAMMA + 1)
+            return parameters, [mean + weight * (p - mean) for mean, p in zip(average, parameters, strict=True)], state, key
 
-        return jax.lax.fori_loop(0, steps, body, (start, optimiser.init(start), key))[0]
+        return jax.lax.fori_loop(0, steps, body, (start, start, optimiser.init(start), key))[1]
 
     def train(steps: int, seed: int) -> list[Tensor]:
         return [_torch(p) for p in loop(jax.random.key(seed), steps)]

@@ -121,7 +121,8 @@ def floor(rows: pd.DataFrame) -> float:
 
 def of_all_data(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of each target's largest training set: those of smaller ones are a question of their own."""
-    return rows[rows["train_size"] == rows.groupby("target")["train_size"].transform("max")]
+    size = rows["train_size"].fillna(0)
+    return rows[size == size.groupby(rows["target"]).transform("max")]
 
 
 def at_end(rows: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from scorebench.report import words
 
 Key = TypeVar("Key", bound=Hashable)
 ROUNDING = 1e-9
-"""A difference that is less, of a number's size, is none: one that is the same on every seed has no error."""
+"""A ratio less 1, or a difference in units of the largest, that is less is none: one that is the same on every seed has no error."""
 
 
 class Standing(NamedTuple):
@@ -29,8 +29,9 @@ class Standing(NamedTuple):
 def standings(values: Mapping[Key, np.ndarray], log: bool, margin: float) -> dict[Key, Standing]:
     """By method, the best first, of values a seed, in the same order of seeds, each finite. Without a word where there is one method or one seed."""
     seeds = len(next(iter(values.values())))
-    size = 1.0 if log else max(max(float(np.abs(v).max()) for v in values.values()), math.ulp(1.0))
-    x = {key: np.log(v) if log else v / size for key, v in values.items()}
+    every = np.stack(list(values.values()))
+    centre, size = every.mean(), float(np.abs(every - every.mean()).max()) or 1.0
+    x = {key: np.log(v) if log else (v - centre) / size for key, v in values.items()}
     if len(x) == 1 or seeds == 1:
         best = min(x, key=lambda key: float(x[key].mean()))
         return {key: Standing("") for key in (best, *(key for key in x if key != best))}

@@ -35,7 +35,8 @@ def losses(rows: pd.DataFrame, metrics: list[Spec], margin: float) -> pd.DataFra
     last = choosing.at_end(sources)
     table = _table(schema.LOSSES, choosing.summaries(last, [*SOURCE, "sigma", "train_steps"]))
     gains = {key: _gain(group) for key, group in sources.groupby([*SOURCE, "metric"])}
-    table[list(GAIN)] = [gains[key] for key in table[[*SOURCE, "metric"]].itertuples(index=False, name=None)]
+    keys = table[[*SOURCE, "metric"]].itertuples(index=False, name=None)
+    table[list(GAIN)] = np.array([gains[key] for key in keys]).reshape(-1, len(GAIN))
     ranking = [metric for metric in about if choosing.lower_is_better(metric)]
     return choosing.ranked(table, last[last["loss"].map(competes).astype(bool)], ["model", "loss"], lambda target: ranking, margin)
 
