@@ -12,7 +12,7 @@ PROPOSALS = 100_000
 
 
 def test_the_mode_is_that_of_scikit_learn():
-    """Its objective is -log p: sum log(1 + exp(-a beta)) + |beta|^2/(2 C), C = 1, the intercept as a column; and log p itself, written out, at 0 and at the mode."""
+    """Its objective is -log p: sum log(1 + exp(-a beta)) + |beta|^2/(2 C), C = 1, the intercept as a column. And log p, written out, at 0 and at the mode."""
     from sklearn.datasets import load_breast_cancer
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler

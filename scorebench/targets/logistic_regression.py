@@ -7,9 +7,9 @@ log p(beta) = sum_i log sigma(a_i beta) - |beta|^2/2 + constant,   grad log p = 
 in d = 31, two matrix products. The Hessian is -(A' W A + I): the law is strongly log-concave and narrower than N(0, I) in every direction (Brascamp and Lieb
 1976), which is where chains start. At its mode the curvatures go from 1 to 85.
 
-Its draws are those of Hamiltonian Monte Carlo (Duane et al. 1987; Neal 2011, section 3.2), made once a process in some 5 s: 512 chains in the coordinates in which
-the Hessian at the mode is the identity, from twice the variance that this would give, each with 256 states, three trajectories apart, after 32 that are left
-out. Split R-hat is below 1.01 and the effective size at least 110,000 of 131,072, of every coordinate and its square; their means are those of importance
+Its draws are those of Hamiltonian Monte Carlo (Duane et al. 1987; Neal 2011, section 3.2), made once a process in some 5 s: 512 chains, in the coordinates in
+which the Hessian at the mode is the identity, from twice the variance that this would give, each with 256 states, three trajectories apart, after 32 that are
+left out. Split R-hat is below 1.01 and the effective size at least 110,000 of 131,072, of every coordinate and its square; their means are those of importance
 sampling, a method that shares nothing with it (tests/test_logistic_regression.py). With noise, or at another temperature, the law has no draws.
 """
 
