@@ -122,8 +122,8 @@ def test_power(name):
 
     By the closed form on N(0, I), times .5 for two modes apart (the sum of w^2, by 1 - E k of one over that of both): location .003, scale .0014, correlation
     .0013; of two points apart, 2 .04^2 E k/(1 - E k) = .0024 for the weight; standard errors .0003 to .0009, and .0004 is what 5 in 100 have by chance. So
-    98 of 100 are seen, at least. Asked are 9 of 10: fewer come of that with probability .016. What counts is the fault squared times the chains: .03 of a weight
-    at 10,240, 5 % in variance at 46,000.
+    98 of 100 are seen, at least. Asked are 9 of 10: fewer come of that with probability .016. What counts is the fault squared times the chains: a
+    weight off by .03 is seen at 10,240, 5 % in variance at 46,000.
     """
     target = parse("target", "gaussian_mixture:weight=0.8").build()
     *_, chance = repeated(target, lambda n, g: FAULTS[name](target, n, g), 5_120, 10, name)

@@ -14,7 +14,7 @@ off as 100 exact draws are in expectation.
 
 k = exp(-|x - x'|^2/(2 d)) in coordinates in which exact draws have covariance I about the nearest mode (about the mean, where there are no modes). In units
 of a mode it sees the shape within modes, where a kernel as wide as the law sees the weights alone; in units of each axis it sees a narrow one. For N(0, I) all
-is known in closed form: of bandwidths h^2 = d is nearly the best for a scale or a correlation, of which d/10 and 10 d show a quarter.
+is known in closed form: of bandwidths h^2 = d is nearly the best for a scale or a correlation, of which d/10 and 10 d show a third.
 
 The estimate is the mean of h(z, z') = k(x, x') + k(y, y') - k(x, y') - k(x', y) over pairs z = (x, y) of a chain and an exact draw (eq. 3 there), unbiased but
 for the quotient. Without each of 40 blocks of pairs: their jackknife holds the error of the exact draws, too, and is in the mean not too small (Efron and Stein
