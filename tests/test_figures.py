@@ -93,7 +93,7 @@ SUITE = """
 name: tiny
 seed: 3
 metrics: [fisher_divergence, "fisher_divergence:to=fixed_point", "mmd:fraction=0.2", mode_weight_error, within_mode_sliced_w2, second_moment_bias,
-  ess, acceptance]
+  recall, ess, acceptance]
 sensitivity: {target: gaussian_mixture, chains: 16, repeats: 20}
 accuracy: {pilot: 80, final: 160, epsilon: 0.5}
 experiments:
@@ -325,9 +325,12 @@ def test_trajectories_are_those_that_were_kept(run: Results, axes: list[Axes]) -
 
 
 @of("digits_samples")
-def test_held_out_digits_are_exact_draws(run: Results, axes: list[Axes]) -> None:
+def test_the_first_digits_are_exact_draws_and_numbers_are_means(run: Results, axes: list[Axes]) -> None:
     (_, arrays), *_ = run.samples(parse("target", "digits"), parse("sampler", "exact"))
     assert len(axes) == 2
+    rows = run.metrics[(run.metrics["target"] == "digits") & (run.metrics["sampler"] == "ula") & (run.metrics["metric"] == "recall")]
+    (judges,) = rows.loc[rows["seed"] == 1, "value"]
+    assert f"recall {judges:.2f} ± " in axes[1].get_title(loc="left")
     assert np.allclose(axes[0].images[0].get_array()[1:9, 1:9], arrays["samples"][-1, -1, 0, 0].reshape(8, 8))
 
 

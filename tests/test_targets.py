@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import itertools
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import parse
+from scorebench.samplers.base import exact_density
 from scorebench.targets import two_moons
 from scorebench.targets.base import Target, has, nearest
 from scorebench.targets.lib import mixture as mixtures
@@ -139,7 +141,7 @@ def images() -> tuple[torch.Tensor, torch.Tensor]:
     from sklearn.datasets import load_digits
 
     data = torch.tensor(load_digits().data)
-    held_out = torch.arange(len(data)) % 3 == 0
+    held_out = torch.arange(len(data)) % 9 < 5
     return data[held_out], data[~held_out]
 
 
@@ -148,16 +150,40 @@ def pixels(x: torch.Tensor) -> torch.Tensor:
 
 
 def test_digits_come_from_two_disjoint_parts():
-    """Without noise, flooring undoes the dequantisation: each draw is an image of its part, and of no other."""
+    """Without noise, flooring undoes the dequantisation: each draw is an image of its part, held out once in a call, training as often as any other.
+
+    Noise of 1e-6 moves one value in 1e5 across a grey level: one image in a thousand or so is not found again.
+    """
     target = parse("target", QUIET).build()
     held_out, training = ({tuple(row) for row in part.int().tolist()} for part in images())
-    assert (len(images()[0]), len(images()[1])) == (599, 1198) and not held_out & training
-    mine = {tuple(row) for row in pixels(target.sample(4_000, stream("held out"))).clamp(0, 16).int().tolist()}
-    trained = {tuple(row) for row in pixels(target.training_sample(4_000, stream("training"))).clamp(0, 16).int().tolist()}
-    # Noise of 1e-6 moves one value in 1e5 across a grey level: some rows in a hundred thousand values differ by one.
-    assert len(mine - held_out) < 0.02 * len(mine) and not mine & training
-    assert len(trained - training) < 0.02 * len(trained) and not trained & held_out
-    assert len(mine & held_out) > 590  # 4,000 draws of 599 miss 1 in 800
+    assert (len(images()[0]), len(images()[1])) == (1000, 797) and not held_out & training
+
+    def known(x: torch.Tensor) -> list[tuple[int, ...]]:
+        return [tuple(row) for row in pixels(x).clamp(0, 16).int().tolist()]
+
+    mine, trained = known(target.sample(1_000, stream("held out"))), Counter(known(target.training_sample(5 * 797, stream("training"))))
+    assert target.rows == 1_000 and len(set(mine) & held_out) > 990 and not set(mine) & training
+    often = [trained[image] for image in training]
+    assert not set(trained) & held_out and sum(times == 5 for times in often) > 780 and max(often) <= 5
+    with pytest.raises(NotApplicable, match="takes 1,001 draws; there are 1,000"):
+        target.sample(1_001, stream("too many"))
+
+
+def test_digits_have_their_labels():
+    """The nearest of the 797 training images, without noise, has the label that the draw came with."""
+    from sklearn.datasets import load_digits
+
+    x, labels = parse("target", QUIET).build().labelled(1_600, stream("labelled"))
+    known = torch.tensor(load_digits().target)[torch.arange(1_797) % 9 >= 5]
+    assert torch.equal(known[torch.cdist(pixels(x), images()[1]).argmin(-1)], labels) and len(labels.unique()) == 10
+
+
+def test_the_control_of_the_digits_shares_no_image_with_what_it_is_compared_with():
+    """Exact draws of a finite set are of its part that trains."""
+    target = parse("target", QUIET).build()
+    x = exact_density(target).tempered(1.0).sample(500, stream("control"))
+    training, held_out = (torch.cdist(pixels(x), part).amin(-1) for part in reversed(images()))
+    assert float((training == 0).double().mean()) > 0.98 and float(held_out.min()) > 0
 
 
 def test_digits_dequantisation_and_noise():
@@ -165,10 +191,10 @@ def test_digits_dequantisation_and_noise():
 
     A blank pixel has variance 1/(12 8.5^2) + noise^2; 100,000 draws see .02 of it.
     """
-    x = parse("target", QUIET).build().sample(2_000, stream("u")).double()
+    x = parse("target", QUIET).build().training_sample(2_000, stream("u")).double()
     assert x.shape == (2_000, 64) and x.min() > -1 - 1e-5 and x.max() < 1 + 1e-5
     assert_cdf((((x + 1) * 8.5) % 1).flatten().cpu().numpy(), 2)
-    blank = parse("target", "digits:noise=0.2").build().sample(100_000, stream("blank"))[:, 0].double()
+    blank = parse("target", "digits:noise=0.2").build().training_sample(100_000, stream("blank"))[:, 0].double()
     centred = blank - (0.5 / 8.5 - 1)
     assert_mean(torch.stack([centred, centred.square()], -1), [0.0, 1 / (12 * 8.5**2) + 0.04], 1)
     with pytest.raises(AssertionError):  # the variance where the standard deviation is meant

@@ -47,6 +47,6 @@ def sensitivity(target: Target, metric: Metric, chains: int, repeats: int, maste
 
 
 def _values(metric: Metric, x: Tensor, y: Tensor, target: Target) -> np.ndarray:
-    """The metric of each repeat, (repeat,); a signed one by its distance from zero."""
+    """What is larger for worse, of each repeat, (repeat,): the metric, its negative where higher is better; a signed one by its distance from zero."""
     values = metric.evaluate(Run(samples=x[:, None]), target, y).value.flatten().double().cpu().numpy()
-    return np.abs(values) if metric.facts["DIRECTION"] == "none" else values
+    return {"lower": values, "higher": -values, "none": np.abs(values)}[metric.facts["DIRECTION"]]

@@ -80,6 +80,8 @@ class Target:
     """How many different draws `sample` has, where it is from a finite set: none comes twice in a call, and it raises NotApplicable for more."""
     training_rows: int | None = None
     """The same of `training_sample`, which may give one again."""
+    labelled: Callable[[int, torch.Generator], tuple[Tensor, Tensor]] = Absent("labelled draws")
+    """Training draws with the class of each, (n, d) and (n,)."""
     modes: Tensor = NOTHING
     """Centres, (k, d): a point belongs to the nearest."""
     truths: dict[str, Truth] = field(default_factory=dict)

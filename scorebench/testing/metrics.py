@@ -6,6 +6,7 @@ A standard error is called right when the spread over 200 repeats is within [.7,
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,14 +20,25 @@ from scorebench.engine.attempt import deadline
 from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Estimate, Run
 from scorebench.metrics.lib.faults import FAULTS
-from scorebench.targets.base import Target, has
+from scorebench.targets.base import Target, has, nearest
 from scorebench.testing.contract import SHARE, Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
 from scorebench.testing.examples import cached, density_for, stream
 from scorebench.testing.options import mixture, obeys_its_options
 from scorebench.testing.statistical import z_limit
 
 REPEATS, CHAINS = 200, 256
-two_modes = cached(mixture)
+
+
+@cached
+def two_modes() -> Target:
+    """With draws that train, whose class is their mode and, in it, about which side of the middle, so that of some nobody is sure."""
+    law = mixture()
+
+    def labelled(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        x = law.sample(n, generator)
+        return x, 2 * nearest(x, law.modes) + (x[:, 1] > 0.3 * torch.randn(n, generator=generator, device=x.device))
+
+    return replace(law, training_sample=law.sample, labelled=labelled)
 
 
 def call(spec: Spec, run: Run, target: Target, reference: Any) -> Estimate:

@@ -35,8 +35,10 @@ class Density:
 def exact_density(target: Target) -> Density:
     """The density of an exact target."""
     density = Density(target.score)
-    if has(target, "sample") and target.rows is None:  # of a finite set a draw would be compared with itself
+    if has(target, "sample") and target.rows is None:
         density = replace(density, tempered=target.tempered)
+    elif training := target.training_sample:  # of a finite set a draw of those that judge would be compared with itself
+        density = replace(density, tempered=lambda temperature: replace(target.tempered(temperature), sample=training))
     if has(target, "score"):
         density = replace(density, score_and_divergence=lambda x: _with_divergence(target.score, x))
     if has(target, "score") and has(target, "log_prob"):
