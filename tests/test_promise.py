@@ -37,7 +37,8 @@ CELLS = tuple(itertools.product(STEP_SIZES, TEMPERATURES))
 BUDGETS = (1, 3)
 """In steps."""
 A_STEP = 1e-6
-TARGETS = pytest.mark.parametrize("target", ["gaussian:dim=1", "gaussian_mixture:components=8,radius=3,std=0.3", "gaussian:dim=5"])
+TARGETS = [("gaussian:dim=1", 37), ("gaussian_mixture:components=8,radius=3,std=0.3", 16), ("gaussian:dim=5", 37)]
+"""With numbers of chains that a processor's vectors divide, and do not."""
 
 
 @cached
@@ -80,8 +81,7 @@ def apart(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 
 
 @over("sampler", "sampler")
-@TARGETS
-@pytest.mark.parametrize("chains", [16, 37])
+@pytest.mark.parametrize(("target", "chains"), TARGETS)
 def test_a_cell_and_a_seed_by_themselves(sampler, target, chains):
     """Six cells of three seeds in one run, and the first, the last and one between by themselves: positions, trace, acceptance."""
     turned, rejects = 0, False
