@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import in_this_process
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -123,9 +124,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("figures")
     (folder / "tiny.yaml").write_text(SUITE)
     plan = Plan(load(folder / "tiny.yaml"))
-    for stage in ("train", "sample", "measure", "work", "map", "sensitivity", "tables"):
-        for job in plan.jobs(stage):
-            stages.run(stage, plan, job, folder)
+    with in_this_process():
+        for stage in ("train", "sample", "measure", "work", "map", "sensitivity", "tables"):
+            for job in plan.jobs(stage):
+                stages.run(stage, plan, job, folder)
     return Results(folder / "tiny", plan)
 
 
