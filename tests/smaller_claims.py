@@ -2,7 +2,7 @@
 
 How few follows from the standard errors of the reference run, which grow by the square root of the share that is left out. The leading one stays below
 what the rule of claims allows, so that an error of 5 % is seen as it is there; a number that must disagree with its prediction is off by five standard
-errors more than is allowed; of chains there are as many as the rule asks for.
+errors more than is allowed; of chains, or other units, there are as many as the rule asks for.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scorebench.claims.base import IDENTITY, LARGEST_ERROR, LEAST_CHAINS, allowed
+from scorebench.claims.base import IDENTITY, LARGEST_ERROR, LEAST_CHAINS, LEAST_UNITS, allowed
 from scorebench.core import registry
 
 REFERENCE = Path("results/reference/article/claims").absolute()
@@ -23,8 +23,6 @@ COUNTS = (
     *("WELL_CHAINS", "FAR_CHAINS", "QUARTIC_CHAINS", "PLANE_CHAINS", "RING_CHAINS"),
 )
 """What claims call how many of them there are."""
-
-
 LEVELS = {"z-intractable": 250}
 """Of 1,000 between two laws: the leading standard error of 2,000 chains is .4 %."""
 
@@ -37,8 +35,7 @@ def share(claim: str) -> int:
         error, n, off = q["standard_error"], q["n"], abs(q["measured"] - q["predicted"])
         if q["group"] == IDENTITY or not error:
             continue
-        if n > LEAST_CHAINS:
-            most.append(n / LEAST_CHAINS)
+        most.append(n / (LEAST_CHAINS if n >= LEAST_CHAINS else LEAST_UNITS))
         if q["name"] == result["leading"]:
             most.append((MARGIN * LARGEST_ERROR * max(abs(q["predicted"]), abs(q["measured"])) / error) ** 2)
         if not q["agrees"]:
