@@ -1,14 +1,18 @@
 """What the tests share that is pytest's: parametrisation over the registry, the devices, and the state that no test may leave behind."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import strategies as st
 
+from scorebench import stages
 from scorebench.core import registry
+from scorebench.core.schema import OK
+from scorebench.engine.process import Left
 from scorebench.testing import contract as testing
 from scorebench.testing.examples import examples, of_file
 
@@ -90,6 +94,19 @@ def global_generator_untouched():
     before = torch.get_rng_state()
     yield
     assert torch.equal(torch.get_rng_state(), before), "the global generator was used"
+
+
+@contextmanager
+def in_this_process() -> Iterator[None]:
+    """Jobs without the process that each has of its own: for tests of what many jobs write. Of what ends that process are tests/test_limits.py."""
+
+    def here(work: Callable[[], None], seconds: float, megabytes: float) -> Left:
+        work()
+        return Left(OK, 0.0, 0.0)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "isolated", here)
+        yield
 
 
 @pytest.fixture

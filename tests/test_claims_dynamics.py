@@ -10,6 +10,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from smaller_claims import WHOLE, shrink
 
 from scorebench.claims import base
 from scorebench.claims.beyond.manifold import noised as manifold_noised
@@ -153,19 +154,14 @@ MUTANTS = [
 ]
 
 
-COUNTS = ("CHAINS", "DRAWS", "PARTICLES", "PATHS", "WELL_CHAINS", "FAR_CHAINS", "QUARTIC_CHAINS", "PLANE_CHAINS", "RING_CHAINS")
-"""What claims call how many of them there are."""
 SHARE = 4
-WHOLE = {"mala_optimal", "mixing_weights", "noise_ladder", "start_from_data"}
-"""Claims that no smaller experiment decides; all others come to their registered verdicts, unbroken, with a quarter, too."""
 
 
-def shrink(monkeypatch, module):
-    """A quarter of a claim's work, and of what is asked of its power."""
-    for name in COUNTS:
-        if hasattr(module, name):
-            count = getattr(module, name)
-            monkeypatch.setattr(module, name, {of: n // SHARE for of, n in count.items()} if isinstance(count, dict) else count // SHARE)
+def quarter(monkeypatch, claim):
+    """A quarter of a claim's work, and of what is asked of its power, unless no smaller experiment decides it; the others come to their verdicts, unbroken."""
+    if claim in WHOLE:
+        return
+    shrink(monkeypatch, claim, SHARE)
     for name in ("LEAST_UNITS", "LEAST_CHAINS"):
         monkeypatch.setattr(base, name, getattr(base, name) // SHARE)
     monkeypatch.setattr(base, "LARGEST_ERROR", base.LARGEST_ERROR * SHARE**0.5)
@@ -174,20 +170,21 @@ def shrink(monkeypatch, module):
 @pytest.mark.parametrize(("claim", "name", "broken"), MUTANTS, ids=[f"{c}-{n}-{getattr(b, '__name__', b)}" for c, n, b in MUTANTS])
 def test_broken(monkeypatch, claim, name, broken):
     """The correction must fail, too: no verdict of the expected kind from a broken experiment."""
-    module = registry.module("claim", claim.replace("_", "-"))
+    claim = claim.replace("_", "-")
+    module = registry.module("claim", claim)
     predictions = module.predict()
-    if claim not in WHOLE:
-        shrink(monkeypatch, module)
+    quarter(monkeypatch, claim)
     monkeypatch.setattr(module, name, broken)
     monkeypatch.setattr(module, "predict", lambda: predictions)
-    assert base.evaluate(claim.replace("_", "-"), 11).verdict == "unexplained"
+    assert base.evaluate(claim, 11).verdict == "unexplained"
 
 
-def test_a_solver_at_another_temperature_is_seen(monkeypatch):
+@pytest.mark.parametrize("claim", ["fokker-planck", "boltzmann-steady-state", "fp-drift-sign"])
+def test_a_solver_at_another_temperature_is_seen(monkeypatch, claim):
     whole = fokker_planck.generator
     monkeypatch.setattr(fokker_planck, "generator", lambda drift, temperature, *axes: whole(drift, 1.2 * temperature, *axes))
-    for claim in ("fokker-planck", "boltzmann-steady-state", "fp-drift-sign"):
-        assert base.evaluate(claim, 11).verdict == "unexplained"
+    quarter(monkeypatch, claim)
+    assert base.evaluate(claim, 11).verdict == "unexplained"
 
 
 # What predictions are made with.

@@ -1,4 +1,4 @@
-"""Every claim, run as the stage runs it, comes to its registered verdict; each figure of claims is drawn from the files that they leave.
+"""Every claim, run as the stage runs it but no larger than its power asks for, comes to its registered verdict; figures are drawn from the files.
 
 A true experiment disagrees with probability 1e-7 a quantity (the claims' own rule), 1e-4 at most for all here.
 """
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib import pyplot as plt
+from smaller_claims import share, shrink
 
 from scorebench.core import registry
 from scorebench.figures.base import style
@@ -17,8 +18,6 @@ from scorebench.suite.reading import load
 
 PLAN = Plan(load("workflows/suites/article.yaml").model_copy(update={"seed": 11}))
 FIGURES = [name for name in registry.names("figure") if set(registry.entry("figure", name).facts.get("USES", ())) == {"claim"}]
-SMALLER = {"boltzmann-form": ("CHAINS", 6_000), "fisher-divergence": ("REPEATS", 300)}
-"""Enough to keep the leading standard error below .8 %."""
 
 
 TOGETHER = {name: PLAN.claims_of_figure(name) for name in FIGURES if "" not in registry.entry("figure", name).facts["USES"]["claim"]}
@@ -27,8 +26,7 @@ OTHERS = [claim for claim in registry.names("claim") if not any(claim in claims 
 
 
 def assert_whole(monkeypatch: pytest.MonkeyPatch, claim: str, folder: Path) -> None:
-    if claim in SMALLER:
-        monkeypatch.setattr(registry.module("claim", claim), *SMALLER[claim])
+    shrink(monkeypatch, claim, share(claim))
     stage.run(PLAN, claim, folder)
     result = Results(folder, PLAN).claim(claim)
     assert result.verdict == result.expected, (result.reason, [q for q in result.quantities if not q.agrees])

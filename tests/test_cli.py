@@ -5,11 +5,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from conftest import in_this_process
 from forked_python import python
 from scipy import stats
 
@@ -39,6 +41,13 @@ def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert found[0]["name"] in capsys.readouterr().out
 
 
+@pytest.fixture
+def jobs_here() -> Iterator[None]:
+    with in_this_process():
+        yield
+
+
+@pytest.mark.usefixtures("jobs_here")
 def test_compare_is_the_workflows_loop_and_metrics(capsys: pytest.CaptureFixture[str]) -> None:
     """On N(0, I) in the plane 4 x 128 chains give a second moment that is chi-squared with 1,024 degrees of freedom, times the variance.
 
@@ -63,6 +72,7 @@ def test_compare_is_the_workflows_loop_and_metrics(capsys: pytest.CaptureFixture
     assert "acceptance" in shown and "as set" in shown
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_compare_tells_two_samplers_apart(capsys: pytest.CaptureFixture[str]) -> None:
     """ULA at c = 1.5 has variance 4 on N(0, I), where MALA has 1: seen with 20 x 64 chains at the level of 5 %.
 
@@ -226,6 +236,7 @@ def test_verify_of_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("jobs_here")
 def test_no_star_between_two_samplers_of_one_law() -> None:
     """MALA and exact draws on Gaussians of several variances, three seeds: below the floor there is no star (uncorrected: 3 in 12)."""
     for variance in range(1, 7):

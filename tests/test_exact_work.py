@@ -27,7 +27,8 @@ from scorebench.engine.loop import run
 from scorebench.samplers.base import Density, Recursion, exact_density
 from scorebench.testing.contract import applies
 from scorebench.testing.examples import stream
-from scorebench.testing.samplers import build, double, is_the_recursion_that_it_states
+from scorebench.testing.laws import double, is_the_recursion_that_it_states
+from scorebench.testing.runs import build
 from scorebench.testing.statistical import z_limit
 
 SPLITTINGS = ("BAOAB", "ABOBA", "OBABO", "OABAO")

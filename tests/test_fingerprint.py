@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from forked_python import python
 from package_copy import forget, package_copy
 
 from scorebench.core import registry
@@ -118,14 +119,12 @@ def files_of(package: Path, *folders: str) -> list[str]:
     ]
 
 
-def test_comments_and_layout_change_nothing(package: Path, changed: Callable[..., Jobs]) -> None:
-    assert changed(ARTICLE, layout, *files_of(package, "")) == set()
-
-
-def test_docstrings_change_the_page_where_methods_are_shown(package: Path, changed: Callable[..., Jobs]) -> None:
-    """A claim's is its derivation there; no other file's, and no other job, rests on one."""
+def test_comments_layout_and_docstrings_change_nothing(package: Path, changed: Callable[..., Jobs]) -> None:
+    """But for docstrings of methods, which the page shows: a claim's is its derivation there."""
     methods = {registry.entry(kind, name).path.relative_to(package).as_posix() for kind, name in METHODS}
-    assert changed(ARTICLE, docstrings, *(file for file in files_of(package, "") if file not in methods)) == set()
+    others = [file for file in files_of(package, "") if file not in methods]
+    assert changed(ARTICLE, lambda text: layout(docstrings(text)), *others) == set()
+    assert changed(ARTICLE, layout, *methods) == set()
     assert changed(ARTICLE, docstrings, *methods) == {("page", "")}
     assert changed(ARTICLE, docstrings, registry.entry("claim", "tweedie").path.relative_to(package).as_posix()) == {("page", "")}
 
@@ -193,7 +192,7 @@ def imported() -> dict[str, tuple[set[str], set[str]]]:
     """For every method and stage the package's files and the other modules that importing it runs, in a process of its own."""
     root = Path(registry.__file__).parents[1]
     modules = [registry.entry(kind, name).module for kind, name in METHODS] + [f"scorebench.stages.{stage}" for stage in STAGES]
-    done = subprocess.run([sys.executable, "-c", IMPORTS, json.dumps(modules)], capture_output=True, text=True)
+    done = subprocess.run([python(), "-c", IMPORTS, json.dumps(modules)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return {
         module: ({Path(file).relative_to(root).as_posix() for file in files} - {"__init__.py"}, set(libraries))

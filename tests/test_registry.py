@@ -162,18 +162,27 @@ BROKEN = {
 }
 
 
+def fingerprints(path):
+    plan = Plan(load(path))
+    return {(stage, job): fingerprint(plan, stage, job) for stage in ("train", "sample", "measure") for job in plan.jobs(stage)}
+
+
+@pytest.fixture(scope="module")
+def before(_package, tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "suite.yaml"
+    path.write_text(SUITE)
+    return fingerprints(path)
+
+
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("kind", ["sampler", "loss", "metric"])
-def test_a_broken_file_breaks_alone(package, suite, kind, text):
+def test_a_broken_file_breaks_alone(package, before, suite, kind, text):
     """The others are listed, planned and fingerprinted as before; a suite that names the broken one is planned, its import refused."""
-    plan = Plan(load(suite))
-    before = {(stage, job): fingerprint(plan, stage, job) for stage in ("train", "sample", "measure") for job in plan.jobs(stage)}
     (package / registry.FOLDERS[kind] / "broken.py").write_text(text)
     forget()
     assert "broken" in registry.names(kind) and registry.entry(kind, "broken").error
     assert all(registry.entry(k, n).error is None for k, n in METHODS)
-    plan = Plan(load(suite))
-    assert before == {(stage, job): fingerprint(plan, stage, job) for stage, job in before}
+    assert fingerprints(suite) == before
     specs = parse_all(kind, ["broken:a=1", "broken:a=2"])
     assert [str(s) for s in specs] == ["broken:a=1", "broken:a=2"]
     with pytest.raises(InputError, match="broken"):

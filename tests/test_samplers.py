@@ -32,7 +32,8 @@ from scorebench.suite.jobs import gradients, jobs_of, to_the_end, within
 from scorebench.targets.base import has
 from scorebench.testing.examples import stream
 from scorebench.testing.lattice import Lattice
-from scorebench.testing.samplers import SMALL, UNEQUAL, assert_law, build, go, law_after, target
+from scorebench.testing.laws import assert_law, law_after
+from scorebench.testing.runs import SMALL, UNEQUAL, build, go, target
 from scorebench.testing.statistical import assert_mean
 
 pytestmark = pytest.mark.usefixtures("device")

@@ -111,6 +111,10 @@ def test_a_table_reads_back(name: str) -> None:
     assert_reads_back(table, table.frame([]))
 
 
+ALONE = ("metrics", "timings")
+"""A table with a status and one without: what is read of a column rests on its kind alone."""
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_texts_stay_as_they_are(name: str) -> None:
     """A column full of what a reader of CSV may take for something else; each text once, so that a column of them is of no other type."""
@@ -118,7 +122,7 @@ def test_texts_stay_as_they_are(name: str) -> None:
     (first, _), texts = rows_of(table), [column for column, kind in table.columns.items() if kind == "text"]
     rows = [first | dict.fromkeys(texts, text) | ({"status": "failed"} if "status" in table.columns else {}) for text in HOSTILE]
     assert_reads_back(table, table.frame(rows))
-    for row in rows:
+    for row in rows if name in ALONE else ():
         assert_reads_back(table, table.frame([row]))
 
 

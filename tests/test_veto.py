@@ -10,12 +10,13 @@ other axis) it is asked what `SEES` of a metric is, half of the repeats: in the 
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
 
-from scorebench.core.spec import parse, parse_all
+from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
 from scorebench.metrics.lib.faults import VETO
@@ -52,29 +53,30 @@ def test_the_metrics_together_see_location_scale_and_weight(text: str) -> None:
     n, k = max(block.chains for block in experiment.exact), experiment.seeds - experiment.seeds // 2
     named = [m for m in parse_all("metric", SUITE.metrics) if m.entry.facts["FLOOR"]]
     metrics = [m for m in named if all(has(target, member) for owner, member in m.needs if owner == "target")]
-    faults = {fault: make for fault, make in VETO.items() if fault != "weight" or has(target, "modes")}
-    seen: dict[str, dict[str, np.ndarray]] = {fault: {} for fault in ["none", *faults]}
-    for spec in metrics:
-        metric, signed = Metric(spec), spec.entry.facts["DIRECTION"] == "none"
-        exact = values(metric, target, n, _exact, SETS, "floor")
-        centre = exact.mean() if signed else 0.0
+    exact = {spec: values(Metric(spec), target, n, _exact, SETS, "floor") for spec in metrics}
 
-        def size(means: np.ndarray, signed: bool = signed, centre: float = centre) -> np.ndarray:
-            return np.abs(means - centre) if signed else means
+    @cache
+    def seen(fault: str, spec: Spec) -> np.ndarray:
+        """Whether the metric alarms, repeat by repeat."""
+        centre = exact[spec].mean() if spec.entry.facts["DIRECTION"] == "none" else None
 
-        limit = np.quantile(size(np.random.default_rng(0).choice(exact, (MEANS, k)).mean(1)), 1 - 0.05 / len(metrics))
-        for fault in seen:
-            means = values(metric, target, n, faults.get(fault, _exact), REPEATS * k, fault).reshape(REPEATS, k).mean(1)
-            seen[fault][str(spec)] = size(means) > limit
-    shares = {fault: {metric: float(alarm.mean()) for metric, alarm in by.items()} for fault, by in seen.items()}
-    together = {fault: float(np.any([*by.values()], axis=0).mean()) for fault, by in seen.items()}
-    assert together.pop("none") <= 0.18
-    assert all(share >= (0.5 if "x" in fault and "of coordinate" in fault else 0.8) for fault, share in together.items()), (
-        together,
-        shares,
-    )
+        def size(means: np.ndarray) -> np.ndarray:
+            return means if centre is None else np.abs(means - centre)
+
+        limit = np.quantile(size(np.random.default_rng(0).choice(exact[spec], (MEANS, k)).mean(1)), 1 - 0.05 / len(metrics))
+        return size(values(Metric(spec), target, n, VETO.get(fault, _exact), REPEATS * k, fault).reshape(REPEATS, k).mean(1)) > limit
+
+    assert np.any([seen("none", spec) for spec in metrics], axis=0).mean() <= 0.18
+    for fault in (fault for fault in VETO if fault != "weight" or has(target, "modes")):
+        asked, together = 0.5 if "x" in fault and "of coordinate" in fault else 0.8, np.zeros(REPEATS, bool)
+        for spec in metrics[::-1]:  # the moments, which cost the least, first: what they see already, no other metric is asked
+            together |= seen(fault, spec)
+            if together.mean() >= asked:
+                break
+        assert together.mean() >= asked, (fault, {str(spec): seen(fault, spec).mean() for spec in metrics})
     for fault in (fault for of, fault in BLIND if of == text):
-        assert max(share for metric, share in shares[fault].items() if metric != WORST) < 0.5, shares[fault]
+        shares = {str(spec): seen(fault, spec).mean() for spec in metrics if str(spec) != WORST}
+        assert max(shares.values()) < 0.5, (fault, shares)
 
 
 def _exact(target: Target, n: int, generator: torch.Generator) -> torch.Tensor:

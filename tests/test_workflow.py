@@ -344,7 +344,7 @@ def test_claims_and_their_figures_rest_on_what_they_say(tmp_path: Path) -> None:
 SLOW = """
 name: slow
 seed: 1
-job_minutes: 0.1
+job_minutes: 0.03
 metrics: [second_moment_bias]
 experiments:
   - {target: gaussian, seeds: 2, exact: {samplers: [ula, slow], step_sizes: [0.1], chains: 16, budgets: [5]}}
@@ -355,13 +355,15 @@ def test_what_was_lost_is_tried_again_when_its_limits_change(edited: Copy) -> No
     """With what shares its process, and nothing else is; once it is done with them it stays done, whatever they are then."""
     slow = (ROOT / "scorebench/samplers/ula.py").read_text().replace("class ULA", "class Slow")
     assert "    def init(self, x: Tensor, density: Density) -> State:\n" in slow
-    slow = slow.replace("        return State(x)", "        import time\n\n        time.sleep(8)\n        return State(x)")
+    waits = "        import pathlib, time\n\n        while not pathlib.Path('quick').exists():\n            time.sleep(0.05)\n        return State(x)"
+    slow = slow.replace("        return State(x)", waits)
     (edited.folder / "scorebench/samplers/slow.py").write_text(slow)
     record = edited.folder / "results/slow" / timing("sample", "gaussian/slow")
     before = b""
-    for limit, again, status in (("0.1", True, "timeout"), ("0.1", False, "timeout"), ("0.4", True, "ok"), ("0.3", False, "ok")):
-        (edited.folder / "slow.yaml").write_text(SLOW.replace("job_minutes: 0.1", f"job_minutes: {limit}"))
+    for limit, again, status in (("0.03", True, "timeout"), ("0.03", False, "timeout"), ("0.4", True, "ok"), ("0.3", False, "ok")):
+        (edited.folder / "slow.yaml").write_text(SLOW.replace("job_minutes: 0.03", f"job_minutes: {limit}"))
         if limit == "0.4":
+            (edited.folder / "quick").touch()
             dry = edited.snakemake("--dry-run", suite="slow.yaml")
             assert set(re.findall(r"^would run (sample .+)$", dry.stderr, re.MULTILINE)) == {"sample gaussian/ula and 1 more"}
         done = edited.snakemake(suite="slow.yaml")
