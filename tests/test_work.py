@@ -17,8 +17,10 @@ from scorebench.core import plugins, registry
 from scorebench.core.jackknife import standard_error
 from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
+from scorebench.engine.bench import Bench, Cell
+from scorebench.engine.search import search
 from scorebench.engine.target import built
-from scorebench.engine.work import Bench, Cell, lost_rows, method, search
+from scorebench.engine.work import lost_rows, method
 from scorebench.report.work import work
 from scorebench.suite.config import Accuracy
 from scorebench.suite.jobs import Begin, Work

@@ -15,9 +15,10 @@ from scipy.stats import binom
 from scorebench.core.spec import Spec, parse
 from scorebench.engine import gaussian
 from scorebench.engine.arrival import SUMMARIES
+from scorebench.engine.bench import Bench
 from scorebench.engine.gaussian import Gaussian
+from scorebench.engine.search import Found, search
 from scorebench.engine.target import built
-from scorebench.engine.work import Bench, Found, search
 from scorebench.suite.config import Accuracy
 from scorebench.suite.jobs import Begin, Work
 

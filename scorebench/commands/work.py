@@ -1,4 +1,4 @@
-"""Samplers by their work to accuracy, by hand: the protocol of the workflow's table `work` (`engine.work`) and its words (`report.words`), at T = 1.
+"""Samplers by their work to accuracy, by hand: the protocol of the workflow's table `work` (`engine.search`) and its words (`report.words`), at T = 1.
 
 A sampler with its step size is one cell, of which there is a final run. One without is tuned by the workflow's search, from steps that are STEPS times the
 law's variance of one coordinate, and from half, once and twice the default of each number that it tunes and that its spec does not say. Each contestant has a
@@ -22,10 +22,11 @@ from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import Spec, parse_all
 from scorebench.engine.arrival import SUMMARIES, Arrival
 from scorebench.engine.attempt import attempt, deadline, preload
+from scorebench.engine.bench import Bench, Cell
 from scorebench.engine.device import prepare
 from scorebench.engine.process import isolated
+from scorebench.engine.search import Found, search
 from scorebench.engine.target import built
-from scorebench.engine.work import Bench, Cell, Found, search
 from scorebench.report import words
 from scorebench.store import artifacts
 from scorebench.suite.config import BLOCKS, Accuracy
