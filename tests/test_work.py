@@ -26,22 +26,23 @@ from scorebench.suite.config import Accuracy
 from scorebench.suite.jobs import Begin, Work
 
 ALPHA = 1e-3
-INDEPENDENT = '''"""Independent draws, planted."""
+PLANTED = '''"""Planted."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from scorebench.core.options import Positive, Share
+from scorebench.core.options import Count, Positive, Share
 from scorebench.samplers.base import Info
 from scorebench.targets.gaussian_mixture import gaussian_mixture
 
 LABEL = "planted"
 REFERENCE = "none"
-NEEDS = {"source.tempered"}
-GRADIENTS = 0
-EXACT = False
+NEEDS = {"source.WANTS"}
+GRADIENTS = SPENT
+EXACT = True
 
 
 class State(NamedTuple):
@@ -54,62 +55,44 @@ class NAME:
     temperature: Tensor
     OPTION
 
+    def init(self, x, density):
+        return State(x)
+
+'''
+INDEPENDENT = """
     def draws(self, density, shape, generator):
         return LAW.sample(shape[0], generator)
 
-    def init(self, x, density):
-        return State(x)
-
     def step(self, state, density, draws):
         return State(draws[:, None].expand_as(state.x)), Info()
-'''
-CHAIN = '''"""A chain, planted."""
-
-from dataclasses import dataclass
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
-
-from scorebench.core.options import Count
-from scorebench.samplers.base import Info
-
-LABEL = "planted"
-REFERENCE = "none"
-NEEDS = {"source.score"}
-GRADIENTS = "spends"
-EXACT = True
-
-
-class State(NamedTuple):
-    x: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class NAME:
-    step_size: Tensor
-    temperature: Tensor
-    spends: Count = 1
-
+"""
+CHAIN = """
     def draws(self, density, shape, generator):
         return torch.randn(shape, generator=generator)
-
-    def init(self, x, density):
-        return State(x)
 
     def step(self, state, density, draws):
         for _ in range(self.spends):
             density.score(state.x)
         keeps = (-self.step_size[..., None]).exp()
         return State(keeps * state.x + (1 - keeps**2).sqrt() * draws[:, None]), Info()
-'''
+"""
+
+
+def file(name: str, option: str, does: str, wants: str, spent: str) -> str:
+    """A sampler's file: its class, its one option, and what it does."""
+    head = PLANTED.replace("NAME", name).replace("OPTION", option).replace("WANTS", wants).replace("SPENT", spent)
+    return head + does
+
+
 FILES = {
-    "hot": INDEPENDENT.replace("NAME", "Hot").replace("OPTION", "heat: Positive = 1.0").replace("LAW", "density.tempered(self.heat)"),
-    "lopsided": INDEPENDENT.replace("NAME", "Lopsided")
-    .replace("OPTION", "weight: Share = 0.5")
-    .replace("LAW", "gaussian_mixture(weight=self.weight)"),
-    "paced": CHAIN.replace("NAME", "Paced"),
-    "broken": CHAIN.replace("NAME", "Broken").replace("density.score(state.x)", "raise ValueError('it broke')"),
+    "hot": file("Hot", "heat: Positive = 1.0", INDEPENDENT.replace("LAW", "density.tempered(self.heat)"), "tempered", "0"),
+    "lopsided": file(
+        "Lopsided", "weight: Share = 0.5", INDEPENDENT.replace("LAW", "gaussian_mixture(weight=self.weight)"), "tempered", "0"
+    ),
+    "paced": file("Paced", "spends: Count = 1", CHAIN, "score", "'spends'"),
+    "broken": file(
+        "Broken", "spends: Count = 1", CHAIN.replace("density.score(state.x)", "raise ValueError('it broke')"), "score", "'spends'"
+    ),
 }
 TWO_MODES = "gaussian_mixture:weight=0.8"
 

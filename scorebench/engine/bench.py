@@ -43,6 +43,10 @@ if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that
 
 RECORDS, PLATEAU = 80, 32
 """Of a curve, at most, closer where it begins; and of its last fifth."""
+EVERY, CLOSE = 64, 1.03
+"""Of a final run every step, and from there on in such proportion."""
+FINAL = "final"
+"""The phase whose runs more chains may be added to."""
 TEN = 10
 """Effective draws of a chain, below which it has no effective sample size."""
 EQUILIBRIUM_CHAINS, EQUILIBRIUM_STEPS = 512, 600
@@ -82,6 +86,8 @@ class Cell:
     """At the records, (record,); empty where it did not end well, as the curve."""
     curve: np.ndarray  # (summary, 1 + block, record)
     arrivals: tuple[Arrival, ...] = ()
+    sums: np.ndarray | None = None
+    """Of f and f^2 over the chains of a block, (record, block, 2, function), where more chains may be added to it."""
 
     @cached_property
     def cost(self) -> tuple[float, float]:
@@ -118,19 +124,33 @@ class Bench:
         spent, sums, far = outcome
         return [self._arrived(cell, spent, sums[:, number], far[number]) for number, cell in enumerate(made)]
 
+    def more(self, cell: Cell) -> Cell:
+        """A final run with as many chains again, by numbers of their own, which go into the same blocks; unchanged where these do not end well."""
+        assert cell.sums is not None
+        outcome, _ = attempt(
+            lambda: self._run(cell.sampler, [cell.step_size], cell.budget, cell.chains, cell.phase, cell.chains), self.limit
+        )
+        if outcome is None:
+            return cell
+        spent, sums, far = outcome
+        return self._arrived(replace(cell, chains=2 * cell.chains), (cell.gradients + spent) / 2, cell.sums + sums[:, 0], far[0])
+
     def _arrived(self, cell: Cell, spent: np.ndarray, sums: np.ndarray, far: float) -> Cell:
         if far >= SHARE_FAR:
-            return replace(cell, ended=Ended(Status.DIVERGED))
+            return replace(cell, ended=Ended(Status.DIVERGED), arrivals=())
         curve = curves(sums, cell.chains // BLOCKS, self.panel)
         first = int(np.searchsorted(spent, to_the_end(cell.sampler))) if cell.sampler.entry.facts.get("LADDER") else 0
         first = min(first, len(spent) - 1)
         arrivals = tuple(arrival(spent, summary, self.accuracy.epsilon, first) for summary in curve)
-        return replace(cell, gradients=spent, curve=curve, arrivals=arrivals)
+        return replace(cell, gradients=spent, curve=curve, arrivals=arrivals, sums=sums if cell.phase == FINAL else None)
 
     def _run(
-        self, spec: Spec, steps: Sequence[float | None], budget: int, chains: int, phase: str
+        self, spec: Spec, steps: Sequence[float | None], budget: int, chains: int, phase: str, before: int = 0
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gradients at the records (record,), sums (record, cell, block, 2, function), and the largest share of chains that are far off, (cell,)."""
+        """Gradients at the records (record,), sums (record, cell, block, 2, function), and the largest share of chains that are far off, (cell,).
+
+        `before` chains of this run have been seen already. Each part of the chains has a stream of its own, the same for every sampler, whatever its budget.
+        """
         if why := absent(spec):
             raise NotApplicable(why)
         if missing := lacking(spec, self.density):
@@ -140,15 +160,23 @@ class Bench:
             raise NotApplicable(f"its noise levels take {to_the_end(spec)} gradients, of which the budget is {budget}")
         step_size, temperature = grid((1.0 if step is None else step, 1.0) for step in steps)
         sampler = spec.build(step_size=step_size, temperature=temperature)
-        starts, stream = (rng.generator(self.master, f"work {use} {phase}", self.name) for use in ("start", "sample"))
+        starts = rng.generator(self.master, f"work start {phase} {before}", self.name)
         x = self.start.sample(chains, starts)
         if isinstance(sampler, Starts):
             x = sampler.start(self.density, (chains, self.target.dim), starts)
         size = chains // BLOCKS
         observe = partial(self._observe, size)
         parts = [
-            run(sampler, self.density, part[None], _records(budget, each), [stream], each, observe=observe)
-            for part in x.split(max(TOGETHER // size, 1) * size)
+            run(
+                sampler,
+                self.density,
+                part[None],
+                _records(budget, each, phase),
+                [self._stream(phase, before, number)],
+                each,
+                observe=observe,
+            )
+            for number, part in enumerate(x.split(max(TOGETHER // size, 1) * size))
         ]
         sums = torch.cat([part.samples[:, 0] for part in parts], -2)  # (record, cell, block, number)
         spent = np.array(parts[0].gradients, float)
@@ -158,6 +186,9 @@ class Bench:
         far = (sums[..., -1].sum(-1) / chains).amax(0)
         pairs = sums[..., :-1].unflatten(-1, (2, -1))
         return spent, pairs.cpu().numpy(), far.cpu().numpy()
+
+    def _stream(self, phase: str, before: int, part: int) -> torch.Generator:
+        return rng.generator(self.master, f"work sample {phase} {before} {part}", self.name)
 
     def _observe(self, size: int, x: Tensor) -> Tensor:
         """Sums over the chains of each block of f, of f^2, and of those far off, one that is not finite being too many,
@@ -223,10 +254,15 @@ class _Averages:
         return mean.cpu().numpy(), variance.cpu().numpy()
 
 
-def _records(budget: int, each: int) -> list[int]:
-    """Gradients at which the curve is taken: every step first, then in proportion, and evenly along the plateau."""
+def _records(budget: int, each: int, phase: str) -> list[int]:
+    """Gradients at which the curve is taken: every step first, then in proportion, and evenly along the plateau.
+
+    Of a final run at every step for longer, and then closer: a velocity swings within a few steps, and records that are further apart miss it.
+    """
     if not each:
         return [budget]
     last = budget // each
-    steps = np.concatenate([np.geomspace(1, last, RECORDS), np.linspace(max(LAST * last, 1), last, PLATEAU)])
+    every = min(EVERY if phase == FINAL else 1, last)
+    number = math.ceil(math.log(last / every) / math.log(CLOSE)) + 1 if phase == FINAL else RECORDS
+    steps = np.concatenate([np.arange(1, every), np.geomspace(every, last, number), np.linspace(max(LAST * last, 1), last, PLATEAU)])
     return [each * int(k) for k in np.unique(steps.round())]

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from scorebench.core.jackknife import standard_error
-from scorebench.core.schema import OK, Status
+from scorebench.core.schema import OK
 from scorebench.core.spec import Spec
-from scorebench.engine.arrival import LAST
 from scorebench.engine.bench import Bench, Cell
-from scorebench.suite.jobs import Work, gradients, has_step, to_the_end
+from scorebench.engine.finals import enough, final_runs, hoped, times
+from scorebench.suite.jobs import Work, has_step
 
 LADDERS, LADDER = 2, 1.1 ** np.arange(-4, 3)
 """Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
@@ -28,18 +26,12 @@ LOWER = 3
 """So often the ladder goes on below where none of its plateaus is low enough."""
 HOPELESS = 2.0
 """A sampler that does not arrive, and whose least plateau is above so many epsilons, has no ladder."""
-SAFE = 0.9
-"""Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 NEAR = 1.1 ** np.array([-2, -1, 1, 2])
 """Values of a tuned option around the best of the ladders, in units of it."""
-FINALS = 6
-"""A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
 BESIDE = 2.0 ** np.arange(-0.75, 0.75, 0.25)
 """Steps at a new value of a tuned option, in units of the best step at its neighbour."""
 WIDER, CLOSER = 6, 1.5
 """How often the grid goes on beyond an edge; values of an option that are nearer than this ratio have none between them."""
-LONGER, SHORTEST = 4, 48
-"""The budget of a final run: so many times the work that the pilot found, and so many steps at least."""
 
 
 class Found(NamedTuple):
@@ -47,12 +39,13 @@ class Found(NamedTuple):
 
     cells: list[Cell]
     chosen: Cell | None
+    """With its work and the errors of that as the choice leaves them: made again without each block."""
 
 
 def search(job: Work, bench: Bench) -> Found:
     """The pilot, the ladders of steps and the final run of a method."""
     epsilon, budget = bench.accuracy.epsilon, max(begin.budget for begin in job.begins)
-    pilot, final = job.begins[0].pilot or bench.accuracy.pilot, job.begins[0].final or bench.accuracy.final
+    pilot = job.begins[0].pilot or bench.accuracy.pilot
     cells: list[Cell] = []
 
     def measure(sampler: Spec, steps: Iterable[float | None], budget: int, chains: int = pilot, phase: str = "pilot") -> None:
@@ -80,37 +73,20 @@ def search(job: Work, bench: Bench) -> Found:
         if not at.arrivals[0].reached and at.arrivals[0].plateau > HOPELESS * epsilon:
             continue
         for lower in range(LOWER):
-            if at.step_size is not None and not any(cell.sampler == sampler and _below(cell, epsilon) for cell in finer()):
-                measure(sampler, _times(at, LADDER * LADDER[0] ** lower), _enough(at, budget), 4 * pilot)
+            if at.step_size is not None and not any(cell.sampler == sampler and hoped(cell, epsilon) for cell in finer()):
+                measure(sampler, times(at, LADDER * LADDER[0] ** lower), enough(at, budget), 4 * pilot)
 
     def order(cell: Cell) -> tuple[bool, tuple[float, float]]:
-        return not _below(cell, epsilon), cell.cost
+        return not hoped(cell, epsilon), cell.cost
 
     def ladder() -> list[Cell]:
         return sorted((cell for cell in finer() if cell.ended == OK), key=order) or list(by_sampler.values())
 
     for at in ladder()[:1]:
         for sampler in _beside(at, cells) if at.arrivals[0].reached else ():
-            measure(sampler, _times(at, LADDER[3:6]), _enough(at, budget), 4 * pilot)
-    finals: list[Cell] = []
-    queue = ladder()
-    while queue and len(finals) < FINALS:
-        cell, *queue = queue
-        if finals and min(map(order, finals)) <= order(cell):
-            break
-        measure(cell.sampler, [cell.step_size], _enough(cell, budget), final, "final")
-        finals.append(cells[-1])
-        if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
-            break
-        if cell.step_size and _below(cell, epsilon) and not _below(finals[-1], epsilon):  # too long after all, and so are longer ones
-            queue = [other for other in queue if other.sampler != cell.sampler or (other.step_size or 0) < cell.step_size]
-            queue = queue or [replace(cell, step_size=_times(cell, LADDER[3:4])[0])]
-    return Found(cells, min(finals, key=order, default=None))
-
-
-def _times(at: Cell, ratios: np.ndarray) -> list[float | None]:
-    """Steps in units of a cell's, to three figures; none where the sampler has none."""
-    return [float(f"{at.step_size * ratio:.3g}") for ratio in ratios] if at.step_size else [None]
+            measure(sampler, times(at, LADDER[3:6]), enough(at, budget), 4 * pilot)
+    finals, chosen = final_runs(bench, ladder(), budget, job.begins[0].final or bench.accuracy.final)
+    return Found(cells + finals, chosen)
 
 
 def _beside(at: Cell, cells: Sequence[Cell]) -> Iterator[Spec]:
@@ -127,23 +103,6 @@ def _by_sampler(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
     for cell in cells:
         by_sampler.setdefault(cell.sampler, []).append(cell)
     return by_sampler.values()
-
-
-def _below(cell: Cell, epsilon: float) -> bool:
-    """Whether a cell arrives, and its plateau is safely below epsilon."""
-    if not cell.arrivals:
-        return False
-    tail = cell.curve[0][:, cell.gradients >= LAST * cell.gradients[-1]].mean(1)
-    return cell.arrivals[0].reached and tail[0] + float(standard_error(tail[1:])) < SAFE * epsilon
-
-
-def _enough(cell: Cell, budget: int) -> int:
-    """Gradients for a run whose work is about that of a cell."""
-    first = cell.arrivals[0]
-    if not first.reached:
-        return budget
-    each = max(gradients(cell.sampler), 1)
-    return min(budget, max(math.ceil(LONGER * first.gradients), SHORTEST * each, 2 * to_the_end(cell.sampler)))
 
 
 def _around(at: Cell, cells: Sequence[Cell]) -> Iterator[tuple[Spec, list[float | None]]]:
@@ -166,7 +125,7 @@ def _around(at: Cell, cells: Sequence[Cell]) -> Iterator[tuple[Spec, list[float 
         for new in wanted:
             new = max(1, round(new)) if isinstance(value, int) else float(f"{new:.3g}")
             if new not in tried and len(tried) > 1:
-                yield at.sampler.having(option, new), _times(at, BESIDE)
+                yield at.sampler.having(option, new), times(at, BESIDE)
 
 
 def _between(value: float, other: float) -> float:

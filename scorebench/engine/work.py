@@ -10,13 +10,13 @@ import numpy as np
 from scorebench.core.errors import NotApplicable
 from scorebench.core.jackknife import standard_error
 from scorebench.core.schema import Ended, Status
-from scorebench.engine import gaussian
+from scorebench.engine import gap, gaussian
 from scorebench.engine.arrival import SUMMARIES
 from scorebench.engine.attempt import attempt
-from scorebench.engine.bench import Bench, Cell
+from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.engine.search import search
 from scorebench.store import works
-from scorebench.suite.jobs import Work, has_step
+from scorebench.suite.jobs import Work, gradients, has_step, ladder
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.config import Accuracy
@@ -27,6 +27,8 @@ def method(job: Work, bench: Bench) -> works.Method:
     found = search(job, bench)
     chosen = found.chosen
     rows = [row for cell in found.cells for row in _rows(job, cell, bench.accuracy.epsilon, bench.start.text, cell is chosen)]
+    if chosen is not None and (foretold := _by_the_gap(chosen, bench)):
+        rows = [row | {"reason": foretold} if row["chosen"] and row["status"] == Status.NOT_REACHED else row for row in rows]
     if chosen is None or not chosen.arrivals:
         return works.Method(str(job.target), str(job.method), bench.start.text, rows, [], {}, {})
     logs = {name: summary.logs for name, summary in zip(SUMMARIES, chosen.arrivals, strict=True)}
@@ -40,18 +42,35 @@ def method(job: Work, bench: Bench) -> works.Method:
 
 def _exactly(cell: Cell, bench: Bench) -> dict[str, np.ndarray]:
     """Each summary of b^2 at the records, (record,), where it follows from the sampler's recursion on a Gaussian; nothing elsewhere."""
-    prior = bench.target.prior
-    if prior is None or cell.step_size is None:
+    if cell.step_size is None:
         return {}
     try:
-        wide = gaussian.gaussian(prior)
-        law, begin = gaussian.gaussian(bench.target), wide._replace(mean=wide.mean - bench.start.shift)
-        exact = gaussian.curve(cell.sampler, cell.step_size, law, begin, int(cell.gradients[-1]))
+        law = gaussian.gaussian(bench.target)
+        exact = gaussian.curve(cell.sampler, cell.step_size, law, _begin(bench), int(cell.gradients[-1]))
     except NotApplicable:
         return {}
-    places = np.searchsorted(exact.gradients, cell.gradients)
-    bias = exact.bias[places]
+    bias = exact.bias[np.searchsorted(exact.gradients, cell.gradients)]
     return {f"exact {name}": values for name, values in zip(SUMMARIES, (bias.max(-1), bias.mean(-1)), strict=True)}
+
+
+def _by_the_gap(cell: Cell, bench: Bench) -> str:
+    """What the spectral gap says of a step, of a sampler with a gradient a step and nothing else to tune, where weights of two modes come right in the end."""
+    spec = cell.sampler
+    if cell.step_size is None or gradients(spec) != 1 or spec.tuned or ladder(spec):
+        return ""
+    try:
+        foretold = gap.slowest(bench.target, _begin(bench)).gradients(cell.step_size, bench.accuracy.epsilon)
+    except NotApplicable:
+        return ""
+    return f"by its spectral gap Langevin dynamics takes {float(f'{foretold:.2g}'):,.0f} at this step"
+
+
+def _begin(bench: Bench) -> gaussian.Gaussian:
+    """Where chains start. Raises NotApplicable where that is no Gaussian."""
+    if bench.target.prior is None:
+        raise NotApplicable("it has no prior")
+    wide = gaussian.gaussian(bench.target.prior)
+    return wide._replace(mean=wide.mean - bench.start.shift)
 
 
 def lost_rows(job: Work, accuracy: Accuracy, ended: Ended) -> works.Method:
@@ -82,4 +101,6 @@ def _rows(job: Work, cell: Cell, epsilon: float, start: str, chosen: bool) -> It
             low, high = summary.interval
             row |= {name: getattr(summary, name) for name in ("plateau", "plateau_low", "plateau_high")} | {"low": low, "high": high}
             row |= {"gradients": summary.gradients} if summary.reached else {"status": Status.NOT_REACHED, "high": None}
+            if cell.phase == FINAL and summary.reached and not summary.told:
+                row["reason"] = "later it may be above"
         yield row
