@@ -57,7 +57,7 @@ class Arrival:
     plateau_low: float
     plateau_high: float
     later: tuple[float, float] = (np.inf, np.inf)
-    """Of what comes later, a swing or the plateau, the largest and its upper end, in units of epsilon; infinite where it is not reached."""
+    """Of what comes later, a swing or the plateau, the largest, less a standard error, and its upper end, in epsilon; infinite where it is not reached."""
 
     @property
     def told(self) -> bool:
@@ -142,16 +142,17 @@ def arrival(gradients: np.ndarray, curve: np.ndarray, epsilon: float, first: int
 
 
 def _later(gradients: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
-    """The largest value of a curve that is below 1 (1 + block, record), and of its upper ends, each after it was first below; over the records 15 % around.
+    """The largest value of a curve that is below 1 (1 + block, record), less a standard error, and its upper end, each after it was first below.
 
-    That it is above somewhere is a union of hypotheses, which is refused where each of them is, at 5 % each (Berger 1982).
+    Of means over the records within 15 %. That the curve is above somewhere is a union of hypotheses, which is refused where each is, at 5 % (Berger 1982).
     """
     first, end = np.searchsorted(gradients, gradients / AROUND, "left"), np.searchsorted(gradients, gradients * AROUND, "right")
     sums = np.pad(curve, ((0, 0), (1, 0))).cumsum(1)
     means = (sums[:, end] - sums[:, first]) / (end - first)
-    upper = means[0] + t_quantile(len(curve) - 1, 1 - SIGNIFICANT) * standard_error(means[1:])
-    most = (float(each[(each < 1).argmax() :].max()) if (each < 1).any() else np.inf for each in (means[0], upper))
-    return next(most), next(most)
+    error = standard_error(means[1:])
+    ends = means[0] - error, means[0] + t_quantile(len(curve) - 1, 1 - SIGNIFICANT) * error
+    least, most = (float(end[(end < 1).argmax() :].max()) if (end < 1).any() else np.inf for end in ends)
+    return least, most
 
 
 def crossing(gradients: np.ndarray, curve: np.ndarray, record: int, epsilon: float, error: np.ndarray | float = 0.0) -> float:

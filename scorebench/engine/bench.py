@@ -114,10 +114,12 @@ class Bench:
     def __init__(self, target: Target, name: Spec, master: int, accuracy: Accuracy, limit: float) -> None:
         self.target, self.name, self.master, self.accuracy, self.limit = target, name, master, accuracy, limit
         self.panel, self.start, self.density = panel(target), start(target), exact_density(target)
+        self.spent = 0
 
     def cells(self, sampler: Spec, steps: Sequence[float | None], budget: int, chains: int, phase: str) -> list[Cell]:
         """One sampler at several steps, together."""
         made = [Cell(sampler, step, phase, chains, budget, OK, np.empty(0), np.empty((len(SUMMARIES), 0, 0))) for step in steps]
+        self.spent += len(steps) * budget * chains
         outcome, ended = attempt(lambda: self._run(sampler, steps, budget, chains, phase), self.limit)
         if outcome is None:
             return [replace(cell, ended=ended) for cell in made]

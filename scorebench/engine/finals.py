@@ -21,8 +21,8 @@ from scorebench.engine.arrival import LAST, Arrival
 from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.suite.jobs import gradients, to_the_end
 
-ENOUGH, MOST = 0.1, 8
-"""A final run goes on, twice as many chains each time, where the interval of its work is wider than this to a side, up to so many times the chains in all."""
+ENOUGH, MOST = 0.1, 0.5
+"""A final run goes on, twice as many chains each time, where the interval of its work is wider than this to a side, for so much of all gradients before."""
 SAFE = 0.9
 """Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 HALF, SHORTER = 1.1**0.5, 1.1**-2
@@ -38,6 +38,7 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
     epsilon = bench.accuracy.epsilon
     finals: list[Cell] = []
     tried: list[Cell] = []
+    more = 0  # gradients
     while True:
         at = min(finals, key=_order, default=None)
         if len(finals) < FINALS and (cell := _next(ladder, tried, finals, epsilon)):
@@ -45,11 +46,9 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
             finals += bench.cells(cell.sampler, [cell.step_size], enough(cell, budget), chains, FINAL)
             if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
                 break
-        elif at and _short(at, epsilon) and sum(cell.chains for cell in finals) < (MOST + len(finals)) * chains:
-            more = bench.more(at)
-            if more is at:
-                break
-            finals = [more if cell is at else cell for cell in finals]
+        elif at and _short(at, epsilon) and more + at.chains * at.budget <= MOST * bench.spent:
+            more += at.chains * at.budget
+            finals = [bench.more(at) if cell is at else cell for cell in finals]
         else:
             break
     at = min(finals, key=_order, default=None)
@@ -96,9 +95,15 @@ def _same(cell: Cell, other: Cell) -> bool:
 
 
 def _rules_out(final: Cell, cell: Cell) -> bool:
-    """Whether a cell's step is as long as one that is not told to stay below, or with other options does not arrive."""
-    arrives = bool(final.arrivals) and final.arrivals[0].reached
-    return (cell.step_size or 0) >= (final.step_size or 0) and (cell.sampler == final.sampler or not arrives)
+    """Whether a cell's step is as long as one that is not told to stay below, or with other options is never below."""
+    if (cell.step_size or 0) < (final.step_size or 0):
+        return False
+    return not _below(final) or final.arrivals[0].reached and cell.sampler == final.sampler
+
+
+def _below(cell: Cell) -> bool:
+    """Whether a cell is below at the end, if not for long enough."""
+    return bool(cell.arrivals) and (cell.arrivals[0].reached or cell.arrivals[0].gradients < cell.gradients[-1])
 
 
 def _told(cell: Cell) -> bool:
@@ -112,11 +117,13 @@ def _order(cell: Cell) -> tuple[bool, tuple[float, float]]:
 
 
 def _short(cell: Cell, epsilon: float) -> bool:
-    """Whether more chains are wanted: it is not told whether it arrives, nor whether for good, or its work has too wide an interval."""
+    """Whether more chains are wanted: it is not told whether it arrives, nor whether for good, or its work has too wide an interval, of more than a step."""
     if not cell.arrivals:
         return False
     first = cell.arrivals[0]
-    return first.plateau_low < epsilon < first.plateau_high or first.reached and (not first.told or first.half_width > ENOUGH)
+    low, high = first.interval
+    wide = first.half_width > ENOUGH and high - low > gradients(cell.sampler)
+    return first.plateau_low < epsilon < first.plateau_high or first.reached and (not first.told or wide)
 
 
 def _chosen_again(finals: Sequence[Cell], at: Cell) -> tuple[Arrival, ...]:
@@ -145,7 +152,7 @@ def hoped(cell: Cell, epsilon: float) -> bool:
 def enough(cell: Cell, budget: int) -> int:
     """Gradients for a run whose work is about that of a cell; up to twice the budget where that was below at the end, but not seen for as long again."""
     first = cell.arrivals[0]
-    if not first.reached and not first.gradients < cell.gradients[-1]:
+    if not _below(cell):
         return budget
     each = max(gradients(cell.sampler), 1)
     most = budget if first.reached else 2 * budget
