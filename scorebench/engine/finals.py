@@ -21,13 +21,14 @@ from scorebench.engine.arrival import LAST, Arrival
 from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.suite.jobs import gradients, to_the_end
 
-ENOUGH, MOST = 0.1, 0.5
-"""A final run goes on, twice as many chains each time, where the interval of its work is wider than this to a side, for so much of all gradients before."""
+ENOUGH, MOST = 0.1, 1.0
+"""A final run goes on, with twice as many chains each time, where its work's interval is wider than this to a side. What comes after the first final run takes
+at most so many times the gradients of what came before."""
 SAFE = 0.9
 """Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 HALF, SHORTER = 1.1**0.5, 1.1**-2
 """The last step to be tried, in units of the best, where the next longer of the ladder is too long; and where all were, in units of the shortest."""
-FINALS = 6
+FINALS = 8
 """A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
 LONGER, SHORTEST = 4, 48
 """The budget of a final run: so many times the work that the pilot found, and so many steps at least."""
@@ -38,16 +39,20 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
     epsilon = bench.accuracy.epsilon
     finals: list[Cell] = []
     tried: list[Cell] = []
-    more = 0  # gradients
-    while True:
+    before, after = bench.spent, 0
+
+    def affordable(cost: int) -> bool:
+        return not finals or after + cost <= MOST * before
+
+    while not finals or finals[-1].ended.status not in (Status.FAILED, Status.TIMEOUT):
         at = min(finals, key=_order, default=None)
-        if len(finals) < FINALS and (cell := _next(ladder, tried, finals, epsilon)):
+        cell = _next(ladder, tried, finals, epsilon) if len(finals) < FINALS else None
+        if cell and affordable(cost := chains * enough(cell, budget)):
+            after += cost if finals else 0
             tried.append(cell)
             finals += bench.cells(cell.sampler, [cell.step_size], enough(cell, budget), chains, FINAL)
-            if finals[-1].ended.status in (Status.FAILED, Status.TIMEOUT):
-                break
-        elif at and _short(at, epsilon) and more + at.chains * at.budget <= MOST * bench.spent:
-            more += at.chains * at.budget
+        elif at and _short(at, epsilon) and affordable(cost := at.chains * at.budget):
+            after += cost
             finals = [bench.more(at) if cell is at else cell for cell in finals]
         else:
             break
@@ -95,10 +100,11 @@ def _same(cell: Cell, other: Cell) -> bool:
 
 
 def _rules_out(final: Cell, cell: Cell) -> bool:
-    """Whether a cell's step is as long as one that is not told to stay below, or with other options is never below."""
-    if (cell.step_size or 0) < (final.step_size or 0):
-        return False
-    return not _below(final) or final.arrivals[0].reached and cell.sampler == final.sampler
+    """Whether a step is as long as one that is not told to stay below, or the next below one that did not arrive; with other options, as one never below."""
+    ratio = _over(cell, final)
+    if cell.sampler != final.sampler:
+        return ratio >= 1 and not _below(final)
+    return ratio >= 1 or ratio > SHORTER and not final.arrivals[0].reached if final.arrivals else ratio >= 1
 
 
 def _below(cell: Cell) -> bool:

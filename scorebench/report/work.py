@@ -15,7 +15,7 @@ from scorebench.store.works import Method
 from scorebench.suite.jobs import gradients
 
 CHOICE = 1.05
-"""What a ratio must exceed for a word: the pilot's choice, which has no part in the errors, costs less where that is known (tests/test_work_on_gaussians.py)."""
+"""What a ratio must exceed for a word: the pilot's choice, no part of the errors, costs less where it is known (tests/test_work_on_gaussians.py)."""
 PANELS = ("max", "mean")
 """The first decides, the other can veto."""
 
