@@ -269,6 +269,34 @@ def test_a_plateau_near_epsilon(share: float, reached: bool) -> None:
     assert sum(a.reached is reached for a in arrivals[0]) >= at_least(0.95, REPEATS, 3)
 
 
+@pytest.mark.parametrize(("share", "told"), [(0.5, True), (1.0, False)])
+@pytest.mark.parametrize("falls", [True, False])
+def test_what_is_told_to_stay_below(share: float, told: bool, falls: bool) -> None:
+    """A plateau of half of epsilon in 90 of 100 or more, and one at epsilon in 5 at most, whether the mean comes down to it or passes the law's and rises.
+
+    Of half of epsilon the error of a record is .1 epsilon, and of three of them no more, so that 1 - .5 is three errors and the quantile of 5 %.
+    """
+    shift = (share * EPSILON) ** 0.5 * (1 if falls else -1)
+    _, arrivals = measured(exact(shift=shift), records(320), 52)
+    seen = sum(a.told for a in arrivals[0])
+    assert seen >= at_least(0.9, REPEATS, 4) if told else seen <= REPEATS - at_least(0.95, REPEATS, 4), seen
+
+
+def test_what_is_later_counts_once_it_is_below() -> None:
+    """Without errors: the largest mean over the records within 15 % after the first that is below; a fall through epsilon is nothing later, a swing is."""
+    gradients = np.arange(0.0, 401.0, 10)
+    curve = np.where(gradients < 45, 0.02, 0.004)
+    found = arrival(gradients, flat(curve, 0), EPSILON)
+    assert found.later == (pytest.approx(0.4, abs=0.3), pytest.approx(0.4, abs=0.3)) and found.told
+    curve[20:27] = 0.009  # at 200, ..., 260: of 230, within 15 %, from 200 to 260
+    swing = arrival(gradients, flat(curve, 0), EPSILON)
+    assert swing.later[0] == pytest.approx(0.9) and swing.told and swing.gradients == found.gradients
+    wide = arrival(gradients, flat(curve, 0.02), EPSILON)
+    assert wide.reached and wide.later[0] == pytest.approx(0.9) and wide.later[1] > 1 and not wide.told
+    never = arrival(gradients, flat(np.full(41, 0.02), 0), EPSILON)
+    assert never.later == (np.inf, np.inf) and not never.told
+
+
 def test_what_rises_again_is_not_reached() -> None:
     """The mean goes through the law's and on to sqrt(2 epsilon) beyond: below epsilon on its way, 2 epsilon in the end, refused in 90 of 100."""
     chains, steps = exact(shift=-(0.02**0.5)), records(320)

@@ -135,6 +135,13 @@ def certain(gradients: float, plateau: tuple[float, float] = (0.0, 0.0)) -> Entr
     return Entry(gradients, np.full(BLOCKS, np.log(gradients)), plateau)
 
 
+def test_what_an_interval_has_beyond_the_errors() -> None:
+    """A swing that is not told: a work of 100 with an error of 1 % may be 150, 1.5 over exp(t x .01) times what its logarithm's errors say."""
+    logs = np.log(100) + np.array([1, -1] * (BLOCKS // 2)) * 0.01 / np.sqrt(BLOCKS - 1)
+    assert words.beyond(100.0, 150.0, logs) == pytest.approx(1.5 / np.exp(t_quantile(BLOCKS, 0.975) * 0.01))
+    assert words.beyond(100.0, 101.0, logs) == 1 == words.beyond(0.0, 0.0, np.full(BLOCKS, -np.inf)) == words.beyond(1.0, np.inf, logs)
+
+
 def test_without_errors_the_numbers_decide() -> None:
     """Of those that are alike the first stands first."""
     found = standings({"c": certain(101), "a": certain(100), "b": certain(100), "d": certain(126)}, MARGIN)

@@ -17,29 +17,33 @@ from scorebench.core import plugins, registry
 from scorebench.core.jackknife import standard_error
 from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
+from scorebench.engine import gap, gaussian
+from scorebench.engine.bench import Bench, Cell
+from scorebench.engine.search import search
 from scorebench.engine.target import built
-from scorebench.engine.work import Bench, Cell, lost_rows, method, search
+from scorebench.engine.work import lost_rows, method
 from scorebench.report.work import work
 from scorebench.suite.config import Accuracy
 from scorebench.suite.jobs import Begin, Work
 
 ALPHA = 1e-3
-INDEPENDENT = '''"""Independent draws, planted."""
+PLANTED = '''"""Planted."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
-from scorebench.core.options import Positive, Share
+from scorebench.core.options import Count, Positive, Share
 from scorebench.samplers.base import Info
 from scorebench.targets.gaussian_mixture import gaussian_mixture
 
 LABEL = "planted"
 REFERENCE = "none"
-NEEDS = {"source.tempered"}
-GRADIENTS = 0
-EXACT = False
+NEEDS = {"source.WANTS"}
+GRADIENTS = SPENT
+EXACT = True
 
 
 class State(NamedTuple):
@@ -52,62 +56,44 @@ class NAME:
     temperature: Tensor
     OPTION
 
+    def init(self, x, density):
+        return State(x)
+
+'''
+INDEPENDENT = """
     def draws(self, density, shape, generator):
         return LAW.sample(shape[0], generator)
 
-    def init(self, x, density):
-        return State(x)
-
     def step(self, state, density, draws):
         return State(draws[:, None].expand_as(state.x)), Info()
-'''
-CHAIN = '''"""A chain, planted."""
-
-from dataclasses import dataclass
-from typing import NamedTuple
-
-import torch
-from torch import Tensor
-
-from scorebench.core.options import Count
-from scorebench.samplers.base import Info
-
-LABEL = "planted"
-REFERENCE = "none"
-NEEDS = {"source.score"}
-GRADIENTS = "spends"
-EXACT = True
-
-
-class State(NamedTuple):
-    x: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class NAME:
-    step_size: Tensor
-    temperature: Tensor
-    spends: Count = 1
-
+"""
+CHAIN = """
     def draws(self, density, shape, generator):
         return torch.randn(shape, generator=generator)
-
-    def init(self, x, density):
-        return State(x)
 
     def step(self, state, density, draws):
         for _ in range(self.spends):
             density.score(state.x)
         keeps = (-self.step_size[..., None]).exp()
         return State(keeps * state.x + (1 - keeps**2).sqrt() * draws[:, None]), Info()
-'''
+"""
+
+
+def file(name: str, option: str, does: str, wants: str, spent: str) -> str:
+    """A sampler's file: its class, its one option, and what it does."""
+    head = PLANTED.replace("NAME", name).replace("OPTION", option).replace("WANTS", wants).replace("SPENT", spent)
+    return head + does
+
+
 FILES = {
-    "hot": INDEPENDENT.replace("NAME", "Hot").replace("OPTION", "heat: Positive = 1.0").replace("LAW", "density.tempered(self.heat)"),
-    "lopsided": INDEPENDENT.replace("NAME", "Lopsided")
-    .replace("OPTION", "weight: Share = 0.5")
-    .replace("LAW", "gaussian_mixture(weight=self.weight)"),
-    "paced": CHAIN.replace("NAME", "Paced"),
-    "broken": CHAIN.replace("NAME", "Broken").replace("density.score(state.x)", "raise ValueError('it broke')"),
+    "hot": file("Hot", "heat: Positive = 1.0", INDEPENDENT.replace("LAW", "density.tempered(self.heat)"), "tempered", "0"),
+    "lopsided": file(
+        "Lopsided", "weight: Share = 0.5", INDEPENDENT.replace("LAW", "gaussian_mixture(weight=self.weight)"), "tempered", "0"
+    ),
+    "paced": file("Paced", "spends: Count = 1", CHAIN, "score", "'spends'"),
+    "broken": file(
+        "Broken", "spends: Count = 1", CHAIN.replace("density.score(state.x)", "raise ValueError('it broke')"), "score", "'spends'"
+    ),
 }
 TWO_MODES = "gaussian_mixture:weight=0.8"
 
@@ -226,6 +212,38 @@ def test_the_work_is_that_of_the_exact_curve() -> None:
     for curve, true in zip(cell.curve, (16, 6.8), strict=True):  # b^2 at the start: 1 of each x, 8 of each x^2, 16 of log p
         assert abs(curve[0, 0] - true) < 4 * standard_error(curve[1:, 0]) + 0.02 * true
     assert abs(np.log(found.gradients) - np.log(np.log(100) / 0.2)) < 4 * standard_error(found.logs) and standard_error(found.logs) < 0.12
+
+
+def test_more_chains_go_into_the_same_blocks() -> None:
+    """By numbers of their own, as many again, and from there twice as many: the means at the start are within 4 errors, 4 z (once in 4,000 runs).
+
+    All chains are independent: sums over a block vary as chi-squared says, to 1e-3 of six of them; the same numbers again would double it.
+    """
+    on = bench("gaussian")
+    (once,) = on.cells(parse("sampler", "paced"), [0.1], 100, 2_560, "final")
+    twice = on.more(once)
+    four = on.more(twice)
+    assert (once.chains, twice.chains, four.chains) == (2_560, 5_120, 10_240) and once.sums is not None and four.sums is not None
+    assert twice.sums is not None and not np.allclose(twice.sums - once.sums, once.sums) and not np.allclose(four.sums, 2 * twice.sums)
+    start = four.sums[0].sum(0) / four.chains  # (2, function): x ~ N(-1, 4), of which x^2 has variance 48
+    assert np.abs((start[0, :4] - [-1, -1, 5, 5]) / (np.array([2, 2, 48**0.5, 48**0.5]) / four.chains**0.5)).max() < 4
+    for cell in (once, twice, four):  # in the end N(0, 1): of the blocks' sums 39 s^2/n is chi-squared
+        assert cell.sums is not None
+        of_chance = 39 * cell.sums[-1, :, 0, :2].var(0, ddof=1) / (cell.chains / 40)
+        assert (of_chance > stats.chi2(39).ppf(ALPHA / 12)).all() and (of_chance < stats.chi2(39).isf(ALPHA / 12)).all()
+
+
+def test_what_the_gap_foretells_stands_beside_not_reached() -> None:
+    """On two modes, of ULA and of no sampler with more to tune; the number is that of the small step, .02 of it without error (`test_exact_work`)."""
+    on = bench(TWO_MODES, pilot=80, final=80)
+    rows = [row for row in method(job(TWO_MODES, "ula", (0.1,), 100), on).cells if row["chosen"]]
+    start = gaussian.Gaussian(np.full(2, -on.start.shift), np.full(2, on.target.prior.variance / 2))  # type: ignore[union-attr]
+    foretold = gap.slowest(on.target, start).gradients(rows[0]["step_size"], 0.01)
+    assert {row["status"] for row in rows} == {Status.NOT_REACHED}
+    (said,) = {row["reason"] for row in rows}
+    assert float(said.split("takes ")[1].split(" at")[0].replace(",", "")) == pytest.approx(foretold, rel=0.05) and foretold > 1_000
+    other = method(job(TWO_MODES, "underdamped:friction=1", (0.1,), 100), on).cells
+    assert {row.get("reason", "") for row in other if row["chosen"]} == {""}
 
 
 @pytest.mark.parametrize("steps", [(0.1, 0.2), (3.2, 6.4)])

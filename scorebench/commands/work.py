@@ -1,4 +1,4 @@
-"""Samplers by their work to accuracy, by hand: the protocol of the workflow's table `work` (`engine.work`) and its words (`report.words`), at T = 1.
+"""Samplers by their work to accuracy, by hand: the protocol of the workflow's table `work` (`engine.search`) and its words (`report.words`), at T = 1.
 
 A sampler with its step size is one cell, of which there is a final run. One without is tuned by the workflow's search, from steps that are STEPS times the
 law's variance of one coordinate, and from half, once and twice the default of each number that it tunes and that its spec does not say. Each contestant has a
@@ -22,10 +22,11 @@ from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import Spec, parse_all
 from scorebench.engine.arrival import SUMMARIES, Arrival
 from scorebench.engine.attempt import attempt, deadline, preload
+from scorebench.engine.bench import Bench, Cell
 from scorebench.engine.device import prepare
 from scorebench.engine.process import isolated
+from scorebench.engine.search import search
 from scorebench.engine.target import built
-from scorebench.engine.work import Bench, Cell, Found, search
 from scorebench.report import words
 from scorebench.store import artifacts
 from scorebench.suite.config import BLOCKS, Accuracy
@@ -39,8 +40,6 @@ PILOT = 1_280
 """Chains of each cell of a search."""
 NEAR = 0.7
 """A plateau above this share of epsilon is near."""
-SHORTER, SHORTER_TIMES = 1.2, 6
-"""A searched step whose final run does not arrive, though a pilot did, is shortened so much, so often."""
 MEGABYTES = 4_000.0
 
 Row = dict[str, Any]
@@ -126,6 +125,10 @@ class _Told(Bench):
         self.tell(f"{phase}, {sampler}, {', '.join(f'{step:g}' for step in steps if step is not None)}")
         return super().cells(sampler, steps, budget, chains, phase)
 
+    def more(self, cell: Cell) -> Cell:
+        self.tell(f"{2 * cell.chains:,} chains, {cell.sampler}")
+        return super().more(cell)
+
 
 def measured(
     target: Spec,
@@ -183,25 +186,7 @@ def _searched(target: Spec, one: Contestant, bench: Bench, budget: int) -> Cell 
         found = search(Work(target, one.spec.method, tuple(Begin(sampler, steps, budget) for sampler in samplers)), bench)
         if found.chosen is not None or not all(cell.ended.status == Status.DIVERGED for cell in found.cells):
             break
-    failed = (cell for cell in found.cells if cell.ended != OK)
-    return _arriving(found, bench, budget) if found.chosen else next(failed, None)
-
-
-def _arriving(found: Found, bench: Bench, budget: int) -> Cell | None:
-    """The chosen cell; where that does not arrive in its final run and some cell did in the pilot, the longest step below it that does."""
-    cell = found.chosen
-    some = any(other.arrivals and other.arrivals[0].reached for other in found.cells)
-    for _ in range(SHORTER_TIMES):
-        if (
-            not some
-            or cell is None
-            or cell.step_size is None
-            or not cell.arrivals
-            or cell.arrivals[0].plateau_high < bench.accuracy.epsilon
-        ):
-            break
-        (cell,) = bench.cells(cell.sampler, [float(f"{cell.step_size / SHORTER:.3g}")], budget, bench.accuracy.final, "final")
-    return cell
+    return found.chosen or next((cell for cell in found.cells if cell.ended != OK), None)
 
 
 def _near(value: float, ratio: float) -> float:
@@ -224,6 +209,7 @@ def entries(found: Sequence[Measured]) -> dict[str, dict[str, words.Entry]]:
             known = not plateau[0] < row["epsilon"] < plateau[1]
             least = math.inf if not known else row["margin"] if row["tuned"] or _near_to(row, plateau) else 1.0
             work = panel["gradients" if reached else "low"]
+            least *= words.beyond(work, panel["high"] or math.inf, logs[name]) if reached else 1.0
             by_summary[name][str(number)] = words.Entry(work, logs[name] if reached else None, plateau, least)
     return by_summary
 

@@ -36,6 +36,8 @@ NEAR = 1.2
 """How fast a curve falls at the work is taken from the work over this to the work times this."""
 WINDOW = (0.8, 1.25)
 """Around the first crossing, in units of it."""
+AROUND = 1.15
+"""A curve is averaged over records nearer than this ratio where it is asked whether it is below for sure."""
 DOUBT = 2.0
 """Standard errors of a record that the interval leaves open."""
 
@@ -54,6 +56,21 @@ class Arrival:
     plateau: float
     plateau_low: float
     plateau_high: float
+    later: tuple[float, float] = (np.inf, np.inf)
+    """Of what comes later, a swing or the plateau, the largest, less a standard error, and its upper end, in epsilon; infinite where it is not reached."""
+
+    @property
+    def told(self) -> bool:
+        """Whether it is reached and nothing later may be above epsilon."""
+        return self.later[1] < 1
+
+    @property
+    def half_width(self) -> float:
+        """By what factor, less 1, the interval goes beyond the work, to the side where it is more; infinite where there is no interval."""
+        low, high = self.interval
+        if not low > 0 or not np.isfinite(high):
+            return 0.0 if self.reached and self.gradients == 0 else np.inf
+        return max(high / self.gradients, self.gradients / low) - 1
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -110,16 +127,32 @@ def arrival(gradients: np.ndarray, curve: np.ndarray, epsilon: float, first: int
             limit = joint_quantile(influence[:, record:], 1 - SIGNIFICANT, one_sided=True, draws=2_000)
             if (later > limit * error[record:]).any():
                 continue
+        peak = _later(gradients[record:], curve[:, record:] / epsilon)
         if record == 0:
-            return Arrival(True, once, np.full(len(replicates), np.log(once) if once else -np.inf), (once, once), plateau, low, high)
+            logs = np.full(len(replicates), np.log(once) if once else -np.inf)
+            return Arrival(True, once, logs, (once, once), plateau, low, high, peak)
         logs = _logs(curve, error, epsilon)
         work = _above(gradients, logs[0], once)
         least, most = (crossing(gradients, whole + sign * DOUBT * error, record, epsilon) for sign in (-1, 1))
         above = np.flatnonzero(whole > epsilon + error)
         seen = [place for place in below if len(above) and place > above[-1]][:1] or [record]
         last = crossing(gradients, whole, seen[0], epsilon, error)
-        return Arrival(True, work, _without(gradients, logs, work), (least, max(most, last)), plateau, low, high)
+        return Arrival(True, work, _without(gradients, logs, work), (least, max(most, last)), plateau, low, high, peak)
     return Arrival(False, float(gradients[-1]), never, (np.nan, np.inf), plateau, low, high)
+
+
+def _later(gradients: np.ndarray, curve: np.ndarray) -> tuple[float, float]:
+    """The largest value of a curve that is below 1 (1 + block, record), less a standard error, and its upper end, each after it was first below.
+
+    Of means over the records within 15 %. That the curve is above somewhere is a union of hypotheses, which is refused where each is, at 5 % (Berger 1982).
+    """
+    first, end = np.searchsorted(gradients, gradients / AROUND, "left"), np.searchsorted(gradients, gradients * AROUND, "right")
+    sums = np.pad(curve, ((0, 0), (1, 0))).cumsum(1)
+    means = (sums[:, end] - sums[:, first]) / (end - first)
+    error = standard_error(means[1:])
+    ends = means[0] - error, means[0] + t_quantile(len(curve) - 1, 1 - SIGNIFICANT) * error
+    least, most = (float(end[(end < 1).argmax() :].max()) if (end < 1).any() else np.inf for end in ends)
+    return least, most
 
 
 def crossing(gradients: np.ndarray, curve: np.ndarray, record: int, epsilon: float, error: np.ndarray | float = 0.0) -> float:

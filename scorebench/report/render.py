@@ -131,8 +131,12 @@ def work(table: pd.DataFrame) -> pd.DataFrame:
 
 def _spent(status: str, reason: str, value: float, low: float, high: float) -> str:
     if status == Status.OK:
-        return with_ends(value, low, high)
-    return f"more than {low:,.0f}" if status == Status.NOT_REACHED and low else str(Ended(Status(status), reason))
+        spent = with_ends(value, low, high)
+    elif status == Status.NOT_REACHED and low:
+        spent = f"more than {low:,.0f}"
+    else:
+        return str(Ended(Status(status), reason))
+    return f"{spent}; {reason}" if reason else spent
 
 
 _ENDS = {

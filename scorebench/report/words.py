@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scorebench.core.jackknife import influences, joint_quantile, t_quantile
+from scorebench.core.jackknife import influences, joint_quantile, standard_error, t_quantile
 
 LEVEL, SEEN = 0.95, 0.9
 
@@ -47,6 +47,14 @@ class Standing(NamedTuple):
     ratio_low: float = math.nan
     ratio_high: float = math.nan
     detectable: float = math.nan
+
+
+def beyond(gradients: float, high: float, logs: np.ndarray) -> float:
+    """By what factor the upper end of a work's interval lies beyond that of its logarithm's errors: by a later swing that is not told from epsilon, say."""
+    if not gradients > 0 or not math.isfinite(high) or not np.isfinite(logs).all():
+        return 1.0
+    half = t_quantile(len(logs), (1 + LEVEL) / 2) * float(standard_error(logs))
+    return max(high / (gradients * math.exp(half)), 1.0)
 
 
 def standings(entries: Mapping[str, Entry], margin: float) -> dict[str, Standing]:

@@ -15,7 +15,7 @@ from scorebench.store.works import Method
 from scorebench.suite.jobs import gradients
 
 CHOICE = 1.05
-"""What a ratio must exceed for a word: steps are a tenth apart, so that the chosen one may cost so much more than the best."""
+"""What a ratio must exceed for a word: the pilot's choice, no part of the errors, costs less where it is known (tests/test_work_on_gaussians.py)."""
 PANELS = ("max", "mean")
 """The first decides, the other can veto."""
 
@@ -48,9 +48,11 @@ def _entry(method: Method, panel: str) -> words.Entry | None:
     """The chosen cell of a method; none where it has none that ended well."""
     for cell in method.cells:
         if cell["chosen"] and cell["panel"] == panel and cell["status"] in (Status.OK, Status.NOT_REACHED):
-            reached = cell["status"] == Status.OK
-            logs = np.asarray(method.logs[panel]) if reached else None
             plateau = (cell["plateau_low"], cell["plateau_high"])
-            least = math.inf if reached and plateau[0] < cell["epsilon"] < plateau[1] else CHOICE
-            return words.Entry(cell["gradients"] if reached else cell["low"], logs, plateau, least)
+            if cell["status"] == Status.NOT_REACHED:
+                return words.Entry(cell["low"], None, plateau, CHOICE)
+            logs = np.asarray(method.logs[panel])
+            known = not plateau[0] < cell["epsilon"] < plateau[1]
+            least = CHOICE * words.beyond(cell["gradients"], cell["high"], logs) if known else math.inf
+            return words.Entry(cell["gradients"], logs, plateau, least)
     return None

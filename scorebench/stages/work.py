@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.engine.attempt import attempt, deadline, preload
+from scorebench.engine.bench import Bench
 from scorebench.engine.device import prepare
 from scorebench.engine.target import built
-from scorebench.engine.work import Bench, lost_rows, method
+from scorebench.engine.work import lost_rows, method
 from scorebench.stages.record import record
 from scorebench.store import works
 
