@@ -37,8 +37,13 @@ from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Score matching errs where data is rare"
-SOURCE = "Song and Ermon (2019), figure 2, which the article's section leads to"
-STATEMENT = r"\text{on } 0.2\,N((-5,-5), I) + 0.8\,N((5,5), I) \text{ the estimated score is wrong between the modes}"
+SOURCE = "beyond the article (Song and Ermon 2019, figure 2); follows from Sampling Using Langevin Dynamics, below (158), the last sentence"
+QUOTE = "score matching을 통해 ground truth score 없이도 Eq 157의 Fisher Divergence를 minimize 할 수 있습니다."
+TRANSLATION = "By score matching we can minimise the Fisher divergence of Eq. 157 without the ground-truth score."
+STATEMENT = (
+    r"but the loss is a mean over the data: on $0.2\,\mathcal{N}((-5,-5), I) + 0.8\,\mathcal{N}((5,5), I)$ the estimated "
+    r"score is wrong between the modes"
+)
 EXPECTED = "reproduced"
 REFERENCE = "Song and Ermon (2019), section 3.2.1 and figure 2"
 LEADING = "E |s|^2 on the square between the modes"

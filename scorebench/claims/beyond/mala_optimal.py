@@ -45,11 +45,14 @@ from scorebench.samplers.mala import MALA
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "MALA is best at acceptance 0.574, with step like d^(-1/3)"
-SOURCE = "Roberts and Rosenthal (1998), which the article's section leads to"
-STATEMENT = r"\text{acceptance } 2\Phi(-l^3/8), \text{ best at } 0.574, \text{ with } c = \tfrac12 l^2 d^{-1/3}"
-CORRECTION = (
-    r"\text{as } d \to \infty; \text{ at finite } d \text{ more is accepted, and the squared jump distance falls less at large steps}"
+SOURCE = (
+    "beyond the article (Roberts and Rosenthal 1998); follows from Sampling Using Langevin Dynamics, (158), which accepts "
+    "every step and leaves $c$ open"
 )
+QUOTE = r"$i=n$, $c=\Delta t$, $\epsilon=z$을 적용하면 Langevin Dynamics를 다음과 같이 나타낼 수 있습니다."
+TRANSLATION = r"With $i = n$, $c = \Delta t$, $\epsilon = z$, Langevin dynamics can be written as follows."
+STATEMENT = r"with a step that is accepted or refused: acceptance $2\Phi(-l^3/8)$, best at $0.574$, with $c = \frac12 l^2 d^{-1/3}$"
+CORRECTION = r"as $d \to \infty$; at finite $d$ more is accepted, and squared jump distance, at any of these $d$, wants a larger step"
 EXPECTED = "qualified"
 LARGE, FINITE = "as d grows", "at small d"
 CONDITIONS = {"as d grows": True, "at small d": False}

@@ -1,6 +1,6 @@
 r"""Euler-Maruyama converges to its equation: strongly with order 1 for additive noise, 1/2 else; weakly with order 1.
 
-Statement (Euler-Maruyama, before equation 158): x(t + h) = x(t) + h mu + sigma dW approximates the solution of dx = mu dt + sigma dW.
+Statement: x(t + h) = x(t) + h mu + sigma dW approximates the solution of dx = mu dt + sigma dW.
 
 Prediction. At t = 1, with h = .1 and .05, on the same Brownian path as the exact solution.
 
@@ -34,8 +34,10 @@ from scorebench.samplers.base import Density
 from scorebench.samplers.ula import ULA
 
 LABEL = "Euler-Maruyama approximates the SDE"
-SOURCE = "Euler-Maruyama, before equation 158"
-STATEMENT = r"x_{t+\Delta t} = x_t + \mu\,\Delta t + \sigma\,\Delta W \text{ approximates } dx = \mu\,dt + \sigma\,dW"
+SOURCE = "Sampling Using Langevin Dynamics, before (158)"
+QUOTE = "Euler-Maruyama 방법(Euler 방법)에 의해 SDE에 대한 근사 수치를 나타낼 수 있습니다."
+TRANSLATION = "By the Euler-Maruyama method (Euler method) an approximate value of the SDE can be given."
+STATEMENT = r"$x_{t+\Delta t} = x_t + \mu\,\Delta t + \sigma\,\Delta W$ approximates $dx = \mu\,dt + \sigma\,dW$"
 EXPECTED = "reproduced"
 REFERENCE = "Kloeden and Platen (1992), theorems 10.2.2 and 14.1.5"
 LEADING = "strong error at h = 0.1, additive noise"

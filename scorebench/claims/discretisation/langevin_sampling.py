@@ -1,6 +1,6 @@
 r"""K steps of equation 158 sample p up to a bias that stays at a fixed step, and falls with it.
 
-Statement (equation 158): after K steps x_K is a sample of p.
+Statement: after K steps x_K is a sample of p.
 
 Prediction. p = M2 = 1/2 N(-2, .25) + 1/2 N(2, .25) from N(0, 1). The law after K steps is known: powers of Euler's transition kernel on nodes, exact to
 rounding (`euler_kernel`), and with it KL(law, p) and the variance within the right mode, E (x - 2)^2 given x > 0, which p has at .2500. Near a mode p is
@@ -38,9 +38,11 @@ from scorebench.claims.lib.spectral import potential_of
 from scorebench.core.rng import generator
 
 LABEL = "K Langevin steps sample p"
-SOURCE = "equation 158"
-STATEMENT = r"x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon, \; i = 0, \ldots, K: \quad x_K \sim p"
-CORRECTION = r"x_K \text{ has the law of the scheme, off by a bias of order } c \text{ that no } K \text{ removes}"
+SOURCE = "Fisher Divergence, its last sentence; the process is (158)"
+QUOTE = "표본을 추출하는 프로세스는 Langevin dynamics를 사용합니다."
+TRANSLATION = "The process that draws samples uses Langevin dynamics."
+STATEMENT = r"$x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon$, $i = 0, \ldots, K$, draws $x_K \sim p$"
+CORRECTION = "$x_K$ has the law of the scheme, off by a bias of order $c$ that no $K$ removes"
 EXPECTED = "qualified"
 FALLING, FIXED = "as c falls", "at fixed c"
 CONDITIONS = {"as c falls": True, "at fixed c": False}

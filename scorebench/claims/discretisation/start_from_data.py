@@ -1,6 +1,6 @@
 r"""Only from the data itself do K steps keep the weights of far modes: the start needs what is to be sampled.
 
-Statement (equation 158): x_0 is a random sample of the real data. (The paper that it follows draws x_0 from a prior.)
+Statement: x_0 is a random sample of the real data. (The paper that it follows draws x_0 from a prior.)
 
 Prediction. p = .8 N(-5, 1) + .2 N(5, 1), K = 100 steps of c = .1. Steps are local: within 10 units of time a chain ends in the mode of its basin, and
 weights are those of the start's basins, blurred near the divide. The law after K steps is the K-th power of Euler's transition kernel on nodes (exact to
@@ -31,9 +31,14 @@ from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import normal
 
 LABEL = "A chain that starts at data ends at p"
-SOURCE = "equation 158, x_0"
-STATEMENT = r"x_0 \text{ is a sample of the real data; after } K \text{ steps of (158), } x_K \sim p"
-CORRECTION = r"\text{the start sets the weights of far modes; only a start that has them already, as the data, keeps them right}"
+SOURCE = "Sampling Using Langevin Dynamics, below (158)"
+QUOTE = "$x_0$는 real data의 분포에서 random하게 sampling한 값이고"
+TRANSLATION = "$x_0$ is a value sampled at random from the distribution of the real data"
+STATEMENT = r"from $x_0$, a sample of the real data, (158) leads to $x_K \sim p$, and from where else it starts does not matter"
+CORRECTION = (
+    "the start sets the weights of far modes: only the data's own are right, and need what is to be sampled; their widths "
+    "are the scheme's from any start"
+)
 EXPECTED = "qualified"
 DATA, ELSEWHERE = "from data", "from elsewhere"
 CONDITIONS = {"from data": True, "from elsewhere": False}

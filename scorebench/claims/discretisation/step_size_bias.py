@@ -1,6 +1,6 @@
 r"""Equation 158 is Euler-Maruyama for the Langevin equation at sigma = 1, with the bias that Euler has.
 
-Statement (equation 158): x' = x + c s(x) + sqrt(2 c) eps is one step c of dx = grad log p dt + sqrt(2) sigma dW at sigma = 1. Tested here
+Statement: x' = x + c s(x) + sqrt(2 c) eps is one step c of dx = grad log p dt + sqrt(2) sigma dW at sigma = 1. Tested here
 at any temperature T = sigma^2: x' = x + c s(x) + sqrt(2 c T) eps.
 
 Prediction. On p = N(0, 1), s(x) = -x and x' = a x + sqrt(2 c T) eps with a = 1 - c. A Gaussian start stays Gaussian, of mean 0 and variance
@@ -41,10 +41,12 @@ from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "The Langevin step is Euler-Maruyama with σ = 1"
-SOURCE = "equation 158"
+SOURCE = "Sampling Using Langevin Dynamics, above (158)"
+QUOTE = r"$i=n$, $c=\Delta t$, $\epsilon=z$을 적용하면 Langevin Dynamics를 다음과 같이 나타낼 수 있습니다."
+TRANSLATION = r"With $i = n$, $c = \Delta t$, $\epsilon = z$, Langevin dynamics can be written as follows."
 STATEMENT = (
-    r"x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon \quad\text{is Euler-Maruyama, } c = \Delta t, \text{ for}\quad "
-    r"dx = \nabla\log p(x)\,dt + \sqrt{2}\,\sigma\,dW, \quad \sigma = 1"
+    r"$x_{i+1} = x_i + c\,\nabla\log p(x_i) + \sqrt{2c}\,\epsilon$ is Euler-Maruyama, $c = \Delta t$, for $dx = \nabla\log "
+    r"p(x)\,dt + \sqrt{2}\,\sigma\,dW$ with $\sigma = 1$"
 )
 EXPECTED = "reproduced"
 REFERENCE = "Wibisono (2018); Roberts and Tweedie (1996)"

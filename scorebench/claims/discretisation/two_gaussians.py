@@ -1,6 +1,6 @@
 r"""The law of Langevin dynamics between N(0, 1) and N(5, .1): q(x, t) in closed form.
 
-Statement (figure of q(x, t)): started anywhere, q(x, t) tends to exp(-V/sigma^2)/Z; shown from N(5, .1) towards N(0, 1), and from N(0, 1) towards
+Statement: started anywhere, q(x, t) tends to exp(-V/sigma^2)/Z; shown from N(5, .1) towards N(0, 1), and from N(0, 1) towards
 N(5, .1).
 
 Prediction. Towards N(m, s) the drift is -(x - m)/s, and from N(m_0, v_0) the law stays Gaussian:
@@ -34,9 +34,15 @@ from scorebench.claims.lib.langevin import langevin, normal
 from scorebench.core.rng import generator
 
 LABEL = "q(x, t) tends to the target from another Gaussian"
-SOURCE = "figure of q(x, t)"
+SOURCE = "Sampling Using Langevin Dynamics, figure of q(x, t) before (158)"
+QUOTE = r"$\mathcal{N}(0,1)$, $\mathcal{N}(5,0.1)$인 각 분포가 timestep에 따라 Euler-Maruyama 방법에 의해 유도되는 $q(x,t)$를 시각화 한 것입니다."
+TRANSLATION = (
+    r"[The figure] shows $q(x, t)$ as it is induced by the Euler-Maruyama method over the timesteps, for each of the "
+    r"distributions $\mathcal{N}(0,1)$ and $\mathcal{N}(5,0.1)$."
+)
 STATEMENT = (
-    r"q(x, t) \to e^{-V(x)/\sigma^2}/Z: \quad \mathcal{N}(5, 0.1) \to \mathcal{N}(0, 1), \quad \mathcal{N}(0, 1) \to \mathcal{N}(5, 0.1)"
+    r"$q(x, t) \to e^{-V(x)/\sigma^2}/Z$: from $\mathcal{N}(5, 0.1)$ to $\mathcal{N}(0, 1)$, and from $\mathcal{N}(0, 1)$ to"
+    r" $\mathcal{N}(5, 0.1)$"
 )
 EXPECTED = "reproduced"
 REFERENCE = "Pavliotis (2014), section 3.4"

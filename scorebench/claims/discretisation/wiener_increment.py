@@ -1,6 +1,6 @@
 r"""The increment of a Wiener process over dt has variance dt, not standard deviation dt.
 
-Statement (Euler-Maruyama, before equation 158): Delta W is normal with mean 0 and standard deviation Delta t. (Two lines later the article
+Statement: Delta W is normal with mean 0 and standard deviation Delta t. (Two lines later the article
 writes sqrt(2 Delta t) z, which needs the variance to be Delta t: the slip does not reach equation 158.)
 
 Prediction. Euler-Maruyama with step h for dx = -x dt + sqrt(2) dW, whose law is N(0, 1): x' = (1 - h) x + sqrt(2) Delta W. The variance
@@ -34,9 +34,14 @@ from scorebench.samplers.ula import GRADIENTS, ULA
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "A Wiener increment has standard deviation dt"
-SOURCE = "Euler-Maruyama, before equation 158"
-STATEMENT = r"\Delta W \text{ is normal with mean } 0 \text{ and standard deviation } \Delta t"
-CORRECTION = r"\Delta W \sim \mathcal{N}(0, \Delta t): \text{ the variance is } \Delta t, \text{ the standard deviation } \sqrt{\Delta t}"
+SOURCE = "Sampling Using Langevin Dynamics, below the Euler-Maruyama equations, before (158)"
+QUOTE = r"$\Delta W$는 평균 0, 표준편차 $\Delta t$인 정규분포를 따릅니다."
+TRANSLATION = r"$\Delta W$ follows a normal distribution of mean 0 and standard deviation $\Delta t$."
+STATEMENT = r"$\Delta W$ is normal with mean $0$ and standard deviation $\Delta t$"
+CORRECTION = (
+    r"$\Delta W \sim \mathcal{N}(0, \Delta t)$: the variance is $\Delta t$. A slip that cancels: the scheme that is derived "
+    r"from it, with $\sigma\sqrt{2\Delta t}\,z$, is right"
+)
 EXPECTED = "refuted"
 REFERENCE = "Higham (2001), section 2, condition 2"
 LEADING = "variance at h = 0.1, increments of variance h"

@@ -36,9 +36,17 @@ from scorebench.samplers.base import exact_density
 from scorebench.samplers.mala import GRADIENTS, MALA
 
 LABEL = "Langevin dynamics with any σ samples p"
-SOURCE = "Langevin equation with grad log p"
-STATEMENT = r"dx = \nabla\log p(x)\,dt + \sqrt{2}\,\sigma\,dW \text{ samples } p(x)"
-CORRECTION = r"\text{it samples } p(x)^{1/\sigma^2}/Z: \text{ that is } p \text{ for } \sigma = 1 \text{ alone}"
+SOURCE = (
+    r"Steady State of Langevin Dynamics, below the Gibbs law; Sampling Using Langevin Dynamics, the scheme with σ "
+    r"before (158)"
+)
+QUOTE = r"우리가 실제로 추정하는 $p(x)$에 대하여, $p(x)= \frac{exp[-V(x)]}{Z}$ 입니다."
+TRANSLATION = r"For the $p(x)$ that we really estimate, $p(x) = \exp[-V(x)]/Z$."
+STATEMENT = (
+    r"with $V = -\log p$, so that the Gibbs law's $\sigma^2$ is dropped, $dx = \nabla\log p(x)\,dt + \sqrt{2}\,\sigma\,dW$ "
+    r"samples $p(x)$ at any $\sigma$"
+)
+CORRECTION = r"it samples $p(x)^{1/\sigma^2}/Z$: that is $p$ for $\sigma = 1$ alone"
 EXPECTED = "refuted"
 REFERENCE = "Pavliotis (2014), proposition 4.2"
 LEADING = "share right of 0 at T = 4"

@@ -1,6 +1,7 @@
 r"""The steady current is zero where nothing can flow round: on a line without flux at its ends, not on a ring, nor round a rotating drift.
 
-Statement (steady state): as t grows d_t q -> 0, so that dJ/dx = 0; the value of J goes to 0, too, and so J = 0 everywhere.
+Statement: as t grows d_t q -> 0, so that dJ/dx = 0; the value of J goes to 0, too, and so J = 0 everywhere. (Printed is the value of q_inf, which
+no density's is: a slip, read as J.)
 
 Prediction. d_t q = 0 gives dJ/dx = 0: J is constant, which is not zero.
 
@@ -41,11 +42,17 @@ from scorebench.core.rng import generator
 from scorebench.samplers.base import Density
 
 LABEL = "In the steady state J is 0 everywhere"
-SOURCE = "steady state, J = 0"
-STATEMENT = r"\frac{\partial}{\partial x} J = 0 \text{ and so } J(x) = 0 \text{ for all } x"
-CORRECTION = (
-    r"J \text{ is constant, and } 0 \text{ where none flows at infinity and the drift is a gradient: not on a ring or with a rotation}"
+SOURCE = "Steady State of Langevin Dynamics, below the equation with J"
+QUOTE = r"t가 무한대일 때, $q_\infty(x)$의 미분만 0에 수렴하는 것이 아니라 값 도 0에 수렴하는 것을 알 수 있습니다. 즉 모든 $x$에 대하여 $J(x)=0$입니다."
+TRANSLATION = (
+    r"When $t$ is infinite we see that not only the derivative of $q_\infty(x)$ converges to 0, its value does, too. So "
+    r"$J(x) = 0$ for every $x$."
 )
+STATEMENT = (
+    r"$\frac{\partial}{\partial x} J = 0$ and so $J(x) = 0$ for all $x$ (the article says that the value of $q_\infty$ goes "
+    r"to 0, which no density does: a slip for $J$, read so)"
+)
+CORRECTION = "$J$ is constant, and $0$ where none flows at infinity and the drift is a gradient: not on a ring or with a rotation"
 EXPECTED = "qualified"
 LINE, ROUND = "on a line", "where mass can go round"
 CONDITIONS = {"on a line": True, "where mass can go round": False}

@@ -25,8 +25,13 @@ from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.joint import LABELS, held_out
 
 LABEL = "The right label has the lowest energy"
-SOURCE = "energy-based models, after LeCun et al. (2006)"
-STATEMENT = r"\text{the label is } \text{argmin}_y E(x, y), \quad p(y \mid x) = \frac{e^{-E(x,y)}}{\sum_k e^{-E(x,k)}}"
+SOURCE = "Energy-based Models, before (152), after LeCun"
+QUOTE = "우리는 $X$에 대한 알맞는 $Y$를 찾아내는 것을 목표로 합니다."
+TRANSLATION = "Our aim is to find the $Y$ that fits $X$."
+STATEMENT = (
+    r"the label that fits is that of the lowest energy, $\text{argmin}_y E(x, y)$, and $p(y \mid x) = e^{-E(x,y)}/\sum_k "
+    r"e^{-E(x,k)}$ (from the slides that the article sums up)"
+)
 EXPECTED = "reproduced"
 REFERENCE = "LeCun et al. (2006), sections 1.1 and 2.2; Grathwohl et al. (2020), section 3"
 LEADING = "share of digits held out whose right label has the lowest energy"

@@ -1,6 +1,6 @@
 r"""An energy is the value of a loss for the labels of one example; between examples the two may have nothing to do with each other.
 
-Statement (energy-based models): an energy is much like the value of a loss function: low is good.
+Statement: an energy is much like the value of a loss function: low is good.
 
 Prediction. The loss of an example is its negative log-likelihood, L(x, y) = E(x, y) + log sum_k exp(-E(x, k)). **Labels of one example**: the second term
 does not hold y, so that E and L put the labels of every x in the same order: share 1. And where E has been normalised, log sum_k exp(-E(x, k)) = 0, they
@@ -31,9 +31,17 @@ from scorebench.claims.lib.langevin import normal
 from scorebench.core.rng import generator
 
 LABEL = "An energy is much like the value of a loss"
-SOURCE = "energy-based models, before equation 152"
-STATEMENT = r"E(x, y) \text{ is much like the value of a loss: low is good}"
-CORRECTION = r"L(x, y) = E(x, y) + \log\sum_k e^{-E(x,k)}: \text{ the same order for the labels of one } x, \text{ not between examples}"
+SOURCE = "Energy-based Models, before (152)"
+QUOTE = "Supervised 기반 학습에서는, 어떻게 보면 Loss 함수의 값과 비슷합니다. 데이터 분포가 몰려있는 쪽의 Loss가 더 낮으니까요. (저는 그렇게 이해했습니다.)"
+TRANSLATION = (
+    "In supervised learning it is, in a way, like the value of the loss function, since the loss is lower on the side where"
+    " the data gather. (That is how I understood it.)"
+)
+STATEMENT = "a hedge ('in a way', 'as I understood it'), read as: energy and loss are both lower where the data gather, and order alike"
+CORRECTION = (
+    r"both are lower where the data gather; as $L(x, y) = E(x, y) + \log\sum_k e^{-E(x,k)}$ they order the labels of one $x$"
+    r" alike, but examples of the data need not be"
+)
 EXPECTED = "qualified"
 SAME_TERM, EXAMPLES = "labels of one example, or energy normalised", "between examples"
 CONDITIONS = {"labels of one example, or energy normalised": True, "between examples": False}

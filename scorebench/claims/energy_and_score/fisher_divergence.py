@@ -1,6 +1,6 @@
 r"""E_p |grad log p - grad log q|^2 measures how far q is from p, where they overlap; between far modes it sees nothing.
 
-Statement (equation 157): the Fisher divergence F(p, q) = E_p |grad log p - grad log q|^2 measures the distance between p and q.
+Statement: the Fisher divergence F(p, q) = E_p |grad log p - grad log q|^2 measures the distance between p and q.
 
 Prediction. **Overlapping.** N(0, 1) to N(0, 4): scores -x and -x/4, F = (3/4)^2 E x^2 = .5625; in the other order (3/4)^2 4 = 2.25. N(0, 1)
 to N(1, 1): F = 1 = 2 KL. It can be had from draws: by Monte Carlo over n draws the first has the standard error .5625 sqrt(2/n) (x^2 has
@@ -34,12 +34,14 @@ from scorebench.core.rng import generator
 from scorebench.targets.base import Target
 
 LABEL = "The Fisher divergence measures distance"
-SOURCE = "equation 157"
-STATEMENT = r"E_{p}\left|\nabla\log p(x)-\nabla\log q(x)\right|^2 \text{ measures the distance between } p \text{ and } q"
-CORRECTION = (
-    r"\text{where they overlap; on far modes it misses the weights: } "
-    r"F < 10^{-5}, \; D_{KL} = 0.19 \text{ for } 0.8/0.2 \text{ against } 0.5/0.5"
+SOURCE = "Fisher Divergence, after (157)"
+QUOTE = "Fisher Divergence는 확률 분포간 차이를 측정하는 방법 중 하나입니다."
+TRANSLATION = "The Fisher divergence is one of the ways to measure the difference between probability distributions."
+STATEMENT = (
+    r"$F(p, q) = E_p\left|\nabla\log p(x)-\nabla\log q(x)\right|^2$ measures the difference of $p$ and $q$: it is not far "
+    r"below $D_{KL}(p, q)$"
 )
+CORRECTION = "where they overlap; on far modes it misses the weights: $F < 10^{-5}$, $D_{KL} = 0.19$ for $0.8/0.2$ against $0.5/0.5$"
 EXPECTED = "qualified"
 OVERLAPPING, FAR = "overlapping", "far modes"
 CONDITIONS = {"overlapping": True, "far modes": False}

@@ -1,6 +1,6 @@
 r"""Learning raises the likelihood where the data are and lowers it elsewhere: the total mass stays one.
 
-Statement (energy-based models): learning raises the likelihood of x, for every x.
+Statement: learning raises the likelihood of x, for every x.
 
 Prediction. int p dx = 1 before and after, so that p cannot rise everywhere. The energy a (x - m)^2/2 is the density N(m, 1/a). From a = 1/4, m = 0, that
 is N(0, 4), implicit score matching on n draws of N(0, 1) has the loss -a + a^2 mean((x - m)^2)/2, whose minimum is m = the mean of the draws and a =
@@ -38,9 +38,14 @@ from scorebench.models.base import Bound, Parameters, score_and_log_prob
 from scorebench.models.quadratic import Quadratic
 
 LABEL = "Learning raises the likelihood of every x"
-SOURCE = "energy-based models"
-STATEMENT = r"\text{learning raises the likelihood of every } x"
-CORRECTION = r"\int p_\theta\,dx = 1 \text{ throughout: the likelihood rises near the data and falls elsewhere}"
+SOURCE = "Fisher Divergence, below the Gaussian formula after (157)"
+QUOTE = "우리는 모든 $x$에 대한 likelihood를 높임으로써 dataspace에서 어떤 방향으로 이동해야되는지를 학습합니다."
+TRANSLATION = "By raising the likelihood for every $x$ we learn in which direction to move in data space."
+STATEMENT = "learning raises the likelihood of every $x$: over the data, or in the whole space"
+CORRECTION = (
+    r"over the data it does in the mean; since $\int p_\theta\,dx = 1$ throughout it falls elsewhere, and for the rarer of "
+    r"the data"
+)
 EXPECTED = "refuted"
 REFERENCE = "Hyvärinen (2005), section 3.1; LeCun et al. (2006), section 2"
 LEADING = "change of log p at x = 0"

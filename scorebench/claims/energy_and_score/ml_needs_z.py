@@ -1,6 +1,6 @@
 r"""Maximum likelihood does not need Z: its gradient is a difference of two means, and samples of the model give the second.
 
-Statement (energy-based models): to maximise the likelihood of p = exp(-f)/Z, Z must be known, which it is not.
+Statement: to maximise the likelihood of p = exp(-f)/Z, Z must be known, which it is not.
 
 Prediction. d/dtheta log p(x) = -df/dtheta - d/dtheta log Z, and d/dtheta log Z = -(1/Z) int df/dtheta exp(-f) = -E_model df/dtheta. So the gradient of the
 mean log likelihood is
@@ -37,10 +37,16 @@ from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.targets.double_well import double_well
 
 LABEL = "Maximum likelihood needs Z"
-SOURCE = "energy-based models, below equation 152"
-STATEMENT = r"\max_\theta E_{data}\log p_\theta(x), \; p_\theta = e^{-f_\theta}/Z_\theta, \text{ needs } Z_\theta"
+SOURCE = "Energy-based Models, between (152) and (153)"
+QUOTE = r"Maximum Likelihood 방법을 사용하기 위해서는 $Z_\theta=\int{e^{-f_\theta(x)}}dx$인 상수를 쉽게 계산할 수 있어야 합니다."
+TRANSLATION = (
+    r"To use the method of maximum likelihood one must be able to compute the constant $Z_\theta = \int "
+    r"e^{-f_\theta(x)}\,dx$ easily."
+)
+STATEMENT = r"without a $Z_\theta$ that is easy to compute the likelihood of $p_\theta = e^{-f_\theta}/Z_\theta$ cannot be maximised"
 CORRECTION = (
-    r"\nabla_\theta E_{data}\log p_\theta = -E_{data}\nabla_\theta f_\theta + E_{p_\theta}\nabla_\theta f_\theta: \text{ samples do}"
+    r"$\nabla_\theta E_{data}\log p_\theta = -E_{data}\nabla_\theta f_\theta + E_{p_\theta}\nabla_\theta f_\theta$: samples "
+    r"of the model do, which need no $Z_\theta$ (its value does need it)"
 )
 EXPECTED = "refuted"
 REFERENCE = "Hinton (2002), eq. 3; Song and Kingma (2021), section 2"

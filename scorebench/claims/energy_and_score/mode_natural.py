@@ -1,6 +1,6 @@
 r"""Draws are not near the mode: in many dimensions nothing is.
 
-Statement (why the noise is added): the closer a point is to the mode, the more natural it is, so that samples should hover about the mode.
+Statement: the closer a point is to the mode, the more natural it is, so that samples should hover about the mode.
 
 Prediction. p = N(0, I_d). |x|^2 has the chi-square law with d degrees of freedom, so that
 
@@ -29,11 +29,19 @@ from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "The closer to the mode, the more natural"
-SOURCE = "the noise term of equation 158"
-STATEMENT = r"\text{the closer } x \text{ is to the mode, the more natural it is}"
+SOURCE = "Sampling Using Langevin Dynamics, below (158)"
+QUOTE = "똑같은 이미지를 생성하지 않으면서도 mode(최빈값)에 가까울 수록 더 자연스러운 이미지일테니 이 주위를 맴도는 sample을 추출하도록 하는 역할입니다."
+TRANSLATION = (
+    "Its role is to draw samples that hover about the mode without making the same image, since the closer to the mode, the"
+    " more natural an image will presumably be."
+)
+STATEMENT = (
+    r"a hedge ('presumably'), read as: on $\mathcal{N}(0, I_d)$ probability falls with the distance from the mode, by "
+    r"density and by mass"
+)
 CORRECTION = (
-    r"E|x| = \sqrt{2}\,\Gamma(\tfrac{d+1}{2})/\Gamma(\tfrac{d}{2}) \approx \sqrt{d} \text{ on } \mathcal{N}(0, I_d): "
-    r"\text{ draws lie in a shell, far from the mode}"
+    r"density does in any dimension $d$; mass does on a line alone: $|x|$ is most likely $\sqrt{d-1}$, and draws lie in a "
+    r"shell"
 )
 EXPECTED = "refuted"
 REFERENCE = "Vershynin (2018), section 3.1"

@@ -1,6 +1,6 @@
 r"""Z cannot be had from a grid in many dimensions; from annealed samples it can, whose error grows like sqrt d.
 
-Statement (energy-based models): Z = int exp(-f(x)) dx cannot be known for a complicated f.
+Statement: Z = int exp(-f(x)) dx cannot be known for a complicated f.
 
 Prediction. f(x) = sum_i (x_i^2 - 1)^2 on R^d: Z = Z_1^d, Z_1 by quadrature to 1e-10, log Z = .6799 d: known here so that a method that does not know
 that f is a sum can be judged. "Known" is within .2 nat, set beforehand; as stated no method would know any.
@@ -34,11 +34,14 @@ from scorebench.core.rng import generator
 from scorebench.targets.lib.mixture import normal
 
 LABEL = "There is no way to know Z"
-SOURCE = "energy-based models, below equation 152"
-STATEMENT = r"Z = \int \exp(-f(x))\,dx \text{ cannot be known for a complicated } f"
-CORRECTION = (
-    r"\text{not from a grid in many dimensions, whose cost is } n^d; \text{ from annealed samples it can, with an error like } \sqrt{d}"
+SOURCE = "Energy-based Models, between (152) and (153)"
+QUOTE = r"상수를 쉽게 계산할 수 있어야 합니다. 그렇지만 딱히 방법이 없기 때문에 우리는 $Z_\theta$를 무시하고 근사할 수 있는 방법을 생각해야 합니다."
+TRANSLATION = (
+    r"[one] must be able to compute the constant easily. But as there is no particular way, we must think of a method that "
+    r"ignores $Z_\theta$ and approximates."
 )
+STATEMENT = r"there is no particular way to compute $Z = \int e^{-f(x)}\,dx$, for an $f$ in many dimensions"
+CORRECTION = r"not by a grid, whose cost is $n^d$; by annealed samples, whose error grows like $\sqrt{d}$, there is"
 EXPECTED = "qualified"
 MANY, ELSE = "by a grid in many dimensions", "by a grid in few dimensions, or by samples"
 CONDITIONS = {"by a grid in many dimensions": True, "by a grid in few dimensions, or by samples": False}
