@@ -44,7 +44,7 @@ from scorebench.claims.lib.joint import held_out, loss_of
 from scorebench.claims.lib.langevin import normal
 from scorebench.core.rng import generator
 
-LABEL = "An energy is much like the value of a loss"
+LABEL = "An energy is, in a way, like the value of a loss"
 SOURCE = "Energy-based Models, before (152)"
 QUOTE = "Supervised 기반 학습에서는, 어떻게 보면 Loss 함수의 값과 비슷합니다. 데이터 분포가 몰려있는 쪽의 Loss가 더 낮으니까요. (저는 그렇게 이해했습니다.)"
 TRANSLATION = (

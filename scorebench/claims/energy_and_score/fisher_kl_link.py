@@ -44,7 +44,7 @@ from scorebench.claims.lib.spectral import Spectrum, potential_of, spectrum
 from scorebench.core.rng import generator
 from scorebench.targets.base import Target
 
-LABEL = "The Fisher divergence is a simple way to write KL"
+LABEL = "The Fisher divergence is perhaps a simple way to write KL"
 SOURCE = "Fisher Divergence, below the Gaussian formula after (157)"
 QUOTE = "Eq 157은 아마 이를 간단하게 표현한 것 같습니다."
 TRANSLATION = "Eq. 157 is perhaps, it seems, this expressed simply."

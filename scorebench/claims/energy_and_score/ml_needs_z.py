@@ -43,7 +43,7 @@ from scorebench.samplers.base import Density
 from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.targets.double_well import double_well
 
-LABEL = "Maximum likelihood needs Z"
+LABEL = "Maximum likelihood needs a Z that is easily computed"
 SOURCE = "Energy-based Models, between (152) and (153)"
 QUOTE = r"Maximum Likelihood 방법을 사용하기 위해서는 $Z_\theta=\int{e^{-f_\theta(x)}}dx$인 상수를 쉽게 계산할 수 있어야 합니다."
 TRANSLATION = (

@@ -37,7 +37,7 @@ from scorebench.claims.lib.estimates import mean, of_means, variance
 from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian
 
-LABEL = "The closer to the mode, the more natural"
+LABEL = "The closer to the mode, presumably the more natural"
 SOURCE = "Sampling Using Langevin Dynamics, below (158)"
 QUOTE = "똑같은 이미지를 생성하지 않으면서도 mode(최빈값)에 가까울 수록 더 자연스러운 이미지일테니 이 주위를 맴도는 sample을 추출하도록 하는 역할입니다."
 TRANSLATION = (

@@ -42,7 +42,7 @@ from scorebench.claims.lib.estimates import moments, of_means
 from scorebench.core.rng import generator
 from scorebench.targets.lib.mixture import normal
 
-LABEL = "There is no way to know Z"
+LABEL = "There is no particular way to compute Z"
 SOURCE = "Energy-based Models, between (152) and (153)"
 QUOTE = r"상수를 쉽게 계산할 수 있어야 합니다. 그렇지만 딱히 방법이 없기 때문에 우리는 $Z_\theta$를 무시하고 근사할 수 있는 방법을 생각해야 합니다."
 TRANSLATION = (
