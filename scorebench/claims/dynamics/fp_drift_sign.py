@@ -29,7 +29,7 @@ from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import langevin, linear, normal
 from scorebench.core.rng import generator
 
-LABEL = "The drift in the Fokker-Planck equation is plus the gradient of V"
+LABEL = "The Fokker-Planck drift is plus the gradient of V"
 SOURCE = "Steady State of Langevin Dynamics, text above the Fokker-Planck equation of q"
 QUOTE = r"이전 SDE에서 대입한 $\mu(x,t)=\nabla V(x)$와 $\sigma(x,t)=\sqrt{2}\sigma$를 통해 Langevin Dynamics의 식으로 고쳐봅시다."
 TRANSLATION = (
