@@ -20,7 +20,7 @@ Quotation, translation, statement and correction are text, with LaTeX between $.
 
     as-written    a number that follows from the statement (in a qualified claim the names of its CONDITIONS stand in its place)
     corrected     a number that follows from what holds instead, or from what explains why the statement fails
-    identity      shown, not counted: where both readings give the same, or nothing could fail
+    identity      shown, not counted: where both readings give the same, nothing could fail, no error could be seen, or another number says it already
 
 **Agrees**: |measured - predicted| <= t standard_error + tolerance, t the two-sided quantile of Student's law at n - 1 degrees of freedom, n
 the number of independent units. All quantities of all claims together raise a false alarm in at most ALPHA of the runs (Bonferroni, valid

@@ -17,8 +17,8 @@ Measurement: the project's own ULA, 200,000, 200,000 and 100,000 chains for c = 
 e^-12). The variance is taken there and at nine later times, .3 apart, which a chain has all but forgotten from one to the next; its mean over the chain's
 looks is one unit. KL by the density of x_K given x_(K-1), averaged over chains at 301 nodes (a mean of known densities: unbiased, no bandwidth to choose);
 sets of 1,000 chains are the units of its standard error, and its bias, of order 1/chains, is subtracted. The variance at c = .05 has a standard error of
-.17 %: an error of 1.1 % is seen in 9 of 10 runs. A KL is seen to be off by 25 % at c = .05 (K = 30; 10 % at K = 10), by .8 of itself at c = .02 and by three times
-itself at c = .01: these two are shown, not counted.
+.17 %: an error of 1.1 % is seen in 9 of 10 runs. A KL is seen to be off by 25 % at c = .05 (K = 30; 10 % at K = 10), by .8 of itself at c = .02 and by
+three times itself at c = .01: these two are shown, not counted.
 
 Reference: Roberts and Tweedie (1996), section 1.4.1; Dalalyan (2017), theorem 1; Wibisono (2018).
 """
