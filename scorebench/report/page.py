@@ -116,6 +116,7 @@ def _claim(claim: ClaimResult, figures: dict[str, str]) -> dict[str, Any]:
         "derivation": entry.doc,
         "file": entry.file,
         "figure": figures.get(claim.id, ""),
+        "beyond": claim.source.startswith("beyond the article"),
         "evidence": telling if telling and not telling.agrees else None,
     }
 

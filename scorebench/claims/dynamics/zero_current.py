@@ -171,12 +171,12 @@ def measure(master: int) -> dict[str, Measurement]:
 
 
 def _fall(target: Target, axis: fokker_planck.Axis, law: tuple[float, float]) -> Measurement:
-    """Of the logarithm of the solver's current through the face at 0, from N(mean, variance)."""
+    """Of the logarithm of the solver's current to the left through the face at 0, from N(mean, variance)."""
     edges = np.linspace(axis[0], axis[1], axis[2] + 1)
     solver = fokker_planck.generator(target.score, 1.0, axis)
     laws = fokker_planck.evolve(solver, np.diff(norm.cdf(edges, law[0], math.sqrt(law[1]))), (EARLY, LATE))
-    early, late = (fokker_planck.current(solver, masses)[int(np.abs(edges[1:-1]).argmin())] for masses in laws)
-    return Measurement(float(np.log(early / late)))
+    early, late = (-fokker_planck.current(solver, masses)[int(np.abs(edges[1:-1]).argmin())] for masses in laws)
+    return Measurement(math.log(early / late) if early > late > 0 else math.nan)
 
 
 def _rotating(at: Tensor) -> Tensor:
