@@ -38,12 +38,25 @@ every_claim = pytest.mark.parametrize("name", registry.names("claim"))
 
 # Every registered claim.
 
+HEADINGS = (
+    "Score-based Generative Models",
+    "Energy-based Models",
+    "Fisher Divergence",
+    "Langevin Dynamics",
+    "Steady State of Langevin Dynamics",
+    "Sampling Using Langevin Dynamics",
+)
+"""Of the article."""
+
 
 @every_claim
 def test_facts(name):
     facts = registry.entry("claim", name).facts
-    for key in ("LABEL", "SOURCE", "STATEMENT", "REFERENCE", "LEADING"):
+    for key in ("LABEL", "SOURCE", "QUOTE", "TRANSLATION", "STATEMENT", "REFERENCE", "LEADING"):
         assert isinstance(facts.get(key), str) and facts[key], f"{key} is no literal text"
+    assert any(heading in facts["SOURCE"] for heading in HEADINGS), "no place in the article"
+    assert ("beyond the article" in facts["SOURCE"]) == ("/beyond/" in registry.entry("claim", name).file)
+    assert re.search("[가-힣]", facts["QUOTE"]) or facts["QUOTE"].count("$") == 2, "neither words of the article nor an equation"
     assert facts["EXPECTED"] in ("reproduced", "refuted", "qualified")
     assert (facts["EXPECTED"] == "qualified") == ("CONDITIONS" in facts)
     assert facts["EXPECTED"] != "refuted" or facts["CORRECTION"]
@@ -51,30 +64,32 @@ def test_facts(name):
 
 
 @every_claim
-def test_statement_and_correction_become_mathml(name):
+def test_its_mathematics_becomes_mathml(name):
     """latex2mathml fails silently: what it does not know is left in the text."""
     facts = registry.entry("claim", name).facts
-    for latex in (facts["STATEMENT"], facts.get("CORRECTION", "x")):
-        assert_clean(latex)
+    for text in (facts["QUOTE"], facts["TRANSLATION"], facts["STATEMENT"], facts.get("CORRECTION", "")):
+        assert_clean(text)
 
 
-def assert_clean(latex: str) -> None:
-    mathml = convert(latex)
-    left = re.sub(r"&#x[0-9A-F]+;", "", mathml)
-    assert not set(left) & set("\\&"), left
-    ElementTree.fromstring(mathml)
+def assert_clean(text: str) -> None:
+    words, latex = text.split("$")[::2], text.split("$")[1::2]
+    assert len(words) == len(latex) + 1 and not set("".join(words)) & set("\\_^{}"), f"mathematics outside of $: {text}"
+    for mathml in map(convert, latex):
+        left = re.sub(r"&#x[0-9A-F]+;", "", mathml)
+        assert not set(left) & set("\\&"), left
+        ElementTree.fromstring(mathml)
 
 
 @pytest.mark.parametrize("slip", SLIPS, ids=lambda s: s.where)
 def test_slips_become_mathml(slip):
-    assert_clean(slip.printed)
-    assert_clean(slip.meant)
+    for text in slip:
+        assert_clean(text)
 
 
-@pytest.mark.parametrize("latex", [r"\begin{aligned} x &= 1 \end{aligned}", r"\nosuchcommand x"])
-def test_unclean_mathml_is_seen(latex):
+@pytest.mark.parametrize("text", [r"$\begin{aligned} x &= 1 \end{aligned}$", r"$\nosuchcommand x$", r"\sigma is large", "an odd $x"])
+def test_unclean_mathml_is_seen(text):
     with pytest.raises(AssertionError):
-        assert_clean(latex)
+        assert_clean(text)
 
 
 @cache

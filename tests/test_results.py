@@ -23,7 +23,7 @@ from scorebench.engine.sweep import lowest
 from scorebench.figures.base import style
 from scorebench.report import decomposition, render, tables
 from scorebench.report.choosing import at_best_steps, floor
-from scorebench.report.page import _claim, mathml
+from scorebench.report.page import _claim, _prose, mathml
 from scorebench.report.recommendations import _choice, recommendations
 from scorebench.report.troubles import divergences, troubles
 from scorebench.store import artifacts
@@ -365,6 +365,13 @@ def test_equations_are_converted_or_refused() -> None:
     for latex in (r"\begin{aligned} a &= b \end{aligned}", r"\nosuchcommand x", r"\text{a & b}", r"a \& b", r"\backslash"):
         with pytest.raises(ValueError, match="does not convert"):
             mathml(latex)
+
+
+def test_prose_is_text_and_its_equations_mathematics() -> None:
+    """What is no equation is escaped; a dollar without a partner is text."""
+    assert _prose(r"a < b, and $\sqrt{2}$ > 1").startswith("a &lt; b, and <math") and "<msqrt>" in _prose(r"$\sqrt{2}$")
+    assert _prose("5 $ & more") == "5 $ &amp; more"
+    assert _prose(r"$\nosuchcommand$") == r"<code>\nosuchcommand</code>"
 
 
 # Whose error it is, and which learning rate was taken.

@@ -2,8 +2,9 @@ r"""What a claim is, when a measured number agrees with a predicted one, and how
 
 A claim is a file `scorebench/claims/<part>/<id>.py` (the id is public with hyphens) that says
 
-    LABEL, SOURCE, REFERENCE   the statement in a few words, right or wrong; where the article says it; where the truth of it is shown
-    STATEMENT, CORRECTION      LaTeX, words in \text{...}; the correction of a statement that does not hold as written, else left out
+    LABEL, SOURCE, REFERENCE   the statement in a few words, right or wrong; where the article says it (heading and equation); where the truth of it is shown
+    QUOTE, TRANSLATION         the article's own words there, and the same in English; of what is beyond the article, the words that it follows from
+    STATEMENT, CORRECTION      the reading that is tested; the correction of a statement that does not hold as written, else left out
     EXPECTED                   the verdict, registered before measuring
     LEADING                    the quantity whose standard error tells whether the experiment could see a 5 % error
     USES                       the methods that it names as text, by kind: {"model": ("autoencoder",), "loss": ("denoising",)}; else left out
@@ -14,11 +15,12 @@ A claim is a file `scorebench/claims/<part>/<id>.py` (the id is public with hyph
     picture(master) -> dict[str, array]         where a figure shows the experiment: all that it draws beside the numbers (paths, fields, densities,
                                    predicted curves), saved to claims/<id>.npz; what is shared with `measure` is computed once (functools.cache)
 
-and imports those by name, or says them in USES, so that a change in one of them runs the claim again. A quantity's group is
+and imports those by name, or says them in USES, so that a change in one of them runs the claim again.
+Quotation, translation, statement and correction are text, with LaTeX between $. A quantity's group is
 
     as-written    a number that follows from the statement (in a qualified claim the names of its CONDITIONS stand in its place)
     corrected     a number that follows from what holds instead, or from what explains why the statement fails
-    identity      shown, not counted: where both readings give the same, or nothing could fail
+    identity      shown, not counted: where both readings give the same, nothing could fail, no error could be seen, or another number says it already
 
 **Agrees**: |measured - predicted| <= t standard_error + tolerance, t the two-sided quantile of Student's law at n - 1 degrees of freedom, n
 the number of independent units. All quantities of all claims together raise a false alarm in at most ALPHA of the runs (Bonferroni, valid
@@ -185,4 +187,6 @@ def result(claim: str, master: int, verdict: Verdict, quantities: Iterable[Quant
         verdict=verdict,
         reason=reason,
         quantities=tuple(quantities),
+        quote=facts.get("QUOTE", ""),
+        translation=facts.get("TRANSLATION", ""),
     )

@@ -115,6 +115,9 @@ class ClaimResult:
     reason: str
     """Of a verdict `failed`: what was raised, or that time ran out."""
     quantities: tuple[Quantity, ...]
+    quote: str = ""
+    """In the source's own words; "" of a claim that follows no text."""
+    translation: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The result as plain dictionaries."""

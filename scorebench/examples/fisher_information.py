@@ -16,7 +16,7 @@ from scorebench.targets.gaussian import gaussian
 
 LABEL = "A score's mean square is d/v on a Gaussian"
 SOURCE = "an example"
-STATEMENT = r"E\,|\nabla\log p(x)|^2 = d/v \text{ on } N(0, v I)"
+STATEMENT = r"$E\,|\nabla\log p(x)|^2 = d/v$ on $N(0, v I)$"  # text, with LaTeX between $
 EXPECTED = "reproduced"  # registered before measuring
 REFERENCE = "Cover and Thomas (2006), section 17.7"
 LEADING = "E|s|^2 at v = 0.5"  # the number that shows whether the experiment could have seen an error

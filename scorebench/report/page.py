@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import jinja2
 import latex2mathml.converter
@@ -64,7 +64,7 @@ def page(plan: Plan, folder: Path) -> str:
         claims=[_claim(claim, plan.figure_of_claim) for claim in claims],
         verdicts=Counter(claim.verdict for claim in claims).most_common(),
         as_expected=sum(claim.verdict == claim.expected for claim in claims),
-        slips=[slip._asdict() | {"printed": mathml(slip.printed), "meant": mathml(slip.meant)} for slip in SLIPS],
+        slips=[{name: _prose(text) for name, text in slip._asdict().items()} for slip in SLIPS],
         figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.suite.figures],
         tables=[*(_table(results, *table) for table in TABLES), *_raced(results), _decomposition(results)],
         raced=bool(plan.works),
@@ -77,21 +77,31 @@ def page(plan: Plan, folder: Path) -> str:
     )
 
 
-def mathml(latex: str) -> str:
+def mathml(latex: str, display: Literal["block", "inline"] = "block") -> str:
     """LaTeX as MathML. Raises ValueError where the converter would print a command as text, which it does without a word."""
-    converted = latex2mathml.converter.convert(latex, display="block")
+    converted = latex2mathml.converter.convert(latex, display=display)
     text = html.unescape(re.sub(r"<[^>]*>", "", converted))
     if "\\" in text or "&" in text:
         raise ValueError(f"LaTeX that does not convert to MathML: {latex}")
     return converted
 
 
-def _equation(latex: str) -> str:
+def _equation(latex: str, display: Literal["block", "inline"] = "block") -> str:
     """An equation as MathML; its source where that does not convert, since one method's slip must not cost the page."""
     try:
-        return mathml(latex) if latex else ""
+        return mathml(latex, display) if latex else ""
     except Exception:  # the converter has many
         return f"<code>{html.escape(latex)}</code>"
+
+
+def _prose(text: str) -> str:
+    """Text as HTML, LaTeX between $ as MathML; a $ without a partner is text."""
+    words, *rest = text.split("$")
+    if len(rest) % 2:
+        return html.escape(text)
+    return html.escape(words) + "".join(
+        _equation(latex, "inline") + html.escape(after) for latex, after in zip(rest[::2], rest[1::2], strict=True)
+    )
 
 
 def _claim(claim: ClaimResult, figures: dict[str, str]) -> dict[str, Any]:
@@ -102,11 +112,11 @@ def _claim(claim: ClaimResult, figures: dict[str, str]) -> dict[str, Any]:
         "as_written": f"{numbers['stated_agree']} of {numbers['stated']}" if numbers["stated"] else "",
         "corrected": f"{numbers['corrected_agree']} of {numbers['corrected']}" if numbers["corrected"] else "",
         "telling": telling,
-        "statement_mathml": _equation(claim.statement),
-        "correction_mathml": _equation(claim.correction),
+        **{f"{name}_html": _prose(getattr(claim, name)) for name in ("quote", "translation", "statement", "correction")},
         "derivation": entry.doc,
         "file": entry.file,
         "figure": figures.get(claim.id, ""),
+        "beyond": claim.source.startswith("beyond the article"),
         "evidence": telling if telling and not telling.agrees else None,
     }
 

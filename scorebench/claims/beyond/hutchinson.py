@@ -38,10 +38,13 @@ from scorebench.models.quadratic import Quadratic
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "Sliced losses have the variance of their probe's law"
-SOURCE = "Song et al. (2019), which the article's section leads to"
+SOURCE = "beyond the article (Song et al. 2019); follows from Sampling Using Langevin Dynamics, below (158), the last sentence"
+QUOTE = "score matching을 통해 ground truth score 없이도 Eq 157의 Fisher Divergence를 minimize 할 수 있습니다."
+TRANSLATION = "By score matching we can minimise the Fisher divergence of Eq. 157 without the ground-truth score."
 STATEMENT = (
-    r"\operatorname{Var}(v^\top M v) = 2\|M\|_F^2 \;\text{(Gaussian)}, \quad 2\sum_{i \ne j} M_{ij}^2 \;\text{(Rademacher)}, \quad "
-    r"\tfrac12(M_{11}-M_{22})^2 + 2 M_{12}^2 \;\text{(circle)}; \quad M = H + \tfrac12 s s^\top, \text{ or } H \text{ with variance reduction}"
+    r"by probes $v$ in place of the trace, at a variance: $\text{Var}(v^\top M v) = 2\|M\|_F^2$ (Gaussian), $2\sum_{i \ne j}"
+    r" M_{ij}^2$ (Rademacher), $\frac12(M_{11}-M_{22})^2 + 2 M_{12}^2$ (circle), with $M = H + \frac12 s s^\top$, or $H$ "
+    r"with variance reduction"
 )
 EXPECTED = "reproduced"
 REFERENCE = "Hutchinson (1990); Avron and Toledo (2011), lemma 1"

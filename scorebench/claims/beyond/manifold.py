@@ -40,8 +40,13 @@ from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
 
 LABEL = "On a thin support the score grows without bound"
-SOURCE = "Song and Ermon (2019), figure 1, which the article's section leads to"
-STATEMENT = r"x = u + \sigma\epsilon, \; |u| = 1: \quad E\,|\nabla\log p_\sigma(x)|^2 \sim \sigma^{-2} \to \infty"
+SOURCE = "beyond the article (Song and Ermon 2019, figure 1); follows from Sampling Using Langevin Dynamics, below (158)"
+QUOTE = "ground truth score function은 우리가 예측하기 힘든 real data의 매우 복잡한 분포를 가지고 있습니다."
+TRANSLATION = "The ground-truth score function has the very complicated distribution of real data, which is hard for us to predict."
+STATEMENT = (
+    r"near a thin support, $x = u + \sigma\epsilon$ with $|u| = 1$, $E\,|\nabla\log p_\sigma(x)|^2 \sim \sigma^{-2} \to "
+    r"\infty$"
+)
 EXPECTED = "reproduced"
 REFERENCE = "Song and Ermon (2019), section 3.1 and figure 1"
 LEADING = "sigma^2 E |s|^2 at sigma = 0.05"

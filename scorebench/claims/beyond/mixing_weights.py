@@ -38,9 +38,14 @@ from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Langevin does not see weights of far modes; annealing does"
-SOURCE = "Song and Ermon (2019), figure 3, which the article's section leads to"
-STATEMENT = r"0.2\,N((-5,-5), I) + 0.8\,N((5,5), I): \text{ plain Langevin does not see the weights, annealed Langevin samples it}"
-CORRECTION = r"\text{annealed shares are close, not exact; on noised densities each mode keeps the last level's noise}"
+SOURCE = "beyond the article (Song and Ermon 2019, figure 3); follows from Sampling Using Langevin Dynamics, below (158)"
+QUOTE = "예를 들면 아래 그림처럼 mode가 2개일 때 유용하게 작용할 수 있습니다."
+TRANSLATION = "For example it can be useful when there are two modes, as in the figure below."
+STATEMENT = (
+    r"on $0.2\,\mathcal{N}((-5,-5), I) + 0.8\,\mathcal{N}((5,5), I)$ plain Langevin does not see the weights, annealed "
+    r"Langevin samples it"
+)
+CORRECTION = "annealed shares are close, not exact; on noised densities each mode keeps the last level's noise"
 EXPECTED = "qualified"
 PLAIN, ANNEALED = "plain", "annealed"
 CONDITIONS = {"plain": True, "annealed": False}

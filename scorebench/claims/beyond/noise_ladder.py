@@ -38,9 +38,11 @@ from scorebench.suite.config import Training
 from scorebench.targets.base import Target
 
 LABEL = "Many noise levels fix gaps, far weights, thin supports"
-SOURCE = "Song and Ermon (2019), which the article's section leads to"
-STATEMENT = r"\text{many noise levels, and annealing, overcome gaps in the data, weights of far modes, thin supports}"
-CORRECTION = r"\text{weights and gaps where } \sigma \text{ is large; the last level has its gap, and its noise stays in every sample}"
+SOURCE = "beyond the article (Song and Ermon 2019); follows from Sampling Using Langevin Dynamics, below (158)"
+QUOTE = "ground truth score function은 우리가 예측하기 힘든 real data의 매우 복잡한 분포를 가지고 있습니다."
+TRANSLATION = "The ground-truth score function has the very complicated distribution of real data, which is hard for us to predict."
+STATEMENT = "many noise levels, and annealing, overcome gaps in the data, weights of far modes, thin supports"
+CORRECTION = r"weights and gaps where $\sigma$ is large; the last level has its gap, and its noise stays in every sample"
 EXPECTED = "qualified"
 LARGE, LAST = "at large noise", "at the last level"
 CONDITIONS = {"at large noise": True, "at the last level": False}

@@ -42,10 +42,12 @@ from scorebench.losses.implicit import implicit
 from scorebench.models.base import Bound
 
 LABEL = "Score matching pays for separated modes"
-SOURCE = "Koehler et al. (2022), which the article's section leads to"
+SOURCE = "beyond the article (Koehler et al. 2022); follows from Sampling Using Langevin Dynamics, below (158), the last sentence"
+QUOTE = "score matching을 통해 ground truth score 없이도 Eq 157의 Fisher Divergence를 minimize 할 수 있습니다."
+TRANSLATION = "By score matching we can minimise the Fisher divergence of Eq. 157 without the ground-truth score."
 STATEMENT = (
-    r"\frac{\operatorname{Var}(\hat w_{ML})}{\operatorname{Var}(\hat w_{SM})} \to "
-    r"\frac{(E\,\psi')^2}{4\,E[\tanh^2(ax)]\,E\,\psi^2} \text{ falls as } a \text{ grows}"
+    r"but it pays for it: $\frac{\text{Var}(\hat w_{ML})}{\text{Var}(\hat w_{SM})} \to "
+    r"\frac{(E\,\psi')^2}{4\,E[\tanh^2(ax)]\,E\,\psi^2}$ falls as the modes $\pm a$ move apart"
 )
 EXPECTED = "reproduced"
 REFERENCE = "Koehler, Heckett and Risteski (2022), section 5"

@@ -45,10 +45,12 @@ from scorebench.samplers.ula import ULA
 from scorebench.samplers.underdamped import Underdamped
 
 LABEL = "BAOAB is exact for the positions of a Gaussian"
-SOURCE = "Leimkuhler and Matthews (2013), which the article's section leads to"
+SOURCE = "beyond the article (Leimkuhler and Matthews 2013); follows from Langevin Dynamics, its first equation"
+QUOTE = "브라운 운동에 대한 Langevin Dynamics는 다음과 같이 정리할 수 있습니다."
+TRANSLATION = "Langevin dynamics of Brownian motion can be summed up as follows."
 STATEMENT = (
-    r"\text{BAOAB: } \operatorname{Var} x = T/\omega^2 \text{ on a Gaussian, at any } h; "
-    r"\quad \text{on a quartic the splittings are off by } O(h^2), \text{ BAOAB least}"
+    r"of the splittings of the equation with inertia BAOAB has $\text{Var}\,x = T/\omega^2$ on a Gaussian, at any $h$; on a "
+    r"quartic the splittings are off by $O(h^2)$, BAOAB least"
 )
 EXPECTED = "reproduced"
 REFERENCE = "Leimkuhler and Matthews (2013), sections 3 and 4"

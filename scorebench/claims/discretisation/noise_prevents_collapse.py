@@ -1,6 +1,6 @@
 r"""The noise decides where the flow cannot, and keeps a width within a mode; it does not carry samples between far modes.
 
-Statement (the noise term of equation 158, figure with two modes): the noise keeps samples from collapsing onto a mode and gets round the determinism
+Statement: the noise keeps samples from collapsing onto a mode and gets round the determinism
 of the score.
 
 Prediction. p = 1/2 N(-2, .25) + 1/2 N(2, .25), whose score at 0 is 0.
@@ -34,9 +34,17 @@ from scorebench.claims.lib.spectral import potential_of, spectrum
 from scorebench.core.rng import generator
 
 LABEL = "The noise keeps samples from collapsing"
-SOURCE = "the noise term of equation 158, figure with two modes"
-STATEMENT = r"\sqrt{2c}\,\epsilon \text{ keeps samples from collapsing and bypasses the determinism of the score}"
-CORRECTION = r"\text{it spreads samples within a mode and near the divide; between far modes it takes } 1/\lambda_1 \approx 400 \text{ units of time}"
+SOURCE = "Sampling Using Langevin Dynamics, below (158), figure with two modes"
+QUOTE = "extra noise term으로 생성되는 sample들이 mode collapse되지 않도록 하면서 mode 주위를 맴돌도록 해주는 역할을 합니다."
+TRANSLATION = (
+    "[the noise is] an extra noise term, whose role is to keep the samples that are made from mode collapse and to let them"
+    " hover about the mode."
+)
+STATEMENT = (
+    r"$\sqrt{2c}\,\epsilon$ keeps samples from collapsing, and bypasses the determinism of the score, which is useful with "
+    r"two modes"
+)
+CORRECTION = r"it spreads samples within a mode and near the divide; between far modes it takes $1/\lambda_1 \approx 400$ units of time"
 EXPECTED = "qualified"
 NEAR, FAR = "near the divide and within a mode", "between far modes"
 CONDITIONS = {"near the divide and within a mode": True, "between far modes": False}

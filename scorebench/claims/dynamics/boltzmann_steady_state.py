@@ -1,6 +1,6 @@
 r"""The steady state is the Gibbs law exp(-V/sigma^2): in a parabola with Euler's own bias, in a double well by its slope.
 
-Statement (Gibbs law): q_inf(x) is proportional to exp(-V(x)/sigma^2).
+Statement: q_inf(x) is proportional to exp(-V(x)/sigma^2).
 
 Prediction. At T = sigma^2 = 1/4, 1, 4. **V = x^2/2**: variance T. Euler with h = .05 has 2T/(2 - h), 2.6 % more: its own bias, which at this number of
 chains is seen, and is predicted (that it tends to the Gibbs law as h does to 0 is in `step_size_bias`).
@@ -38,8 +38,10 @@ from scorebench.samplers.mala import GRADIENTS, MALA
 from scorebench.targets.double_well import double_well
 
 LABEL = "The steady state is the Gibbs law"
-SOURCE = "Gibbs law"
-STATEMENT = r"q_\infty(x) \propto \exp\left(-\frac{V(x)}{\sigma^2}\right)"
+SOURCE = "Steady State of Langevin Dynamics, the Gibbs law"
+QUOTE = r"$\sigma$를 상수 취급했을 때 다음과 같은 비례식을 유도할 수 있습니다:"
+TRANSLATION = r"Treating $\sigma$ as a constant, the following proportionality can be derived:"
+STATEMENT = r"$q_\infty(x) \propto \exp\left(-\frac{V(x)}{\sigma^2}\right)$"
 EXPECTED = "reproduced"
 REFERENCE = "Risken (1989), section 5.2; Pavliotis (2014), proposition 4.2"
 LEADING = "variance in x^2/2 at T = 1, Euler at h = 0.05"

@@ -1,6 +1,6 @@
 r"""J as printed is minus the flow of probability.
 
-Statement (steady state): J = grad V q + d(sigma^2 q)/dx is the probability current, the flow of probability density at x.
+Statement: J = grad V q + d(sigma^2 q)/dx is the probability current, the flow of probability density at x.
 
 Prediction. The Fokker-Planck equation d_t q = d_x [V' q + sigma^2 q'] has the form of a law of conservation, d_t q = -d_x j, with j = -(V' q + sigma^2
 q'): the mass right of x changes by d/dt P(X > x) = +j(x), by integration. So the current, which is positive where mass moves right, is j = -J. From N(5, .1),
@@ -31,9 +31,11 @@ from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "J as printed is the flow of probability"
-SOURCE = "steady state, J"
-STATEMENT = r"J(x) = \nabla V(x)\,q(x) + \frac{\partial}{\partial x}\left[\sigma^2 q(x)\right] \text{ is the flow of probability}"
-CORRECTION = r"j = -J = -\nabla V\,q - \sigma^2\,\partial_x q \text{ is: } \; \frac{d}{dt} P(X > x) = j(x)"
+SOURCE = "Steady State of Langevin Dynamics, below the equation with J"
+QUOTE = "여기서 J는 Probability current(확률 흐름)이라고 하며, 임의의 공간 x에 대한 확률밀도의 흐름의 정도를 나타내는 값입니다."
+TRANSLATION = "Here $J$ is called the probability current, a value that tells how much probability density flows at any place $x$."
+STATEMENT = r"$J(x) = \nabla V(x)\,q(x) + \frac{\partial}{\partial x}\left[\sigma^2 q(x)\right]$ is the flow of probability"
+CORRECTION = r"$j = -J = -\nabla V\,q - \sigma^2\,\partial_x q$ is: $\frac{d}{dt} P(X > x) = j(x)$"
 EXPECTED = "refuted"
 REFERENCE = "Risken (1989), section 4.1"
 LEADING = "change of P(X > 0) from t = 0.5 to 1.5"

@@ -1,6 +1,6 @@
 r"""Drift alone decays, diffusion alone spreads for ever, both together find a law.
 
-Statement (figure of drift and diffusion): in dx = -grad V dt + sqrt(2) sigma dW the first term is the drift, the second the diffusion.
+Statement: in dx = -grad V dt + sqrt(2) sigma dW the first term is the drift, the second the diffusion.
 
 Prediction. V = x^2/2, x_0 = 2, at t = .5, 1, 2:
 
@@ -29,8 +29,13 @@ from scorebench.samplers.base import Density
 from scorebench.targets.base import Target
 
 LABEL = "Langevin dynamics is a drift and a diffusion"
-SOURCE = "figure of drift and diffusion"
-STATEMENT = r"dx = \underbrace{-\nabla V(x)\,dt}_{\text{drift}} + \underbrace{\sqrt{2}\,\sigma\,dW}_{\text{diffusion}}"
+SOURCE = "Langevin Dynamics, below the overdamped equation, figure of drift and diffusion"
+QUOTE = r"확실한건 $\sigma dw$는 이 식의 불확실성을 의미하고 무작위의 diffusion에 대한 force를 의미한다는 것입니다."
+TRANSLATION = r"What is certain is that $\sigma dw$ means the uncertainty of this equation, and the force of a random diffusion."
+STATEMENT = (
+    r"$dx = -\nabla V(x)\,dt + \sqrt{2}\,\sigma\,dW$ is a drift term and a diffusion term: each alone does what its name "
+    r"says, both together find a law"
+)
 EXPECTED = "reproduced"
 REFERENCE = "Pavliotis (2014), section 3.4"
 LEADING = "variance of both at t = 1, T = 1"

@@ -1,6 +1,6 @@
 r"""The density of Langevin dynamics obeys the Fokker-Planck equation: grid, particles and exact law agree.
 
-Statement (figure of the density over time): q(x, t) obeys d_t q = d_x (V' q) + sigma^2 d_x^2 q.
+Statement: q(x, t) obeys d_t q = d_x (V' q) + sigma^2 d_x^2 q.
 
 Prediction. **V = x^2/2** from N(1, .01), sigma = 1: N(e^-t, .01 e^-2t + 1 - e^-2t) (Ornstein and Uhlenbeck), at t = .1, .5, 1. The distance of the
 solver's density to that, int |difference|, is 0; shares of particles left of 0 and of .5 are values of the normal distribution function.
@@ -36,8 +36,13 @@ from scorebench.targets.double_well import double_well
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "The density obeys the Fokker-Planck equation"
-SOURCE = "Fokker-Planck equation, figure of the density over time"
-STATEMENT = r"\frac{\partial}{\partial t} q = \frac{\partial}{\partial x}\left[\nabla V(x)\,q\right] + \frac{\partial^2}{\partial x^2}\left[\sigma^2 q\right]"
+SOURCE = "Steady State of Langevin Dynamics, the Fokker-Planck equation and its figure"
+QUOTE = "이를 위해 시간에 따른 확률 밀도함수의 미분 방정식인 Fokker-Planck equation을 이용해봅시다."
+TRANSLATION = "For this let us use the Fokker-Planck equation, the differential equation of a probability density over time."
+STATEMENT = (
+    r"$\frac{\partial}{\partial t} q = \frac{\partial}{\partial x}\left[\nabla V(x)\,q\right] + \frac{\partial^2}{\partial "
+    r"x^2}\left[\sigma^2 q\right]$"
+)
 EXPECTED = "reproduced"
 REFERENCE = "Risken (1989), sections 5.3 to 5.5"
 LEADING = "E x of particles in the double well at t = 1"

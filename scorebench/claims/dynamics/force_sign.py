@@ -1,14 +1,14 @@
 r"""A force is -grad V: with the sign as printed a particle leaves the minimum.
 
-Statement (between Langevin's equation and the overdamped one): the force of a potential is F = +grad V.
+Statement: the force of a potential is F = +grad V.
 
 Prediction. V = x^2/2, x_0 = 1, at rest, m = 1, t = 1.
 
     Newton:      x'' = -V'  gives x = cos t = .5403, with energy x'^2/2 + V kept;     x'' = +V'  gives x = cosh t = 1.5431
     overdamped:  x' = -V'   gives x = e^-t = .3679;                                   x' = +V'   gives x = e^t = 2.7183
 
-so that the potential energy falls with the minus alone. (In the article's next line the drift of the Langevin equation is -grad V again: two signs
-that cancel, a slip.)
+so that the potential energy falls with the minus alone. (A slip that cancels: F is set equal to -lambda x' + eta, too,
+so that the article's next line, lambda x' = -grad V + eta, is right.)
 
 Measurement: nothing is random. Newton by SciPy's integrator at a relative tolerance of 1e-12; overdamped by the project's ULA at T = 0, h = 1e-4, whose
 result (1 - h)^k or (1 + h)^k is known: the gap to e^-t or e^t, below 1.4e-4, and float32's rounding over 10,000 steps, 1e-3 of the value, are the tolerance.
@@ -25,9 +25,14 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.claims.lib.langevin import langevin, linear
 
 LABEL = "The force is plus the gradient of V"
-SOURCE = "between Langevin's equation and the overdamped one"
-STATEMENT = r"F = +\nabla V"
-CORRECTION = r"F = -\nabla V \text{ (the article's next line has the drift } -\nabla V \text{: two slips that cancel)}"
+SOURCE = "Langevin Dynamics, above the overdamped equation"
+QUOTE = "이때 물리에서 입자의 Force($F$)는 Potential energy $V(x)$의 미분으로 나타낼 수 있습니다."
+TRANSLATION = "In physics the force ($F$) on a particle can be written as the derivative of the potential energy $V(x)$."
+STATEMENT = r"the force of a potential is $F = +\nabla V$"
+CORRECTION = (
+    r"$F = -\nabla V$. A slip that cancels: the article sets $F$ equal to $-\lambda\dot x + \eta$, too, so that its next "
+    r"line, $\lambda\dot x = -\nabla V + \eta$, is right"
+)
 EXPECTED = "refuted"
 REFERENCE = "Goldstein (1980), equation 1-16"
 LEADING = "x(1) by x'' = -grad V"

@@ -1,4 +1,4 @@
-r"""The drift of Langevin dynamics is -grad V: with the sign as printed, mass runs away from the minimum.
+r"""The drift of Langevin dynamics is -grad V: with the sign of the text, mass runs away from the minimum.
 
 Statement: put mu = +grad V into the Fokker-Planck equation d_t q = -d(mu q) + sigma^2 d^2 q, and q tends to exp(-V/sigma^2)/Z.
 
@@ -6,9 +6,9 @@ Prediction. V = x^2/2, sigma = 1, start N(1, .1). Langevin dynamics has drift -x
 
     mean e^(bt),    variance .1 e^(2bt) + (e^(2bt) - 1)/b.
 
-b = -1: e^-t and .1 e^-2t + 1 - e^-2t, which contract to N(0, 1), as the statement says of its equation. b = +1, the equation as printed: e^t and
-.1 e^2t + e^2t - 1, which grow for ever: exp(V) is no density, and there is no steady state. At t = 1 the variances are .878 and 7.128. (The
-article's next lines go on with the right sign: a slip that a reader who types the equation in will meet.)
+b = -1: e^-t and .1 e^-2t + 1 - e^-2t, which contract to N(0, 1), as the statement says of its equation. b = +1, as the text says: e^t and
+.1 e^2t + e^2t - 1, which grow for ever: exp(V) is no density, and there is no steady state. At t = 1 the variances are .878 and 7.128. (A slip
+of the text alone, which cancels: the equation that is printed next, with + d_x[grad V q], is right.)
 
 Measurement. The density: the project's finite-volume solver in [-25, 25] with either drift; its second-order error with cells of h = .05 (.2 % of the
 variance at t = 1, drift +grad V; fitted fluxes diffuse by T (1 + x^2 h^2/12)) is within the tolerance, 5e-3 of the value. Particles: 200,000 by ULA with
@@ -30,9 +30,18 @@ from scorebench.claims.lib.langevin import langevin, linear, normal
 from scorebench.core.rng import generator
 
 LABEL = "The Fokker-Planck drift is plus the gradient of V"
-SOURCE = "Fokker-Planck equation, its steady state"
-STATEMENT = r"\partial_t q = -\partial_x(\mu q) + \sigma^2 \partial_x^2 q, \; \mu = +\nabla V \text{ tends to } e^{-V/\sigma^2}/Z"
-CORRECTION = r"\mu = -\nabla V; \text{ with } +\nabla V \text{ and } V = x^2/2 \text{ the variance is } e^{2t}v_0 + e^{2t} - 1"
+SOURCE = "Steady State of Langevin Dynamics, text above the Fokker-Planck equation of q"
+QUOTE = r"이전 SDE에서 대입한 $\mu(x,t)=\nabla V(x)$와 $\sigma(x,t)=\sqrt{2}\sigma$를 통해 Langevin Dynamics의 식으로 고쳐봅시다."
+TRANSLATION = (
+    r"Let us rewrite it as the equation of Langevin dynamics by $\mu(x,t) = \nabla V(x)$ and $\sigma(x,t) = \sqrt2\sigma$, "
+    r"which were put into the SDE before."
+)
+STATEMENT = r"$\partial_t q = -\partial_x(\mu q) + \sigma^2 \partial_x^2 q$ with $\mu = +\nabla V$ tends to $e^{-V/\sigma^2}/Z$"
+CORRECTION = (
+    r"$\mu = -\nabla V$; with $+\nabla V$ and $V = x^2/2$ the variance is $e^{2t}v_0 + e^{2t} - 1$. A slip of this text "
+    r"alone, which cancels: the equation that is printed next, $\partial_t q = \partial_x[\nabla V q] + "
+    r"\partial_x^2[\sigma^2 q]$, is right, and what follows rests on it"
+)
 EXPECTED = "refuted"
 REFERENCE = "Risken (1989), section 5.3"
 LEADING = "variance of particles at t = 1, drift -grad V"

@@ -1,6 +1,6 @@
 r"""Where the noise depends on x, the diffusion stands inside both derivatives: the Fokker-Planck equation is Ito's.
 
-Statement (Fokker-Planck equation): dx = mu dt + sigma(x) dW has d_t q = -d(mu q) + d^2(D q) with D = sigma(x)^2/2.
+Statement: dx = mu dt + sigma(x) dW has d_t q = -d(mu q) + d^2(D q) with D = sigma(x)^2/2.
 
 Prediction. dx = -4x dt + sqrt(2 (3 + x^2)) dW, D = 3 + x^2. Multiply by x^2, integrate by parts twice:
 
@@ -38,8 +38,10 @@ from scorebench.claims.lib.langevin import euler_maruyama
 from scorebench.core.rng import generator
 
 LABEL = "A diffusion that depends on x stands inside both derivatives"
-SOURCE = "Fokker-Planck equation"
-STATEMENT = r"dx = \mu\,dt + \sigma(x)\,dW \text{ has } \partial_t q = -\partial_x(\mu q) + \partial_x^2(D q), \; D = \sigma(x)^2/2"
+SOURCE = "Steady State of Langevin Dynamics, above the Fokker-Planck equation"
+QUOTE = r"여기서 우리는 $D(x,t)=\sigma(x,t)^2/2$를 diffusuion coefficient(확산 계수)라고 정의하겠습니다."
+TRANSLATION = r"Here we define $D(x,t) = \sigma(x,t)^2/2$ to be the diffusion coefficient."
+STATEMENT = r"$dx = \mu\,dt + \sigma(x)\,dW$ has $\partial_t q = -\partial_x(\mu q) + \partial_x^2(D q)$, $D = \sigma(x)^2/2$"
 EXPECTED = "reproduced"
 REFERENCE = "Gardiner (2009), sections 4.3.6 and 5.2"
 LEADING = "E x^2 in the steady state"

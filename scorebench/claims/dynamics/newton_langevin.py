@@ -1,6 +1,6 @@
 r"""The force on a Brownian particle is white noise; a Gaussian number at each time would not move it.
 
-Statement (Langevin's equation): m x'' = -lambda x' + eta, with eta(t) ~ N(0, 2 sigma^2) at each time t.
+Statement: m x'' = -lambda x' + eta, with eta(t) ~ N(0, 2 sigma^2) at each time t.
 
 Prediction. Read as an equation: a random number of finite variance at every time, independent of the others. On steps of h, v' = v + h/m (-lambda v +
 eta), eta ~ N(0, 2 sigma^2): with a = 1 - lambda h/m the stationary variance of v is
@@ -33,11 +33,13 @@ from scorebench.claims.lib.langevin import euler_maruyama
 from scorebench.core.rng import generator
 
 LABEL = "Langevin's noise at a time has variance 2σ²"
-SOURCE = "Langevin's equation, m x'' = -λ x' + η"
-STATEMENT = r"m\,\ddot x = -\lambda\,\dot x + \eta(t), \quad \eta(t) \sim \mathcal{N}(0, 2\sigma^2)"
+SOURCE = "Langevin Dynamics, below its first equation"
+QUOTE = r"$\eta \sim \mathcal{N}(0,2\sigma^2)$는 Gaussian noise입니다."
+TRANSLATION = r"$\eta \sim \mathcal{N}(0, 2\sigma^2)$ is Gaussian noise."
+STATEMENT = r"$m\,\ddot x = -\lambda\,\dot x + \eta(t)$ with $\eta(t) \sim \mathcal{N}(0, 2\sigma^2)$ at each time"
 CORRECTION = (
-    r"\eta \text{ is white noise, } E\,\eta(t)\,\eta(s) = 2\sigma^2\,\delta(t-s); "
-    r"\text{ with independent numbers } \operatorname{Var} v \to 0 \text{ as } h \to 0"
+    r"$\eta$ is white noise, $E\,\eta(t)\,\eta(s) = 2\sigma^2\,\delta(t-s)$; with independent numbers of that variance "
+    r"$\text{Var}\,v \to 0$ as the step falls"
 )
 EXPECTED = "refuted"
 REFERENCE = "Uhlenbeck and Ornstein (1930)"

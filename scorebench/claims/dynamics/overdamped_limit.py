@@ -32,11 +32,16 @@ from scorebench.claims.lib.langevin import euler_maruyama, langevin, linear, nor
 from scorebench.core.rng import generator
 
 LABEL = "Newton's equation without mass is Langevin dynamics"
-SOURCE = "Langevin equation, inertia neglected"
-STATEMENT = r"\lambda\,\dot x = -\nabla V + \eta \text{ is } dx = -\nabla V\,dt + \sqrt{2}\,\sigma\,dW, \text{ whose law tends to } e^{-V/\sigma^2}/Z"
+SOURCE = "Langevin Dynamics, the overdamped equation"
+QUOTE = "여기에 Stochastic Differenctial Equation (SDE)를 넣으면 다음과 같이 나타낼 수 있습니다."
+TRANSLATION = "Putting in a stochastic differential equation (SDE), this can be written as follows."
+STATEMENT = (
+    r"$\lambda\,\dot x = -\nabla V + \eta$ is $dx = -\nabla V\,dt + \sqrt{2}\,\sigma\,dW$, whose law tends to "
+    r"$e^{-V/\sigma^2}/Z$"
+)
 CORRECTION = (
-    r"\text{its law tends to } e^{-\lambda V/\sigma^2}/Z, "
-    r"\text{ so for } \lambda = 1; \text{ its dynamics are those of Newton's equation for } m \to 0"
+    r"its law tends to $e^{-\lambda V/\sigma^2}/Z$, so for $\lambda = 1$ alone; its dynamics are those of Newton's equation "
+    r"for $m \to 0$"
 )
 EXPECTED = "qualified"
 UNIT, OTHER, HEAVY = "lambda = 1", "other lambda", "a mass"

@@ -1,6 +1,6 @@
 r"""dW is an increment of W, not its derivative, which does not exist.
 
-Statement (below the Langevin equation): dW is the derivative of the Wiener process W.
+Statement: dW is the derivative of the Wiener process W.
 
 Prediction. W has independent increments, W(t + h) - W(t) ~ N(0, h). Had W a derivative, (W(t + h) - W(t))/h would tend to it as h falls, and its variance
 to the variance of the derivative: the slope of log Var against log h would be 0. But
@@ -29,11 +29,11 @@ from scorebench.core.rng import generator
 from scorebench.samplers.base import Density
 
 LABEL = "dW is the derivative of the Wiener process"
-SOURCE = "Langevin equation, its noise term"
-STATEMENT = r"dW \text{ is the derivative of the Wiener process } W"
-CORRECTION = (
-    r"dW \text{ is an increment: } \operatorname{Var}(\Delta W/\Delta t) = 1/\Delta t \text{ has no limit, } dW/dt \text{ does not exist}"
-)
+SOURCE = "Langevin Dynamics, below the overdamped equation"
+QUOTE = "$dW$는 표준 Weiner process의 시간 t에따른 도함수(미분)입니다."
+TRANSLATION = "$dW$ is the derivative of the standard Wiener process with respect to time $t$."
+STATEMENT = "$dW$ is the derivative of the Wiener process $W$"
+CORRECTION = r"$dW$ is an increment: $\text{Var}(\Delta W/\Delta t) = 1/\Delta t$ has no limit, $dW/dt$ does not exist"
 EXPECTED = "refuted"
 REFERENCE = "Øksendal (2003), section 3.1"
 LEADING = "slope of log Var(dW/dt) in log dt"

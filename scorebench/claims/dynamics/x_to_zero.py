@@ -1,6 +1,6 @@
 r"""In Langevin dynamics the law of x converges, x does not.
 
-Statement (figure of the density over time): as t grows x converges to 0.
+Statement: as t grows x converges to 0.
 
 Prediction. dx = -x dt + sqrt(2) dW from N(5, .1), sigma = 1, is the process of Ornstein and Uhlenbeck: x(t) = e^-t x(0) + sqrt(2) int_0^t e^-(t-s) dW(s)
 is Gaussian with
@@ -23,9 +23,11 @@ from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "x converges to 0 as t grows"
-SOURCE = "Fokker-Planck equation, figure of the density over time"
-STATEMENT = r"x(t) \to 0 \text{ as } t \to \infty \text{ for } V = x^2/2"
-CORRECTION = r"x(t) \text{ converges in law, to } \mathcal{N}(0, 1); \text{ its mean goes to } 0, \text{ its variance to } \sigma^2 = 1"
+SOURCE = "Steady State of Langevin Dynamics, below the figure of the density over time"
+QUOTE = "그림을 보면, t가 커짐에 따라 x가 0으로 수렴하게 됩니다."
+TRANSLATION = "In the figure, as $t$ grows $x$ converges to 0."
+STATEMENT = r"$x(t) \to 0$ as $t \to \infty$ for $V = x^2/2$"
+CORRECTION = r"$x(t)$ converges in law, to $\mathcal{N}(0, 1)$; its mean goes to $0$, its variance to $\sigma^2 = 1$"
 EXPECTED = "refuted"
 REFERENCE = "Pavliotis (2014), section 3.4"
 LEADING = "variance at t = 3"

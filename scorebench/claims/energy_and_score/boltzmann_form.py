@@ -1,6 +1,6 @@
 r"""p = exp(-f)/Z integrates to one, where exp(-f) is integrable; not every network is.
 
-Statement (equation 152): for any function f, p(x) = exp(-f(x))/Z with Z = int exp(-f(x)) dx is a density: it integrates to one.
+Statement: p(x) = exp(-f(x))/Z with Z = int exp(-f(x)) dx, f a neural network, is a density: it integrates to one. (No condition on f is given.)
 
 Prediction. **Integrable.** V = (x^2 - 1)^2 at temperature T: log Z = log int exp(-V/T) dx by adaptive quadrature to 1e-10, at T = 1/4, 1, 4.
 Annealed importance sampling (AIS) knows nothing of quadrature and must find the same. The network f(x) = softplus(x) + softplus(-x),
@@ -37,10 +37,15 @@ from scorebench.suite.config import Training
 from scorebench.targets.double_well import double_well
 from scorebench.targets.lib.mixture import normal
 
-LABEL = "exp(-f)/Z is a density for any f"
-SOURCE = "equation 152"
-STATEMENT = r"p(x) = \frac{\exp(-f(x))}{Z}, \quad Z = \int \exp(-f(x))\,dx, \quad \int p(x)\,dx = 1 \text{ for any } f"
-CORRECTION = r"\text{for any } f \text{ with } \int \exp(-f(x))\,dx < \infty: \text{ a network must grow in every direction}"
+LABEL = "exp(-f)/Z of a network f is a density"
+SOURCE = "Energy-based Models, (152)"
+QUOTE = r"$Z_{\theta}$는 $\int{p_\theta(x)}dx=1$이여야 하기 때문에 이를 위하기 위한 normalization 상수 입니다."
+TRANSLATION = r"$Z_\theta$ is the normalisation constant that is there for this, since $\int p_\theta(x)\,dx = 1$ must hold."
+STATEMENT = (
+    r"$p_\theta(x) = e^{-f_\theta(x)}/Z_\theta$ with a neural network $f_\theta$ integrates to one (the article sets no "
+    r"condition on the network)"
+)
+CORRECTION = r"where $\int e^{-f(x)}\,dx < \infty$: a network must grow in every direction"
 EXPECTED = "qualified"
 INTEGRABLE, NOT = "integrable", "not integrable"
 CONDITIONS = {"integrable": True, "not integrable": False}

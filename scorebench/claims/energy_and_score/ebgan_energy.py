@@ -40,10 +40,18 @@ from scorebench.suite.config import Training
 from scorebench.targets.lib.mixture import mixture
 
 LABEL = "An autoencoder's reconstruction error is an energy"
-SOURCE = "energy-based models, on autoencoders"
-STATEMENT = r"E(x) = |x - r(x)|^2 \text{ is an energy: low on data, high elsewhere}"
+SOURCE = "Energy-based Models, before (152)"
+QUOTE = (
+    "Discriminator를 Auto Encoder로 만들어 입력 이미지를 복원시키고, 복원된 이미지와 입력 이미지 사이의 MSE Loss를 Energy로 사용하였습니다."
+)
+TRANSLATION = (
+    "[EBGAN] made the discriminator an autoencoder that restores the input image, and used the MSE loss between the "
+    "restored and the input image as energy."
+)
+STATEMENT = "the reconstruction error $E(x) = |x - r(x)|^2$ of an autoencoder is an energy: low on data, high elsewhere"
 CORRECTION = (
-    r"E(x) = \sigma^4|\nabla\log p_\sigma(x)|^2: \text{ zero at every critical point of the density, valleys too, unless a margin lifts it}"
+    r"for a denoising autoencoder $E(x) = \sigma^4|\nabla\log p_\sigma(x)|^2$: zero at every critical point of the density, "
+    r"valleys too, unless a margin lifts it"
 )
 EXPECTED = "qualified"
 NEAR, VALLEY, FAR = "on data and beside a mode", "in a valley", "along what it keeps"

@@ -1,6 +1,6 @@
 r"""V = -log p + log 1/Z: an identity, shown where Z is not 1.
 
-Statement (after the Gibbs law): p(x) = exp(-V(x))/Z, so that V(x) = -log p(x) + log(1/Z).
+Statement: p(x) = exp(-V(x))/Z, so that V(x) = -log p(x) + log(1/Z).
 
 Prediction. Taking logarithms, V + log p = -log Z at every x: nothing could fail but the constant. It is tested where Z is not 1: V = (x^2 - 1)^2 at T = 1,
 1/4 and 4 (V/T stands for V), b (x_1^2 - 1)^2 + x_2^2/2 with b = 3 in the plane, and the project's quadratic energy network, Z = (2 pi)^(d/2)
@@ -36,8 +36,10 @@ from scorebench.targets.double_well import double_well
 from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Energy is minus log density, but for a constant"
-SOURCE = "after the Gibbs law"
-STATEMENT = r"V(x) = -\log p(x) + \log\frac{1}{Z}"
+SOURCE = "Steady State of Langevin Dynamics, equations before its last line"
+QUOTE = r"$V(x) = -\log{p(x)} + \log{\frac{1}{Z}}$"
+TRANSLATION = r"$V(x) = -\log p(x) + \log\frac{1}{Z}$"
+STATEMENT = r"$V(x) = -\log p(x) + \log\frac{1}{Z}$ where $p = e^{-V}/Z$"
 EXPECTED = "reproduced"
 REFERENCE = "LeCun et al. (2006), section 1.3"
 LEADING = "-log Z of (x^2 - 1)^2, by the share of a box"

@@ -1,6 +1,6 @@
 r"""A trained energy is low where data is dense and high elsewhere: -E tells data from other points as the density does.
 
-Statement (energy-based models): the energy is low where data is dense, high where there is none.
+Statement: the energy is low where data is dense, high where there is none.
 
 Prediction. AUROC = P(E(data) < E(other)). N(0, 1) against U[-4, 4]: the true energy x^2/2 orders by |x|, so AUROC = P(|X| < |U|) = E (4 - |X|)^+/4 = (2 (4
 Phi(4) + phi(4)) - 4 - 2 phi(0))/4 = .80053. A trained energy that is right has the same; one that is right up to its order in |x|, too. Digits in 64
@@ -33,8 +33,10 @@ from scorebench.targets.base import Target
 from scorebench.targets.digits import digits
 
 LABEL = "Energy is low where data is dense"
-SOURCE = "energy-based models, before equation 152"
-STATEMENT = r"E(x) \text{ is low where data is dense, high elsewhere}"
+SOURCE = "Energy-based Models, before (152)"
+QUOTE = "Energy Function은 데이터 분포가 큰 곳은 Energy가 더 적고, 반대로 분포가 적은 곳에 대해서는 Energy가 더 커지도록 에너지를 생성하는 것을 학습합니다."
+TRANSLATION = "The energy function learns to give less energy where the data distribution is large, and more where it is small."
+STATEMENT = "$E(x)$ is low where data is dense, high elsewhere"
 EXPECTED = "reproduced"
 REFERENCE = "LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4"
 LEADING = "AUROC of the true energy, N(0, 1) against U[-4, 4]"

@@ -1,6 +1,6 @@
 r"""The printed formula for Gaussians is the Kullback-Leibler divergence, not the Fisher divergence.
 
-Statement (before equation 157): for p = N(m1, S1) and q = N(m2, S2) the Fisher divergence is
+Statement: for p = N(m1, S1) and q = N(m2, S2) the Fisher divergence is
 
     1/2 [ tr(S2^-1 S1) + (m2 - m1)' S2^-1 (m2 - m1) - d + ln(det S2/det S1) ].                                             (*)
 
@@ -31,14 +31,16 @@ from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
 
 LABEL = "A formula with log determinants is the Fisher divergence"
-SOURCE = "the Gaussian formula before equation 157"
+SOURCE = "Fisher Divergence, the Gaussian formula after (157)"
+QUOTE = "Fisher Divergence의 수식은 다음과 같습니다."
+TRANSLATION = "The formula of the Fisher divergence is as follows."
 STATEMENT = (
-    r"D_F(p, q) = \frac12\left[\text{tr}(\Sigma_2^{-1}\Sigma_1) + (\mu_2-\mu_1)^\top\Sigma_2^{-1}(\mu_2-\mu_1) - d "
-    r"+ \ln\frac{\det\Sigma_2}{\det\Sigma_1}\right]"
+    r"for Gaussians the Fisher divergence is $\frac12\left[\text{tr}(\Sigma_q^{-1}\Sigma_p) + "
+    r"(\mu_q-\mu_p)^\top\Sigma_q^{-1}(\mu_q-\mu_p) - k + \ln\frac{\det\Sigma_q}{\det\Sigma_p}\right]$"
 )
 CORRECTION = (
-    r"\text{that is } D_{KL}(p, q); \quad D_F(p, q) = \text{tr}(A\,\Sigma_1 A) + |\Sigma_2^{-1}(\mu_1-\mu_2)|^2, "
-    r"\quad A = \Sigma_2^{-1}-\Sigma_1^{-1}"
+    r"that is $D_{KL}(p, q)$; the Fisher divergence (157) is $\text{tr}(A\,\Sigma_p A) + |\Sigma_q^{-1}(\mu_p-\mu_q)|^2$, $A"
+    r" = \Sigma_q^{-1}-\Sigma_p^{-1}$"
 )
 EXPECTED = "refuted"
 REFERENCE = "Hyvärinen (2005), eq. 2; Kullback and Leibler (1951)"

@@ -1,6 +1,6 @@
 r"""The Fisher divergence is no rewriting of KL; it is how fast KL falls along Langevin dynamics.
 
-Statement (the article hedges: equation 157 "is a simple way to write" the Gaussian formula): F is KL but for a factor.
+Statement (a hedge: equation 157 "is perhaps, it seems, this expressed simply", of the Gaussian formula above): F is KL but for a factor.
 
 Prediction. **The ratio** F/KL of Gaussians is not constant. With F(N(m_1, v_1), N(m_2, v_2)) = (1/v_2 - 1/v_1)^2 v_1 + (m_1 - m_2)^2/v_2^2 and KL = (r - 1
 - ln r + (m_1 - m_2)^2/v_2)/2, r = v_1/v_2:
@@ -44,12 +44,15 @@ from scorebench.claims.lib.spectral import Spectrum, potential_of, spectrum
 from scorebench.core.rng import generator
 from scorebench.targets.base import Target
 
-LABEL = "The Fisher divergence is a simple way to write KL"
-SOURCE = "equation 157 and the Gaussian formula before it"
-STATEMENT = r"E_p\left|\nabla\log p-\nabla\log q\right|^2 \text{ is a simple way to write the formula (that of } D_{KL} \text{)}"
-CORRECTION = (
-    r"\text{it is the rate at which } D_{KL} \text{ falls: } \frac{d}{dt} D_{KL}(q_t, p) = -F(q_t, p) \text{ along Langevin dynamics}"
+LABEL = "The Fisher divergence is perhaps a simple way to write KL"
+SOURCE = "Fisher Divergence, below the Gaussian formula after (157)"
+QUOTE = "Eq 157은 아마 이를 간단하게 표현한 것 같습니다."
+TRANSLATION = "Eq. 157 is perhaps, it seems, this expressed simply."
+STATEMENT = (
+    r"a hedge ('perhaps', 'it seems'), read as: $E_p\left|\nabla\log p-\nabla\log q\right|^2$ is the formula above it, that "
+    r"of $D_{KL}$, but for a factor"
 )
+CORRECTION = r"it is the rate at which $D_{KL}$ falls: $\frac{d}{dt} D_{KL}(q_t, p) = -F(q_t, p)$ along Langevin dynamics"
 EXPECTED = "refuted"
 REFERENCE = "Lyu (2009), theorem 1; Villani (2003), section 8.3"
 LEADING = "ratio F/KL of N(0, 1) to N(0, 4)"

@@ -1,6 +1,6 @@
 r"""The Fisher divergence has a direction, unless the two scores differ by a constant.
 
-Statement (the name of a distance, at equation 157): F(p, q) = F(q, p).
+Statement: F(p, q) = F(q, p).
 
 Prediction. For Gaussians, with A = S2^-1 - S1^-1 (derived in `fisher_formula`),
 
@@ -21,9 +21,14 @@ from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Predictio
 from scorebench.claims.energy_and_score.fisher_formula import PAIRS, fisher, monte_carlo
 
 LABEL = "The Fisher divergence is symmetric"
-SOURCE = "equation 157"
-STATEMENT = r"F(p, q) = E_p\left|\nabla\log p-\nabla\log q\right|^2 = F(q, p)"
-CORRECTION = r"F(p, q) = \text{tr}(A\,\Sigma_1 A) + |\Sigma_2^{-1}(\mu_1-\mu_2)|^2, \quad A = \Sigma_2^{-1}-\Sigma_1^{-1}: \text{ symmetric where } A = 0"
+SOURCE = "Fisher Divergence, after (157)"
+QUOTE = "KL Divergence는 비대칭적이고 Fisher Divergence는 대칭적인 성질을 가지고 있습니다."
+TRANSLATION = "The KL divergence is asymmetric, and the Fisher divergence has the property of being symmetric."
+STATEMENT = r"$F(p, q) = E_p\left|\nabla\log p-\nabla\log q\right|^2 = F(q, p)$"
+CORRECTION = (
+    r"$F(p, q) = \text{tr}(A\,\Sigma_p A) + |\Sigma_q^{-1}(\mu_p-\mu_q)|^2$ with $A = \Sigma_q^{-1}-\Sigma_p^{-1}$ for "
+    r"Gaussians: symmetric where $A = 0$"
+)
 EXPECTED = "refuted"
 REFERENCE = "Hyvärinen (2005), eq. 2"
 LEADING = "Fisher divergence of N(0, 1) to N(0, 4)"

@@ -1,6 +1,6 @@
 r"""The score of p = exp(-f)/Z is -grad f: there is no Z in it.
 
-Statement (equations 153-156): grad log p(x) = -grad f(x) - grad log Z = -grad f(x), since Z does not depend on x.
+Statement: grad log p(x) = -grad f(x) - grad log Z = -grad f(x), since Z does not depend on x.
 
 Prediction. An identity on paper; it is tested where code can miss it.
 
@@ -33,8 +33,10 @@ from scorebench.models.mlp_energy import MLPEnergy
 from scorebench.targets.double_well import double_well
 
 LABEL = "The score has no Z in it"
-SOURCE = "equations 153-156"
-STATEMENT = r"\nabla\log p(x) = -\nabla f(x) - \nabla\log Z = -\nabla f(x), \qquad p(x) = \exp(-f(x))/Z"
+SOURCE = "Energy-based Models, (153) to (156)"
+QUOTE = "위와같이 Normalization 상수를 포함하지 않고 표현이 가능합니다."
+TRANSLATION = "As above, it can be expressed without the normalisation constant."
+STATEMENT = r"$\nabla\log p(x) = -\nabla f(x) - \nabla\log Z = -\nabla f(x)$ where $p = e^{-f}/Z$"
 EXPECTED = "reproduced"
 REFERENCE = "Hyvärinen (2005), section 2"
 LEADING = "E[x s(x)] on the double well"

@@ -1,6 +1,6 @@
 r"""Score matching minimises the Fisher divergence without the true score: its losses differ from it by a constant, or learn the noised density.
 
-Statement (below equation 157): the Fisher divergence can be minimised without knowing the true score, by score matching.
+Statement: the Fisher divergence can be minimised without knowing the true score, by score matching.
 
 Prediction. By parts E_p [s' + s^2/2] = E_p (s - s_p)^2/2 - E_p s_p^2/2: implicit and explicit loss differ by a number without parameters, 1/2 for N(0, 1)
 and by quadrature 1.9969 for M2 = 1/2 N(-2, .25) + 1/2 N(2, .25), whatever the model; here N(0, v), s = -x/v, v = 1/2, 2, 4. At N(0, 4) on N(0, 1):
@@ -52,10 +52,10 @@ from scorebench.models.quadratic import Quadratic
 from scorebench.suite.config import Training
 
 LABEL = "Score matching does without the true score"
-SOURCE = "below equation 157"
-STATEMENT = (
-    r"\tfrac12 E_p|s-\nabla\log p|^2 = E_p\left[\operatorname{tr}\nabla s + \tfrac12|s|^2\right] + \text{constant: no true score is needed}"
-)
+SOURCE = "Sampling Using Langevin Dynamics, below (158), the last sentence"
+QUOTE = "score matching을 통해 ground truth score 없이도 Eq 157의 Fisher Divergence를 minimize 할 수 있습니다."
+TRANSLATION = "By score matching we can minimise the Fisher divergence of Eq. 157 without the ground-truth score."
+STATEMENT = r"$\frac12 E_p|s-\nabla\log p|^2 = E_p\left[\text{tr}\,\nabla s + \frac12|s|^2\right]$ + constant: no true score is needed"
 EXPECTED = "reproduced"
 REFERENCE = "Hyvärinen (2005), theorem 1; Vincent (2011), section 4.2; Song et al. (2019)"
 LEADING = "explicit loss of N(0, 4) on N(0, 1)"

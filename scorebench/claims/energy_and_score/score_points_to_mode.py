@@ -1,6 +1,6 @@
 r"""Following the score leads to a mode of the basin where it starts, though not straight there.
 
-Statement (below equation 157, figure of the vector field): the score points towards the mode; following it, a point reaches the mode.
+Statement: the score points towards the mode; following it, a point reaches the mode.
 
 Prediction. Without noise, dx = grad log p dt.
 
@@ -32,9 +32,11 @@ from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian
 
 LABEL = "Following the score reaches the mode"
-SOURCE = "below equation 157, figure of the vector field"
-STATEMENT = r"\nabla\log p(x) \text{ points to the mode, and } dx = \nabla\log p(x)\,dt \text{ reaches it}"
-CORRECTION = r"\text{it leads uphill to the mode of its basin, not straight, and nowhere from a critical point between modes}"
+SOURCE = "Fisher Divergence, below the Gaussian formula after (157)"
+QUOTE = "score function은 dataspace에서 mode를 가리키는 vector field를 정의하는 역할을합니다."
+TRANSLATION = "The score function has the role of defining a vector field in data space that points to the mode."
+STATEMENT = r"$\nabla\log p(x)$ points to the mode, and $dx = \nabla\log p(x)\,dt$ reaches it"
+CORRECTION = "it leads uphill to the mode of its basin, not straight, and nowhere from a critical point between modes"
 EXPECTED = "qualified"
 BASIN, STRAIGHT = "within a basin", "straight, from anywhere"
 CONDITIONS = {"within a basin": True, "straight, from anywhere": False}

@@ -1,6 +1,6 @@
 r"""Tweedie's formula: what was noised is, in the mean, the noisy point and a multiple of the score there; a denoiser is a score.
 
-Statement (the section's first step): for x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps, sqrt(abar) E[x_0 | x_t] = x_t + (1 - abar) grad log q(x_t).
+Statement: for x_t = sqrt(abar) x_0 + sqrt(1 - abar) eps, sqrt(abar) E[x_0 | x_t] = x_t + (1 - abar) grad log q(x_t).
 
 Prediction. q(y | x) = N(y; sqrt(abar) x, 1 - abar), so that grad log q(y) = E[(sqrt(abar) x_0 - y)/(1 - abar) | y], which is the formula. p = .8 N(2, .25) +
 .2 N(-2, .25), abar = 1/2. E[x_0 | x_t = y] by quadrature of x p(x) q(y|x) and p(x) q(y|x), in which no score stands:
@@ -36,8 +36,16 @@ from scorebench.suite.config import Training
 from scorebench.targets.base import Target
 
 LABEL = "Tweedie's formula yields the score"
-SOURCE = "the step from Tweedie's formula to the score"
-STATEMENT = r"\sqrt{\bar\alpha}\,E[x_0 \mid x_t] = x_t + (1-\bar\alpha)\,\nabla\log q(x_t)"
+SOURCE = "Score-based Generative Models, before (152)"
+QUOTE = (
+    r"VDM이 neural network인 $s_\theta(x_t, t)$를 통해 score function인 $\nabla \log{p(x_t)}$를 심플하게 예측할 수 있다는 것을 보여주었습니다. 다만 이것은 "
+    r"Tweedie's Formula를 통해 예측한 값을 대입해준 것일 뿐"
+)
+TRANSLATION = (
+    r"[We] showed that the VDM can predict the score function $\nabla\log p(x_t)$ simply, by a neural network $s_\theta(x_t,"
+    r" t)$. But this only put in the value that Tweedie's formula predicts"
+)
+STATEMENT = r"Tweedie's formula yields the score: $\sqrt{\bar\alpha}\,E[x_0 \mid x_t] = x_t + (1-\bar\alpha)\,\nabla\log q(x_t)$"
 EXPECTED = "reproduced"
 REFERENCE = "Robbins (1956); Efron (2011), section 2; Luo (2022), eqs. 131-133"
 LEADING = "E[x0 | xt = 1], by draws"

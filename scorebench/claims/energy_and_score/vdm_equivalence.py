@@ -1,6 +1,6 @@
 r"""Predicting the clean point, the noise or the score is the same regression up to a weight in t; the weight moves gradients and what a limited model learns.
 
-Statement (the section's first step): learning the score is identical to the derivation of variational diffusion models, which predict x_0.
+Statement: learning the score is identical to the derivation of variational diffusion models, which predict x_0.
 
 Prediction. x_t = a x_0 + b eps, a = sqrt(abar), b = sqrt(1 - abar), so that x_0, eps and the score of q(x_t | x_0), -eps/b, are the same thing given x_t:
 
@@ -34,11 +34,16 @@ from scorebench.losses.denoising import denoising
 from scorebench.models.base import Bound
 
 LABEL = "The score view is identical to that of diffusion models"
-SOURCE = "the step from variational diffusion models to the score"
-STATEMENT = r"|x_0 - \hat x|^2, \; |\epsilon - \hat\epsilon|^2, \; |\nabla\log q(x_t \mid x_0) - \hat s|^2: \text{ the same objective}"
+SOURCE = "Score-based Generative Models, before (152)"
+QUOTE = "결론적으로 보면 VDM이 유도하는 수식과 동일하지만 해석의 방향성으 조금 다릅니다."
+TRANSLATION = "In conclusion it is identical to the equations that the VDM derives, but the direction of interpretation differs a little."
+STATEMENT = (
+    r"predicting the clean point, the noise or the score, $|x_0 - \hat x|^2$, $|\epsilon - \hat\epsilon|^2$, $|\nabla\log "
+    r"q(x_t \mid x_0) - \hat s|^2$, is one and the same objective"
+)
 CORRECTION = (
-    r"\text{up to weights } 1, \; \bar\alpha/(1-\bar\alpha), \; \bar\alpha/(1-\bar\alpha)^2 \text{ in } t, "
-    r"\text{that gradients and limited models feel}"
+    r"the same up to weights $1$, $\bar\alpha/(1-\bar\alpha)$, $\bar\alpha/(1-\bar\alpha)^2$ in $t$, which gradients and "
+    r"limited models feel"
 )
 EXPECTED = "qualified"
 SAME, NOT = "at one t, with its weight", "gradients, and one model for all t"

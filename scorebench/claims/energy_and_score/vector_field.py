@@ -1,6 +1,6 @@
 r"""The score of a mixture as a vector field, and where its trajectories end.
 
-Statement (figure of the vector field): trajectories that follow the score with noise end at the modes, by both of them from a start between.
+Statement: trajectories that follow the score with noise end at the modes, by both of them from a start between.
 
 Prediction. p = 1/2 N((-2, 0), .25 I) + 1/2 N((2, 0), .25 I), start (.1, 1), t = 1. The means differ in x_1 alone, so that the posterior weights are
 functions of x_1, and the equation falls apart:
@@ -31,8 +31,13 @@ from scorebench.core.rng import generator
 from scorebench.targets.gaussian_mixture import gaussian_mixture
 
 LABEL = "Langevin trajectories from between two modes end at either"
-SOURCE = "figure of the vector field"
-STATEMENT = r"\nabla\log p(x) \text{ points to the modes; trajectories of Langevin dynamics from between them end at either}"
+SOURCE = "Fisher Divergence, figure of the vector field"
+QUOTE = "위의 그림은 score function을 통해 정의된 vector field를 따라 mode를 찾아가는 모습을 시각화 한 것입니다."
+TRANSLATION = "The figure above shows how the mode is found by following the vector field that the score function defines."
+STATEMENT = (
+    r"$\nabla\log p(x)$ points to the modes; trajectories of Langevin dynamics from between them end at either (as in Luo's "
+    r"figure of three trajectories)"
+)
 EXPECTED = "reproduced"
 REFERENCE = "Song and Ermon (2019), Fig. 2"
 LEADING = "share that ends right of x_1 = 0"
