@@ -44,7 +44,7 @@ def test_on_a_gaussian(c: float) -> None:
 
 
 def test_a_rotation_is_harmless_and_a_gradient_is_not() -> None:
-    """A field on the ring of 8 that is off by r = J grad log p, with div(p r) = J : grad grad p = 0, keeps the law; off by as much of a gradient it does not."""
+    """On the ring of 8 a field off by r = J grad log p, with div(p r) = J : grad grad p = 0, keeps the law; off by as much of a gradient not."""
     target = parse("target", "gaussian_mixture:components=8,radius=3,std=0.3").build()
     turned, pushed = (
         Run(density=Density(score=lambda x, m=matrix: target.score(x) + 0.2 * target.score(x) @ m.T)) for matrix in (TURN, torch.eye(2))

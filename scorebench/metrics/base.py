@@ -9,7 +9,7 @@ A metric is a function (`Metric`), which raises NotApplicable where it cannot be
     LOG         whether it is a divergence, summarised across seeds on a log scale
     MOMENTS     the highest order of the law's moments that it takes, where it takes any: of a law without it is not applicable
     SEES        with a floor: the faults that 256 chains show it nearly always, by their names in `metrics.lib.faults`
-    EXACT       of one about a source in which nothing is drawn: its standard error is NaN
+    EXACT       of one about a source in which nothing is drawn: its standard error is NaN. It costs more, and is had at the end of a training alone
     FIELDS      of one about sources that are fields alone
     UNDEFINED   where a single cell can be without a value, which is NaN there: what it takes, the reason of its row
 

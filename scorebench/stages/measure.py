@@ -55,6 +55,8 @@ def _rows(plan: Plan, job: Measure, folder: Path, target: Target | None, ended: 
         for train in (*on.sources, *(on.smaller if of_source else ())):
             training, checkpoints = trained.read(folder / f"train/{train.id}.npz")
             its = training if training.ended != OK else replace(training, **ended._asdict())
+            if metric.facts.get("EXACT"):
+                its, checkpoints = replace(its, steps=its.steps[-1:]), checkpoints[-1:]
             read += ((train, source) for source in sources(its, checkpoints, train, target))
     every = [source for _, source in read]
     snapshots = plan.suite.snapshots
