@@ -138,7 +138,10 @@ def compare_losses(
     steps: Annotated[int, typer.Option(help="Gradient steps.")] = 1000,
     size: Annotated[int, typer.Option(help="Draws to train on.")] = 10_000,
     batch: Annotated[int, typer.Option(help="Of them a step.")] = 128,
-    rate: Annotated[list[float] | None, typer.Option(help="A learning rate to try, for every loss; repeat it.")] = None,
+    rate: Annotated[
+        list[float] | None,
+        typer.Option(help="A learning rate to try, for every loss; repeat it, and the best is looked for beyond them, too."),
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
     plugin: Plugins = None,
     as_json: Json = False,
@@ -147,7 +150,7 @@ def compare_losses(
     from scorebench.commands import compare as comparison
 
     _add(plugin)
-    rates = rate or [1e-2, 3e-2, 1e-1]
+    rates = rate or [3e-3, 1e-2]
     result = comparison.losses(target, model, loss, steps, size, batch, rates, seeds)
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))
@@ -156,7 +159,7 @@ def compare_losses(
         _show(
             result,
             "loss",
-            f"{model} on {target}: {steps} steps of {batch} from {size} draws or all that there are, {seeds} seeds; learning rates {tried} tried for each",
+            f"{model} on {target}: {steps} steps of {batch} from {size} draws or all that there are, {seeds} seeds; learning rates from {tried} on for each",
         )
     if comparison.lost(result):
         sys.exit(1)

@@ -26,7 +26,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullForma
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import parse
 from scorebench.report import statistics
-from scorebench.report.choosing import CELL, is_ok, judging
+from scorebench.report.choosing import CELL, halves, is_ok
 from scorebench.store.results import Results
 
 COLOURS = sns.color_palette("colorblind")
@@ -139,8 +139,8 @@ def at_chosen_steps(results: Results) -> pd.DataFrame:
     """The rows of every sampler at the step size that the samplers' table reports, all snapshots, on the seeds that had no say in the choice."""
     keys = [*CELL, "step_size"]
     chosen = results.table("samplers")[keys].drop_duplicates()
-    rows = results.metrics
-    return rows[(rows["sampler"] != "") & judging(rows)].merge(chosen, on=keys)
+    rows = results.metrics[results.metrics["sampler"] != ""]
+    return rows[halves(rows)[1]].merge(chosen, on=keys)
 
 
 def last_states(results: Results, target: str, sampler: str, step_size: float, temperature: float) -> np.ndarray:

@@ -20,9 +20,16 @@ CELL = ["target", "model", "loss", "sampler", "temperature"]
 METHOD = ["target", "model", "loss", "method", "temperature"]
 
 
-def judging(rows: pd.DataFrame) -> pd.Series:
-    """Whether a row's seed is of the second half of its target's, which judges; the first half chooses."""
-    return rows["seed"] >= (rows.groupby("target")["seed"].transform("max") + 1) // 2
+def halves(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Whether a row's seed chooses steps and tuned options, and whether it judges: the first half of a target's seeds, and the second.
+
+    All do both where there is nothing to choose: of samplers on the exact score, or of those on trained sources, no method has two cells.
+    """
+    second = rows["seed"] >= (rows.groupby("target")["seed"].transform("max") + 1) // 2
+    cell = rows["sampler"] + rows["step_size"].astype(str)
+    several = cell.groupby([rows["target"], rows["model"], rows["loss"], methods(rows), rows["temperature"]]).transform("nunique") > 1
+    choice = several.groupby([rows["target"], rows["model"] == ""]).transform("any")
+    return ~second | ~choice, second | ~choice
 
 
 def is_ok(rows: pd.DataFrame) -> pd.Series:
@@ -58,7 +65,7 @@ def methods(rows: pd.DataFrame) -> pd.Series:
 def at_best_steps(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     """The rows after the whole budget at each method's best step size and tuned options, on the seeds that had no say in them.
 
-    They are chosen on the first half of the seeds, by the suite's first metric that has a floor, is better when lower, has values on the
+    They are chosen on the first half of the seeds (`halves`), by the suite's first metric that has a floor, is better when lower, has values on the
     target and sees there that the control which does nothing is far off (`telling`); the rows are those of the rest. Where there is no such metric
     nothing is chosen, and every step is kept.
     """
@@ -66,9 +73,10 @@ def at_best_steps(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
     sampled = rows[(rows["sampler"] != "") & rows["metric"].isin(names)]
     longest = sampled.groupby(["target", "model", "loss", "sampler"])["steps"].transform("max")
     whole = sampled[sampled["steps"].isna() | (sampled["steps"] == longest)]
-    chosen = [_best_steps(choosing, telling(choosing, metrics)) for _, choosing in whole[~judging(whole)].groupby("target", sort=False)]
+    chooses, judges = halves(whole)
+    chosen = [_best_steps(choosing, telling(choosing, metrics)) for _, choosing in whole[chooses].groupby("target", sort=False)]
     steps = pd.concat(chosen) if chosen else whole[[*CELL, "step_size"]]
-    return whole[judging(whole)].merge(steps, on=[*CELL, "step_size"])
+    return whole[judges].merge(steps, on=[*CELL, "step_size"])
 
 
 def telling(rows: pd.DataFrame, metrics: list[Spec]) -> list[Spec]:

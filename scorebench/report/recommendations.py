@@ -44,7 +44,7 @@ def recommendations(results: Results) -> list[Recommendation]:
     raced = [_raced(leader) for leader in leaders(results.table("work"))] if results.plan.works else []
     by_metric = samplers[exact & ~samplers["target"].isin([answer.spec for answer in raced])]
     questions = (("loss", losses), (SAMPLER, by_metric), ("loss with its sampler", samplers[~exact]))
-    answers = {what: [_answer(what, table, row) for _, row in table[table["leads"]].iterrows()] for what, table in questions}
+    answers = {what: [_answer(what, table, row, losses) for _, row in table[table["leads"]].iterrows()] for what, table in questions}
     answers[SAMPLER] += raced
     order = [str(on.target) for on in results.plan.targets.values()]
     return sorted(itertools.chain.from_iterable(answers.values()), key=lambda answer: order.index(answer.spec))
@@ -56,7 +56,7 @@ def _raced(leader: Leader) -> Recommendation:
     return Recommendation(leader.target, leader.label, SAMPLER, leader.choice, evidence, leader.against, leader.others, best)
 
 
-def _answer(what: str, table: pd.DataFrame, row: pd.Series) -> Recommendation:
+def _answer(what: str, table: pd.DataFrame, row: pd.Series, losses: pd.DataFrame) -> Recommendation:
     same = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"])]
     rivals = same[same["apart"].notna() & ~same["leads"]].sort_values("apart")
     level = rivals[rivals["word"] != "worse"]
@@ -71,7 +71,7 @@ def _answer(what: str, table: pd.DataFrame, row: pd.Series) -> Recommendation:
     number = f"{parse('metric', row['metric']).label} {with_ends(*row[['mean', 'low', 'high']])}"
     if pd.notna(row.get("floor_q95")):
         number += f" (95 % of {'exact draws' if row['seeds'] == 1 else 'such means of exact draws'}: below {row['floor_q95']:.2g})"
-    number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}{_beside(table, row)}"
+    number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}{_beside(table, row)}{_nearer(rivals, row, losses)}"
     target = parse("target", row["target"])
     return Recommendation(row["target"], target.label, what, _choice(row), number, against, others, bool(row["best"]))
 
@@ -107,6 +107,18 @@ def _beside(table: pd.DataFrame, row: pd.Series) -> str:
     for _, other in same[same["metric"].map(_is_of_the_law) & same["mean"].notna()].iterrows():
         told += f"; {parse('metric', other['metric']).label} {with_ends(*other[['mean', 'low', 'high']])}"
     return told
+
+
+def _nearer(rivals: pd.DataFrame, row: pd.Series, losses: pd.DataFrame) -> str:
+    """Of a loss with its sampler, whether the loss that leads by itself gives worse samples."""
+    first = losses[(losses["target"] == row["target"]) & losses["leads"]]
+    if "sampler" not in row or not row["loss"] or first.empty or (first[["model", "loss"]] == row[["model", "loss"]]).all(axis=None):
+        return ""
+    source = first.iloc[0]
+    its = rivals[(rivals["model"] == source["model"]) & (rivals["loss"] == source["loss"])]
+    if its.empty or not (its["word"] == "worse").all():
+        return ""
+    return f"; {_choice(source.drop('sampler', errors='ignore'))}, whose {parse('metric', source['metric']).label} is lower, gives the worse samples"
 
 
 def _is_of_the_law(metric: str) -> bool:
