@@ -24,7 +24,7 @@ from scorebench.core.schema import METRICS, TABLES, Status
 from scorebench.store import samples, trained
 
 MEGABYTES = 1_200
-SHORT, LONG = 0.06, 10.0
+SHORT, LONG = 0.1, 10.0
 """Minutes a job: of the suite with what hangs, and of the others."""
 
 
