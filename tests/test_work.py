@@ -237,7 +237,7 @@ def test_what_the_gap_foretells_stands_beside_not_reached() -> None:
     """On two modes, of ULA and of no sampler with more to tune; the number is that of the small step, .02 of it without error (`test_exact_work`)."""
     on = bench(TWO_MODES, pilot=80, final=80)
     rows = [row for row in method(job(TWO_MODES, "ula", (0.1,), 100), on).cells if row["chosen"]]
-    start = gaussian.Gaussian(np.full(2, -on.start.shift), np.full(2, on.target.prior.variance / 2))  # type: ignore[union-attr]
+    start = gaussian.Gaussian(np.full(2, -on.start.shift), np.full(2, on.target.prior.variance / 2))
     foretold = gap.slowest(on.target, start).gradients(rows[0]["step_size"], 0.01)
     assert {row["status"] for row in rows} == {Status.NOT_REACHED}
     (said,) = {row["reason"] for row in rows}

@@ -28,6 +28,8 @@ SAFE = 0.9
 """Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 HALF, SHORTER = 1.1**0.5, 1.1**-2
 """The last step to be tried, in units of the best, where the next longer of the ladder is too long; and where all were, in units of the shortest."""
+TWICE = 2
+"""After so many final runs that are not told, it goes on from the shortest step."""
 FINALS = 8
 """A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
 LONGER, SHORTEST = 4, 48
@@ -66,8 +68,9 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
 def _next(ladder: Sequence[Cell], tried: Sequence[Cell], finals: Sequence[Cell], epsilon: float) -> Cell | None:
     """What is worth a final run, after those of the cells that were tried.
 
-    The one with the least work that is hoped to stay below epsilon, down to where one is told to; then those with less work than that, the nearest first, and
-    at last half way to the next longer step. Where a step is not told to stay below no longer one is tried of its options; of any, where it does not arrive.
+    The one with the least work that is hoped to stay below epsilon; after two that are not told to, the shortest step. From one that is told to, of those
+    with less work, half way; and at last half way to the next longer step. Where a step is not told to stay below no longer one is tried of its options;
+    of any, where it is never below.
     """
     if not finals:
         return ladder[0] if ladder else None
@@ -76,15 +79,18 @@ def _next(ladder: Sequence[Cell], tried: Sequence[Cell], finals: Sequence[Cell],
     left = [
         cell for cell in ladder if not any(_rules_out(other, cell) for other in untold) and not any(_same(cell, other) for other in tried)
     ]
-    hopeful, others = ([cell for cell in left if hoped(cell, epsilon) is hope] for hope in (True, False))
+    higher = finals[0].cost[1] - tried[0].cost[1] if finals[0].arrivals else 0.0  # cells of a ladder share their random numbers
+    hopeful = [cell for cell in left if hoped(cell, epsilon, higher)]
     if not _told(at):
         last = tried[-1]
         shorter = [replace(last, step_size=times(last, [SHORTER])[0])] if last.step_size and hoped(last, epsilon) else []
-        return next(iter(hopeful or [cell for cell in others if (True, cell.cost) < _order(at)] or shorter), None)
-    if hopeful and hopeful[0].cost < at.cost:
+        arriving = [cell for cell in left if cell.arrivals[0].reached or (True, cell.cost) < _order(at)]
+        surest = sorted(arriving, key=lambda cell: cell.step_size or 0)
+        return next(iter([*(hopeful if len(untold) < TWICE else []), *surest, *shorter]), None)
+    if hopeful and not untold and hopeful[0].cost < at.cost:
         return hopeful[0]
-    if less := [cell for cell in others if cell.cost < at.cost]:
-        return less[-1]
+    if cheaper := sorted((cell for cell in left if cell.cost < at.cost), key=lambda cell: cell.cost):
+        return cheaper[len(cheaper) // 2]
     half = replace(at, step_size=times(at, [HALF])[0])
     limited = any(cell.sampler == at.sampler and 1.02 < _over(cell, half) < HALF**2 and not hoped(cell, epsilon) for cell in ladder)
     return half if limited and not any(_same(half, other) for other in tried) else None
@@ -147,12 +153,14 @@ def times(at: Cell, ratios: Iterable[float]) -> list[float | None]:
     return [float(f"{at.step_size * ratio:.3g}") for ratio in ratios] if at.step_size else [None]
 
 
-def hoped(cell: Cell, epsilon: float) -> bool:
-    """Whether a cell arrives, its plateau is safely below epsilon and nothing later is above, as far as its chains say."""
+def hoped(cell: Cell, epsilon: float, higher: float = 0.0) -> bool:
+    """Whether a cell arrives, its plateau is safely below epsilon and nothing later is above, as far as its chains say; `higher` is what to add to it."""
     if not cell.arrivals:
         return False
     tail = cell.curve[0][:, cell.gradients >= LAST * cell.gradients[-1]].mean(1)
-    return cell.arrivals[0].reached and cell.arrivals[0].later[0] < 1 and tail[0] + float(standard_error(tail[1:])) < SAFE * epsilon
+    return (
+        cell.arrivals[0].reached and cell.arrivals[0].later[0] < 1 and tail[0] + higher + float(standard_error(tail[1:])) < SAFE * epsilon
+    )
 
 
 def enough(cell: Cell, budget: int) -> int:

@@ -1,9 +1,7 @@
-"""Which cell of a method takes the least work on a target: a pilot over the grid, finer steps around its best, and a final run.
+"""Which cell of a method takes the least work on a target: a pilot over the grid, finer steps around its best, and final runs (`finals`).
 
 A pilot measures every cell; it goes on beyond an edge of the grid where the best cell lies there, and between the values of other tuned options around it.
-Steps around the best, and values of options, a tenth apart, are then measured with four times as many chains, and the one with the least work whose plateau is
-safely below epsilon is measured again, by more chains with random numbers of their own: that is the method's work. Where that is more than the next best
-seemed to need, so is the next.
+Steps around the best, and values of options, a tenth apart, are then measured with four times as many chains; of these the final runs are.
 """
 
 from __future__ import annotations
