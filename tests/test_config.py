@@ -570,7 +570,11 @@ ORDINARY = "autoencoder, kernel_exponential, mlp_energy, mlp_score, quadratic"
 @pytest.mark.parametrize(
     ("model", "loss", "said"),
     [
-        ("mlp_energy", "denoising_ladder:sigmas=2|1", "needs a model with noise levels (known: noise_conditional_energy)"),
+        (
+            "mlp_energy",
+            "denoising_ladder:sigmas=2|1",
+            "needs a model with noise levels (known: noise_conditional_energy, preconditioned_denoiser)",
+        ),
         ("noise_conditional_energy", "sliced", f"needs a model without noise levels (known: {ORDINARY})"),
         (
             "mlp_score",
