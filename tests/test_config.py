@@ -202,7 +202,11 @@ TABLE = [
     ("[ula]", f"['{LONG},steps=1']", f"{EXACT}[0].budgets = 300: sampler '{LONG},steps=1' takes 301 gradients (allowed: 301 or more)"),
     ("[ula]", "['annealed:sigmas=2|1|0.5,steps=101']", None),  # its rows say that it does not come to its end
     # what would be empty
-    ("[mmd]", "[ess]\nsensitivity: {target: gaussian_mixture}", "sensitivity: none of the metrics 'ess' has a floor (allowed: c2st, ksd, "),
+    (
+        "[mmd]",
+        "[ess]\nsensitivity: {target: gaussian_mixture}",
+        "sensitivity: none of the metrics 'ess' has a floor (allowed: c2st, class_error, ksd, ",
+    ),
     ("[mmd]", "[ess, mmd]\nsensitivity: {target: gaussian_mixture}", None),
     (
         "seed: 1",
@@ -570,7 +574,11 @@ ORDINARY = "autoencoder, kernel_exponential, mlp_energy, mlp_score, quadratic"
 @pytest.mark.parametrize(
     ("model", "loss", "said"),
     [
-        ("mlp_energy", "denoising_ladder:sigmas=2|1", "needs a model with noise levels (known: noise_conditional_energy)"),
+        (
+            "mlp_energy",
+            "denoising_ladder:sigmas=2|1",
+            "needs a model with noise levels (known: noise_conditional_energy, preconditioned_denoiser)",
+        ),
         ("noise_conditional_energy", "sliced", f"needs a model without noise levels (known: {ORDINARY})"),
         (
             "mlp_score",

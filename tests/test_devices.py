@@ -27,6 +27,7 @@ from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.jobs import ladder
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import examples, fits, loss_values, pairs, stream
+from scorebench.testing.metrics import two_modes
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_a_step_that_waits_is_seen():
 
 @over("spec", "metric")
 def test_metrics(spec, elsewhere):
-    target = build("gaussian_mixture")
+    target = two_modes()
     x = 1.1 * target.sample(2 * 3 * 64, stream("x")).unflatten(0, (2, 3, 64))
     trace = target.sample(2 * 3 * 8 * 20, stream("trace")).unflatten(0, (2, 3, 8, 20))
     density = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))

@@ -104,5 +104,25 @@ def test_much_noise_is_a_gaussian():
     assert torch.allclose(score(model.at(torch.tensor(1e6).double()), x), torch.zeros_like(x), atol=1e-4)
 
 
+def test_the_preconditioned_denoiser_is_that_of_karras():
+    """x + sigma^2 s(x, sigma) = c_skip x + c_out F(c_in x, c_noise), written out by hand at three levels; untrained, the mean given N(0, v I)."""
+    spec, v = parse("model", "preconditioned_denoiser:width=8,depth=2,data_std=0.5"), 0.25
+    model, x = bound(spec, 3), points(3, 9)
+    p = model.parameters
+    sigma = torch.tensor([0.05, 0.5, 4.0], dtype=torch.float64).repeat(3)
+    skip, out, scale = v / (sigma**2 + v), sigma * v**0.5 / (sigma**2 + v) ** 0.5, (sigma**2 + v) ** -0.5
+    h = torch.cat([scale[:, None] * x, sigma.log()[:, None] / 4], -1) @ p["first.weight"].T + p["first.bias"]
+    for layer in ("hidden.0", "hidden.1"):
+        a = h @ p[f"{layer}.weight"].T + p[f"{layer}.bias"]
+        h = h + a * a.sigmoid()
+    expected = skip[:, None] * x + out[:, None] * (h @ p["out.weight"].T + p["out.bias"])
+    torch.testing.assert_close(x + sigma[:, None] ** 2 * score(model.at(sigma), x), expected, rtol=1e-10, atol=1e-10)
+    untrained = spec.build(3, stream("untrained")).double()
+    mean = x + sigma[:, None] ** 2 * score(base.Bound(untrained, dict(untrained.named_parameters()), False, sigma), x)
+    torch.testing.assert_close(mean, skip[:, None] * x, rtol=1e-10, atol=1e-10)
+
+
 def test_every_model_is_here():
-    assert {"autoencoder", "mlp_energy", "mlp_score", "noise_conditional_energy", "quadratic"} <= set(registry.names("model"))
+    assert {"autoencoder", "mlp_energy", "mlp_score", "noise_conditional_energy", "preconditioned_denoiser", "quadratic"} <= set(
+        registry.names("model")
+    )

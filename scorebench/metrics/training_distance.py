@@ -18,6 +18,7 @@ LABEL = "distance to the training points"
 REFERENCE = "nearest-neighbour ratio; after Meehan et al. (2020), A non-parametric test to detect data-copying"
 ABOUT = "sampler"
 NEEDS = {"run.samples", "target.sample", "target.training_sample"}
+MOMENTS = 2
 DIRECTION = "higher"
 FLOOR = True
 LOG = False

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from scorebench.core.options import Count, Positive
 from scorebench.models.base import dense
 
-LABEL = "preconditioned denoiser (field)"
+LABEL = "preconditioned denoiser"
 REFERENCE = "Karras et al. (2022), eq. 7 and table 1"
 GIVES = {"score", "noise_levels"}
 

@@ -1,4 +1,7 @@
-"""Control: independent exact draws from p^(1/T). A metric that does not say "at the floor" here is wrong."""
+"""Control: independent exact draws from p^(1/T). A metric that does not say "at the floor" here is wrong.
+
+Of a finite set the draws are of the part that trains, so that none is compared with itself; what asks whether a training point is remembered says so.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple

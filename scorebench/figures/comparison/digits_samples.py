@@ -49,14 +49,14 @@ def draw(results: Results) -> Figure:
             strips += _strips(results, rows, job.target, job.sampler)
     if len(strips) == 1:
         raise NotApplicable("nothing was sampled from a trained model of the digits")
-    figure, axes = plt.subplots(len(strips), 1, figsize=(9, 0.85 * len(strips)))
+    figure, axes = plt.subplots(len(strips), 1, figsize=(9.5, 0.85 * len(strips)))
     for ax, (label, numbers, images) in zip(axes, strips, strict=True):
         framed = np.pad(images.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)), constant_values=1.0)
         ax.imshow(np.concatenate(list(framed), 1), cmap="gray", vmin=-1, vmax=1, aspect="equal")
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
         ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8.5)
-        ax.set_title(numbers, fontsize=7, loc="left", pad=2)
+        ax.set_title(numbers, fontsize=6.5, loc="left", pad=2)
     return figure
 
 
@@ -82,4 +82,4 @@ def _numbers(rows: pd.DataFrame) -> str:
             error = float(its["standard_error"].pow(2).sum() ** 0.5) / len(its)
             floor = "" if its["floor_mean"].isna().any() else f" ({its['floor_mean'].iloc[0]:.2f})"
             parts.append(f"{name} {its['value'].mean():.2f} ± {error:.1g}{floor}")
-    return "   ".join(parts)
+    return ",  ".join(parts)
