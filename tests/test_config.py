@@ -89,7 +89,7 @@ TABLE = [
     (
         "batch: 64",
         "bach: 64",
-        "experiments[0].training.bach: key 'bach' is unknown; did you mean 'batch'? (known: batch, learning_rate, size, steps, sweep)",
+        "experiments[0].training.bach: key 'bach' is unknown; did you mean 'batch'? (known: batch, learning_rate, size, sizes, steps, sweep)",
     ),
     ("    seeds: 3", "    seeds: 3\n    seed: 3", "experiments[0].seed: key 'seed' is unknown; did you mean 'seeds'? (known: "),
     ("[ula],", "[ula], chain: 3,", f"{EXACT}.chain: key 'chain' is unknown; did you mean 'chains'? (known: "),
@@ -621,7 +621,7 @@ def test_nesting_without_end(suite):
 
 def test_what_is_measured_before_the_end_is_what_snapshots_may_name():
     """Exactly the metrics that need samples alone of a run."""
-    early = {name for name in registry.names("metric") if _of_snapshots(parse("metric", name))}
+    early = {name for name in registry.names("metric") if _of_snapshots(Spec("metric", name))}
     assert {"mmd", "mode_weight_error", "mean_error"} <= early and not early & {
         "rhat",
         "ess",

@@ -97,7 +97,7 @@ def test_the_learning_rate_is_chosen_by_the_implicit_loss(name):
     """Of the fits at every rate on the validation points, seed by seed."""
     loss, target, rates = parse("loss", f"{name}:steps=2"), parse("target", TARGET).build(), (1e-3, 3e-2)
     training = Training(size=200, batch=16, sweep=Sweep(learning_rates=rates, seeds=2, steps=20))
-    (found,) = sweep(target, QUADRATIC, [loss], training, 3, "t")
+    (found,), _ = sweep(target, QUADRATIC, [loss], training, 3, "t")
     seeds = ["sweep 0", "sweep 1"]
     fitted = fit(target, QUADRATIC, [loss] * 2, rates, training, (20,), 3, seeds, "t")
     for member, rate in enumerate(rates):

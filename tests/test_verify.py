@@ -33,7 +33,7 @@ SUITE = {
         {
             "target": "gaussian",
             "seeds": 10,
-            "training": {"size": 1000, "batch": 64, "steps": [200]},
+            "training": {"size": 1000, "batch": 64, "steps": [1000]},
             "sources": {"quadratic": ["sliced", "denoising:sigma=0.4"]},
             "exact": {"samplers": ["ula", "mala"], "step_sizes": [0.1, 0.5], "chains": 256, "budgets": [50, 150]},
         }
@@ -47,7 +47,7 @@ def fitted(master: int, number: int) -> training.Fitted:
     plan = Plan(as_suite(SUITE | {"seed": master}))
     train = plan.targets["gaussian"].sources[number]
     rates, settings = [1e-2] * len(train.losses), train.experiment.training
-    return training.fit(train.target.build(), train.model, train.losses, rates, settings, (200,), master, range(10), str(train.target))
+    return training.fit(train.target.build(), train.model, train.losses, rates, settings, (1000,), master, range(10), str(train.target))
 
 
 def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool = False) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def go(master: int, temperature: float = 1.0, step: float = 1.0, swapped: bool =
     for number, train in enumerate(job.sources):
         learnt = fitted(master, 1 if swapped else number).parameters[-1]
         for loss, parameters in zip(train.losses, _levels(learnt), strict=True):
-            source = trained(train.model, loss, 200, parameters, target)
+            source = trained(train.model, loss, 1000, parameters, target)
             frames += [bench.source_rows(source) for bench in of_sources]
     with pytest.MonkeyPatch.context() as patch:
         grid = sampling.grid
