@@ -277,12 +277,14 @@ WORK = Table(
     | _all("status", "status")
     | _all("flag", "chosen")
     | _all("text", "word")
-    | _all("real", "ratio", "ratio_low", "ratio_high", "detectable", "plateau_low", "plateau_high")
+    | _all("real", "ratio", "ratio_low", "ratio_high", "detectable", "plateau_low", "plateau_high", "kernel", "kernel_low", "kernel_high")
     | _all("whole", "budget")
     | _all("text", "reason"),
     ("target", "sampler", "step_size", "panel", "phase", "chains", "budget"),
 )
-"""`gradients` is the work; of a row that is not reached it is none, and `low` what it is at least. `ratio` is to the best method on the target."""
+"""`gradients` is the work; of a row that is not reached it is none, and `low` what it is at least. `ratio` is to the best method on the target. `kernel` is the
+squared bias by a kernel of a chosen cell that arrives (`engine.kernel`): above epsilon it vetoes.
+"""
 EQUILIBRIUM = Table(
     _all("text", "target", "method", "sampler")
     | _all("real", "step_size")

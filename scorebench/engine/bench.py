@@ -29,6 +29,7 @@ from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import Spec
 from scorebench.engine.arrival import LAST, LEVEL, SUMMARIES, Arrival, arrival, curves
 from scorebench.engine.attempt import attempt
+from scorebench.engine.kernel import KernelBias, kernel_bias
 from scorebench.engine.loop import TOGETHER, grid, run
 from scorebench.engine.measuring import FAR, SHARE_FAR
 from scorebench.engine.panel import Panel, panel
@@ -50,6 +51,7 @@ FINAL = "final"
 TEN = 10
 """Effective draws of a chain, below which it has no effective sample size."""
 EQUILIBRIUM_CHAINS, EQUILIBRIUM_STEPS = 512, 600
+KERNEL_CHAINS = 5_120
 
 
 class Start(NamedTuple):
@@ -137,6 +139,15 @@ class Bench:
         spent, sums, far = outcome
         return self._arrived(replace(cell, chains=2 * cell.chains), (cell.gradients + spent) / 2, cell.sums + sums[:, 0], far[0])
 
+    def kernel(self, cell: Cell) -> KernelBias:
+        """How far the law is from the target's by a kernel at the end of the cell's run, by chains of their own. Raises NotApplicable for too few draws."""
+        if self.target.at_most(KERNEL_CHAINS) < KERNEL_CHAINS:
+            raise NotApplicable(f"takes {KERNEL_CHAINS:,} exact draws")
+        sampler, x = self._begin(cell.sampler, [cell.step_size], KERNEL_CHAINS, "kernel")
+        done = run(sampler, self.density, x[None], [cell.budget], [self._stream("kernel", 0, 0)], gradients(cell.sampler))
+        exact = self.target.sample(KERNEL_CHAINS, rng.generator(self.master, "work exact", self.name))
+        return kernel_bias(done.samples[-1, 0, 0], exact, self.target)
+
     def _arrived(self, cell: Cell, spent: np.ndarray, sums: np.ndarray, far: float) -> Cell:
         if far >= SHARE_FAR:
             return replace(cell, ended=Ended(Status.DIVERGED), arrivals=())
@@ -160,12 +171,7 @@ class Bench:
         each = gradients(spec)
         if to_the_end(spec) > budget:
             raise NotApplicable(f"its noise levels take {to_the_end(spec)} gradients, of which the budget is {budget}")
-        step_size, temperature = grid((1.0 if step is None else step, 1.0) for step in steps)
-        sampler = spec.build(step_size=step_size, temperature=temperature)
-        starts = rng.generator(self.master, f"work start {phase} {before}", self.name)
-        x = self.start.sample(chains, starts)
-        if isinstance(sampler, Starts):
-            x = sampler.start(self.density, (chains, self.target.dim), starts)
+        sampler, x = self._begin(spec, steps, chains, phase, before)
         size = chains // BLOCKS
         observe = partial(self._observe, size)
         parts = [
@@ -188,6 +194,16 @@ class Bench:
         far = (sums[..., -1].sum(-1) / chains).amax(0)
         pairs = sums[..., :-1].unflatten(-1, (2, -1))
         return spent, pairs.cpu().numpy(), far.cpu().numpy()
+
+    def _begin(self, spec: Spec, steps: Sequence[float | None], chains: int, phase: str, before: int = 0) -> tuple[Any, Tensor]:
+        """The sampler at all steps, and where its chains start, (chain, d)."""
+        step_size, temperature = grid((1.0 if step is None else step, 1.0) for step in steps)
+        sampler = spec.build(step_size=step_size, temperature=temperature)
+        starts = rng.generator(self.master, f"work start {phase} {before}", self.name)
+        x = self.start.sample(chains, starts)
+        if isinstance(sampler, Starts):
+            x = sampler.start(self.density, (chains, self.target.dim), starts)
+        return sampler, x
 
     def _stream(self, phase: str, before: int, part: int) -> torch.Generator:
         return rng.generator(self.master, f"work sample {phase} {before} {part}", self.name)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scorebench.core.errors import NotApplicable
-from scorebench.core.jackknife import standard_error
+from scorebench.core.jackknife import standard_error, t_quantile
 from scorebench.core.schema import Ended, Status
 from scorebench.engine import gap, gaussian
-from scorebench.engine.arrival import SUMMARIES
+from scorebench.engine.arrival import LEVEL, SUMMARIES
 from scorebench.engine.attempt import attempt
 from scorebench.engine.bench import FINAL, Bench, Cell
+from scorebench.engine.kernel import KernelBias
 from scorebench.engine.search import search
 from scorebench.store import works
 from scorebench.suite.jobs import Work, gradients, has_step, ladder
@@ -34,10 +35,19 @@ def method(job: Work, bench: Bench) -> works.Method:
     logs = {name: summary.logs for name, summary in zip(SUMMARIES, chosen.arrivals, strict=True)}
     curves = {name: np.stack([curve[0], standard_error(curve[1:])]) for name, curve in zip(SUMMARIES, chosen.curve, strict=True)}
     curves |= {"gradients": chosen.gradients} | _exactly(chosen, bench)
+    if chosen.arrivals[0].reached and gradients(chosen.sampler):
+        kernel, _ = attempt(lambda: bench.kernel(chosen), bench.limit)
+        rows = [row | _by_the_kernel(kernel) if row["chosen"] and kernel else row for row in rows]
     biases, _ = attempt(lambda: bench.equilibrium(chosen), bench.limit)
     key = {"target": str(job.target), "method": str(job.method), "sampler": str(chosen.sampler), "step_size": chosen.step_size}
     equilibrium = [key | bias._asdict() for bias in biases or ()]
     return works.Method(str(job.target), str(job.method), bench.start.text, rows, equilibrium, logs, curves)
+
+
+def _by_the_kernel(its: KernelBias) -> dict[str, float]:
+    """What can veto: its squared bias with a 95 % interval."""
+    half = t_quantile(len(its.values) - 1, (1 + LEVEL) / 2) * float(standard_error(its.values[1:]))
+    return {"kernel": float(its.values[0]), "kernel_low": float(its.values[0]) - half, "kernel_high": float(its.values[0]) + half}
 
 
 def _exactly(cell: Cell, bench: Bench) -> dict[str, np.ndarray]:

@@ -97,6 +97,8 @@ def _against(first: pd.Series, rivals: pd.DataFrame, means: pd.DataFrame) -> tup
         following = rivals.iloc[0]
         each = "its one rival" if len(rivals) == 1 else f"each of {len(rivals)} rivals; the next"
         return f"better than {each}: {cell(following)}, {_times(following)}", []
+    if level.empty and first["kernel_low"] > first["epsilon"]:
+        return f"undecided: by a kernel its b² is {with_ends(first['kernel'], first['kernel_low'], first['kernel_high'])}", []
     if level.empty:  # better by the maximum, but for the veto
         ahead = means[(means["ratio"] == 1) & means["ratio_low"].isna()].iloc[0]
         return f"undecided: by the panel's mean {cell(ahead)} is ahead", []

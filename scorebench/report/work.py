@@ -17,7 +17,7 @@ from scorebench.suite.jobs import gradients
 CHOICE = 1.05
 """What a ratio must exceed for a word: the pilot's choice, no part of the errors, costs less where it is known (tests/test_work_on_gaussians.py)."""
 PANELS = ("max", "mean")
-"""The first decides, the other can veto."""
+"""The first decides, the other can veto, as a kernel can."""
 
 
 def work(by_target: Mapping[str, Sequence[Method]], margin: float) -> pd.DataFrame:
@@ -29,6 +29,8 @@ def work(by_target: Mapping[str, Sequence[Method]], margin: float) -> pd.DataFra
         for method in methods:
             for cell in method.cells:
                 standing = standings[cell["panel"]].get(method.method) if cell["chosen"] else None
+                if standing and standing.word == "better" and cell.get("kernel_low", -math.inf) > cell["epsilon"]:
+                    standing = standing._replace(word="undecided")
                 rows.append(cell | (standing._asdict() if standing else {}))
     return schema.WORK.frame(rows)
 
