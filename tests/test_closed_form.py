@@ -217,7 +217,9 @@ def test_beside_a_loss_that_is_descended(capsys):
     )
     assert result[0]["learning_rate"] is None and result[0]["tuned"]["ridge"] > 0 and result[0]["steps"] == 30
     assert result[1]["learning_rate"] > 0 and "tuned" not in result[1]
-    assert all(metric["status"] == {"ok": 2} for entry in result for metric in entry["metrics"] if metric["metric"] != "law_error:of=weights")
+    assert all(
+        metric["status"] == {"ok": 2} for entry in result for metric in entry["metrics"] if metric["metric"] != "law_error:of=weights"
+    )
     show(result, "loss", "")
     assert f"ridge {result[0]['tuned']['ridge']:g}" in capsys.readouterr().out
 

@@ -148,7 +148,7 @@ def test_a_constant_changes_the_stages_that_run_it(changed: Callable[..., Jobs],
 
 def test_a_label_changes_what_shows_it_and_its_own_samples(changed: Callable[..., Jobs]) -> None:
     jobs = changed(ARTICLE, lambda text: text.replace('LABEL = "', 'LABEL = "New '), "samplers/underdamped.py")
-    own = {(stage, job) for stage, job in of_stages(ARTICLE, "work") if "/underdamped" in job}
+    own = {(stage, job) for stage, job in of_stages(ARTICLE, "sample", "work") if "/underdamped" in job}
     assert own <= jobs and {stage for stage, _ in jobs - own} <= {
         "claim",
         "tables",

@@ -486,7 +486,9 @@ def test_too_few_are_not_applicable(spec, size):
     undefined = "UNDEFINED" in spec.entry.facts
     assert (value.isfinite() | value.isnan() & undefined).all() and not (value.isnan() & error.isfinite()).any()
     assert undefined or is_exact(spec) or error.isfinite().all()
-    assert is_exact(spec) or size >= {"ess": 10, "rhat": 4, "c2st": 8, "within_mode_sliced_w2": 8, "precision": 4, "recall": 8}.get(spec.name, 2)
+    assert is_exact(spec) or size >= {"ess": 10, "rhat": 4, "c2st": 8, "within_mode_sliced_w2": 8, "precision": 4, "recall": 8}.get(
+        spec.name, 2
+    )
 
 
 @pytest.mark.parametrize("dim", [1, 2, 6])

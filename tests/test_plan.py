@@ -59,5 +59,9 @@ def test_what_comes_from_elsewhere_is_alone(own: Path, tmp_path: Path) -> None: 
 
 def test_the_log_is_that_of_the_process() -> None:
     (smoke,) = (plan for plan in SUITES if plan.suite.name == "smoke")
-    assert smoke.log("measure", "gaussian/mmd") == smoke.log("measure", "gaussian/rhat") == "logs/measure/gaussian/relative_fisher_divergence.log"
+    assert (
+        smoke.log("measure", "gaussian/mmd")
+        == smoke.log("measure", "gaussian/rhat")
+        == "logs/measure/gaussian/relative_fisher_divergence.log"
+    )
     assert smoke.log("tables") == "logs/tables.log"

@@ -278,7 +278,11 @@ def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
     ):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(json.dumps(plain))
-    logs = ["sample/gaussian/ula", "measure/gaussian_mixture/relative_fisher_divergence", "train/gaussian_mixture/mlp_energy-width32/denoising"]
+    logs = [
+        "sample/gaussian/ula",
+        "measure/gaussian_mixture/relative_fisher_divergence",
+        "train/gaussian_mixture/mlp_energy-width32/denoising",
+    ]
     logs += ["claim/step-size-bias", "figure/claims_overview"]
     assert [line.partition("; see ")[2] for line in troubles(results)] == [str(tmp_path / f"logs/{log}.log") for log in logs]
 

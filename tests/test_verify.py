@@ -113,7 +113,16 @@ def frame(values: np.ndarray, status: np.ndarray | None = None, metric: str = "m
     )
     if status is not None:
         found["value"] = found["value"].where(status.ravel())
-    where = {"target": "gaussian", "model": "", "loss": "", "sampler": "ula", "metric": metric, "train_size": np.nan, "train_steps": np.nan, "temperature": 1.0}
+    where = {
+        "target": "gaussian",
+        "model": "",
+        "loss": "",
+        "sampler": "ula",
+        "metric": metric,
+        "train_size": np.nan,
+        "train_steps": np.nan,
+        "temperature": 1.0,
+    }
     return found.assign(**where)[[*agreement.CELL, "seed", "value"]]
 
 

@@ -1,5 +1,6 @@
 """Is the part of a field's error that no energy could have harmless?"""
 
+import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -32,8 +33,9 @@ def draw(results: Results) -> Figure:
     for place, (target, model, loss) in enumerate(places):
         here = rows[(rows["target"] == target) & (rows["model"] == model) & (rows["loss"] == loss)]
         for number, (part, panel) in enumerate(PARTS.items()):
-            values = here.loc[here["part"] == part, "value"].to_numpy(float)
-            mean, low, high = t_interval(values, log=True)
+            mean, low, high = t_interval(here.loc[here["part"] == part, "value"].to_numpy(float), log=True)
+            if np.isnan(mean):
+                continue
             look = {"fmt": "os"[number % 2], "color": COLOURS[number], "capsize": 2, "markersize": 6}
             label = None if place else part
             axes[panel].errorbar(mean, place + 0.12 * (2 * (number % 2) - 1), xerr=[[mean - low], [high - mean]], label=label, **look)
