@@ -21,7 +21,7 @@ from scorebench.engine.arrival import LAST, Arrival
 from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.suite.jobs import gradients, to_the_end
 
-ENOUGH, MOST = 0.1, 1.0
+ENOUGH, MOST = 0.1, 0.5
 """A final run goes on, with twice as many chains each time, where its work's interval is wider than this to a side. What comes after the first final run takes
 at most so many times the gradients of what came before."""
 SAFE = 0.9
