@@ -71,3 +71,16 @@ def test_the_projection_is_one() -> None:
     slope = plane.slope(grid, phi)
     weights = plane.mass(-grid.middles.square().sum(-1)).numpy()
     assert plane.slope(grid, plane.potential(grid, weights, slope)) == pytest.approx(slope, abs=1e-8)
+
+
+def test_far_modes_keep_their_weights() -> None:
+    """The score of the noised law is a gradient: by its field and by its potential the law is the same, though between the modes there is next to nothing."""
+    target = parse("target", "gaussian_mixture:weight=0.8").build()
+    noised = target.perturbed(0.4)
+    run = Run(density=Density(score=noised.score))
+    assert float(field_error(run, target, seeds, of="effect").value[0, 0]) < 0.01
+    assert float(field_error(run, target, seeds, of="rotation").value[0, 0]) < 1e-5
+    truth = plane.mass(noised.log_prob(plane.grid(target.reference).nodes)) - plane.mass(
+        target.log_prob(plane.grid(target.reference).nodes)
+    )
+    assert float(field_error(run, target, seeds, of="law").value[0, 0]) == pytest.approx(float(truth.abs().sum() / 2), rel=0.02)

@@ -76,9 +76,11 @@ def potential(grid: Grid, weights: np.ndarray, field: np.ndarray) -> np.ndarray:
     gradient = sparse.csr_matrix((1 / grid.length, (rows, grid.high)), (len(rows), n)) - sparse.csr_matrix(
         (1 / grid.length, (rows, grid.low)), (len(rows), n)
     )
-    inner = gradient[:, 1:]  # phi is 0 at the first node
-    solved = splu((inner.T @ sparse.diags(w) @ inner).tocsc()).solve(inner.T @ (w[:, None] * field.T))
-    return np.concatenate([np.zeros((len(field), 1)), solved.T], 1)
+    keep = np.delete(np.arange(n), grid.low[w.argmax()])  # there phi is 0: from where there is next to no mass the rest would not be seen
+    inner = gradient[:, keep]
+    phi = np.zeros((len(field), n))
+    phi[:, keep] = _solved(inner.T @ sparse.diags(w) @ inner, inner.T @ (w[:, None] * field.T)).T
+    return phi
 
 
 def slope(grid: Grid, phi: np.ndarray) -> np.ndarray:
@@ -94,5 +96,10 @@ def stationary(grid: Grid, field: np.ndarray, at: int) -> np.ndarray:
     rates = (off - sparse.diags(np.asarray(off.sum(0)).ravel())).tocsc()  # d q/dt = rates q
     keep = np.delete(np.arange(n), at)
     q = np.ones(n)
-    q[keep] = splu(rates[keep][:, keep].tocsc()).solve(-rates[keep][:, [at]].toarray().ravel())
+    q[keep] = _solved(rates[keep][:, keep], -rates[keep][:, [at]].toarray().ravel())
     return q / q.sum()
+
+
+def _solved(matrix: sparse.sparray, right: np.ndarray) -> np.ndarray:
+    """Of a diagonally dominant matrix, which needs no exchange of rows to be solved to rounding in each entry, however different these are."""
+    return splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}).solve(right)
