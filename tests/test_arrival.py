@@ -292,7 +292,7 @@ def test_what_is_later_counts_once_it_is_below() -> None:
     swing = arrival(gradients, flat(curve, 0), EPSILON)
     assert swing.later[0] == pytest.approx(0.9) and swing.told and swing.gradients == found.gradients
     wide = arrival(gradients, flat(curve, 0.02), EPSILON)
-    assert wide.reached and wide.later[0] == pytest.approx(0.9) and wide.later[1] > 1 and not wide.told
+    assert wide.reached and wide.later[0] < 0.9 and wide.later[1] > 1 and not wide.told
     never = arrival(gradients, flat(np.full(41, 0.02), 0), EPSILON)
     assert never.later == (np.inf, np.inf) and not never.told
 

@@ -23,10 +23,10 @@ from scorebench.engine.sources import trained
 from scorebench.metrics.base import Run
 from scorebench.metrics.lib.faults import FAULTS
 from scorebench.models.base import Bound, score_and_divergence
-from scorebench.samplers.base import Density, exact_density
+from scorebench.samplers.base import exact_density
 from scorebench.suite.jobs import ladder
 from scorebench.targets.base import Target, has
-from scorebench.testing.examples import examples, fits, loss_values, pairs, stream
+from scorebench.testing.examples import density_for, examples, fits, loss_values, pairs, stream
 from scorebench.testing.metrics import two_modes
 
 
@@ -191,8 +191,9 @@ def test_metrics(spec, elsewhere):
     target = two_modes()
     x = 1.1 * target.sample(2 * 3 * 64, stream("x")).unflatten(0, (2, 3, 64))
     trace = target.sample(2 * 3 * 8 * 20, stream("trace")).unflatten(0, (2, 3, 8, 20))
-    density = Density(perturbed=lambda _: Density(score_and_divergence=lambda x: (-x, -x.sum(-1))), levels=(2.0, 1.0))
-    run = Run(x, trace, x[..., 0, 0].sigmoid(), x[..., 1, 0].sigmoid(), 64, lambda x: -x, lambda x: -x.sum(-1), lambda: target, density)
+    run = Run(
+        x, trace, x[..., 0, 0].sigmoid(), x[..., 1, 0].sigmoid(), 64, lambda x: -x, lambda x: -x.sum(-1), lambda: target, density_for(spec)
+    )
     exact = target.sample(2 * 64, stream("exact")).unflatten(0, (2, 64))
     reference = exact if spec.entry.facts["ABOUT"] == "sampler" else lambda law: exact
     assert_same(lambda: tuple(registry.method("metric", spec.name)(run, target, reference, **spec.options)), elsewhere)

@@ -93,7 +93,7 @@ def test_a_figure_without_data_is_not_applicable(name: str, nothing: Results) ->
 SUITE = """
 name: tiny
 seed: 3
-metrics: [relative_fisher_divergence, "relative_fisher_divergence:to=fixed_point", "field_error:of=rotation", "field_error:of=law", "mmd:fraction=0.2",
+metrics: [relative_fisher_divergence, "relative_fisher_divergence:to=fixed_point", "field_error:of=rotation", field_error, "mmd:fraction=0.2",
   mode_weight_error, within_mode_sliced_w2, second_moment_bias, recall, ess, acceptance]
 sensitivity: {target: gaussian_mixture, chains: 16, repeats: 20}
 accuracy: {pilot: 80, final: 160, epsilon: 0.5}

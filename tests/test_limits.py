@@ -232,7 +232,7 @@ job_memory_mb: {megabytes}
 """
 SUITES = {  # what is planted where; beside it in each what is as it should be
     "methods": """
-metrics: [second_moment_bias, fisher_divergence, acceptance]
+metrics: [second_moment_bias, relative_fisher_divergence, acceptance]
 claims: [force-sign, {claims}]
 figures: [loss_comparison, {figures}]
 experiments:
@@ -244,14 +244,14 @@ experiments:
     trained: {{samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}}
 """,
     "metrics": """
-metrics: [second_moment_bias, fisher_divergence, {metrics}]
+metrics: [second_moment_bias, relative_fisher_divergence, {metrics}]
 experiments:
   - target: gaussian
     seeds: 2
     exact: {{samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}}
 """,
     "models": """
-metrics: [fisher_divergence]
+metrics: [relative_fisher_divergence]
 experiments:
   - target: gaussian
     seeds: 2
@@ -265,7 +265,7 @@ experiments:
 {targets}
 """,
     "hanging": """
-metrics: [second_moment_bias, fisher_divergence, hangs_me]
+metrics: [second_moment_bias, relative_fisher_divergence, hangs_me]
 claims: [force-sign, hangs-cl, waits-cl, stubborn-cl]
 figures: [loss_comparison, hangs_fi]
 experiments:
@@ -412,11 +412,11 @@ def test_losses_and_samplers(run) -> None:
         assert_rows_say(deed, its, 4)
         if MISDEEDS[deed].status == "ok":
             assert its["value"].tolist() == good["value"].tolist()
-    fitted = rows[(rows["loss"] == "implicit") & (rows["metric"] == "fisher_divergence")].sort_values("seed")
+    fitted = rows[(rows["loss"] == "implicit") & (rows["metric"] == "relative_fisher_divergence")].sort_values("seed")
     for deed in MISDEEDS:
         training, _ = trained.read(ran.folder / f"train/gaussian/quadratic/{deed}_lo.npz")
         assert_says(deed, training.status, training.reason)
-        its = rows[(rows["loss"] == f"{deed}_lo") & (rows["metric"] == "fisher_divergence")].sort_values("seed")
+        its = rows[(rows["loss"] == f"{deed}_lo") & (rows["metric"] == "relative_fisher_divergence")].sort_values("seed")
         assert_rows_say(deed, its, 2)
         if MISDEEDS[deed].status == "ok":
             assert its["value"].tolist() == fitted["value"].tolist()
@@ -543,7 +543,7 @@ def test_time_is_kept(run) -> None:
     rows = ran.rows()
     bad = rows[["loss", "model", "sampler", "metric"]].agg(" ".join, axis=1).str.contains("|".join(HANGING))
     assert (rows.loc[~bad, "status"] == Status.OK).all()
-    assert (rows.loc[bad & ~(rows["metric"].eq("fisher_divergence") & rows["model"].eq("")), "status"] == Status.TIMEOUT).all()
+    assert (rows.loc[bad & ~(rows["metric"].eq("relative_fisher_divergence") & rows["model"].eq("")), "status"] == Status.TIMEOUT).all()
     for deed in HANGING:
         claim = json.loads((ran.folder / f"claims/{deed}-cl.json").read_text())
         assert (claim["verdict"], claim["reason"]) == ("failed", "timeout")

@@ -33,7 +33,7 @@ def test_draws_have_settled_and_are_of_the_law():
     need not be right for the weights to be. 63 means, false-alarm rate 1e-4 together (Bonferroni): 4.8 standard errors of some .005 of a standard deviation,
     so that a mean off by .03 is seen, and a variance off by 4 %.
     """
-    chains = logistic_regression.draws().double()
+    chains = logistic_regression.posterior_draws().double()
     found = diagnosed(chains.numpy())
     assert found["rhat"][0] < 1.01 and found["effective"][0] >= 110_000
     target, x = parse("target", "logistic_regression").build(), chains.flatten(0, 1)

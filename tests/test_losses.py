@@ -252,7 +252,7 @@ def test_shipped_losses_state_a_fixed_point():
 
 
 def plain_score(of: torch.nn.Module, x: torch.Tensor, energy: bool, *sigma: torch.Tensor) -> torch.Tensor:
-    return -torch.autograd.grad(of(x, *sigma).sum(), x, create_graph=True)[0] if energy else of(x)
+    return -torch.autograd.grad(of(x, *sigma).sum(), x, create_graph=True)[0] if energy else of(x, *sigma)
 
 
 def plain_jacobian(of: torch.nn.Module, x: torch.Tensor, energy: bool) -> torch.Tensor:

@@ -135,7 +135,9 @@ def assert_divergence(density: Density, x: torch.Tensor, accuracy: float) -> Non
     torch.testing.assert_close(divergence, torch.stack(slopes).sum(0), rtol=0, atol=10 * accuracy * size)
 
 
-@over("spec", "target", lambda spec: has(parse("target", str(spec)).build(), "score"))
+@over(
+    "spec", "target", lambda spec: has(parse("target", str(spec)).build(), "score") and has(parse("target", str(spec)).build(), "perturbed")
+)
 def test_divergence_of_exact_scores(spec):
     """Of every target with a score, as it is and with noise; float64."""
     density = exact_density(target(str(spec)))

@@ -23,7 +23,7 @@ from scorebench.store.results import Results
 SUITE = """
 name: tiny
 seed: 1
-metrics: [fisher_divergence, "mmd:fraction=0.2", rhat, acceptance]
+metrics: [relative_fisher_divergence, "mmd:fraction=0.2", rhat, acceptance]
 claims: [wiener-increment, energy-classifier]
 figures: [loss_comparison]
 experiments:
@@ -229,7 +229,7 @@ def test_odd_and_long_names_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     rows = scorebench.load(tmp_path / OUT)
     assert set(rows["loss"]) == {"", "sliced", *ODD, ladder} and set(rows["sampler"]) == {"", "ula", annealed}
-    assert (rows.loc[rows["loss"].isin(ODD) & (rows["metric"] == "fisher_divergence"), "status"] == "ok").all()
+    assert (rows.loc[rows["loss"].isin(ODD) & (rows["metric"] == "relative_fisher_divergence"), "status"] == "ok").all()
     for kind, text in (("loss", ladder), ("sampler", annealed)):
         (path,) = (p for p in (tmp_path / OUT).rglob("*.npz") if p.stem == parse(kind, text).slug)
         assert len(path.name.encode()) < 130

@@ -198,7 +198,7 @@ def test_what_is_deleted_is_made_again(copy: Copy) -> None:
         assert job in jobs and not any(job.startswith(("train", "sample", "measure")) for job in jobs)
 
 
-OF_MALA = {"sample gaussian_mixture/mala", "measure gaussian_mixture/fisher_divergence and 10 more"}
+OF_MALA = {"sample gaussian_mixture/mala", "measure gaussian_mixture/relative_fisher_divergence and 11 more"}
 """The processes that sample its target by it, and that measure there."""
 
 

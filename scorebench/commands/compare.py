@@ -34,7 +34,7 @@ METRICS_OF_SAMPLERS = (
 )
 METRICS_OF_LOSSES = (
     *("relative_fisher_divergence", "relative_fisher_divergence:to=fixed_point", "hyvarinen_score"),
-    *("law_error:of=weights", "law_error:of=scale"),
+    *("law_error:of=weights", "law_error"),
 )
 
 

@@ -26,7 +26,7 @@ from scorebench.targets.base import Absent, Target
 
 LABEL = "{of} of the field's error"
 REFERENCE = "after Ma, Chen and Fox (2015), section 2; Helmholtz decomposition in L²(p)"
-EXAMPLES = ("field_error:of=gradient", "field_error:of=rotation", "field_error:of=law", "field_error:of=effect")
+EXAMPLES = ("field_error:of=gradient", "field_error:of=rotation", "field_error", "field_error:of=effect")
 ABOUT = "source"
 NEEDS = {"source.density", "target.sample", "target.log_prob", "target.score"}
 DIRECTION = "lower"
@@ -36,7 +36,7 @@ EXACT = True
 FIELDS = True
 
 
-def field_error(run: Run, target: Target, reference: Points, *, of: Literal["gradient", "rotation", "law", "effect"]) -> Estimate:
+def field_error(run: Run, target: Target, reference: Points, *, of: Literal["gradient", "rotation", "law", "effect"] = "law") -> Estimate:
     """(seed, 1); no standard error within a seed."""
     if target.dim != 2:
         raise NotApplicable(f"by quadrature, in 2 dimensions; here {target.dim}")

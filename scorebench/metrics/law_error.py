@@ -24,7 +24,7 @@ from scorebench.targets.base import Absent, Target, has, nearest
 
 LABEL = "error of the trained law's {of}"
 REFERENCE = "total variation; relative moment error; by quadrature"
-EXAMPLES = ("law_error:of=weights", "law_error:of=scale")
+EXAMPLES = ("law_error:of=weights", "law_error")
 ABOUT = "source"
 NEEDS = {"source.density", "target.sample", "target.log_prob"}
 DIRECTION = "lower"
@@ -33,7 +33,7 @@ LOG = False
 EXACT = True
 
 
-def law_error(run: Run, target: Target, reference: Points, *, of: Literal["weights", "scale"]) -> Estimate:
+def law_error(run: Run, target: Target, reference: Points, *, of: Literal["weights", "scale"] = "scale") -> Estimate:
     """(seed, 1); no standard error within a seed: nothing is drawn."""
     if target.dim != 2:
         raise NotApplicable(f"by quadrature, in 2 dimensions; here {target.dim}")

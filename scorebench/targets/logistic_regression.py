@@ -62,7 +62,7 @@ def logistic_regression() -> Target:
 
     target = Target(
         signed.shape[1],
-        lambda n, generator: distinct(draws().flatten(0, 1), n, generator),
+        lambda n, generator: distinct(posterior_draws().flatten(0, 1), n, generator),
         normal(signed.shape[1], 1.0),
         log_prob,
         score,
@@ -93,7 +93,7 @@ def _score(beta: Tensor, u: Tensor, a: Tensor) -> Tensor:
 
 
 @cache
-def draws() -> Tensor:
+def posterior_draws() -> Tensor:
     """Of each chain the states that are kept, (chain, state, d)."""
     target = logistic_regression()
     both = target.score_and_log_prob

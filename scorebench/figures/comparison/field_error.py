@@ -24,7 +24,7 @@ PARTS = {"gradient": 0, "rotation": 0, "law": 1, "effect": 1}
 def draw(results: Results) -> Figure:
     """A row a source, divergences beside what comes of them."""
     rows = results.metrics
-    metrics = {f"field_error:of={part}": part for part in PARTS}
+    metrics = {str(parse("metric", f"field_error:of={part}")): part for part in PARTS}
     rows = required(rows[rows["metric"].isin(metrics) & (rows["status"] == "ok")], "field whose error was taken apart")
     rows = rows.assign(part=rows["metric"].map(metrics))
     places = list(rows[["target", "model", "loss"]].drop_duplicates().itertuples(index=False, name=None))
