@@ -50,14 +50,14 @@ def field_error(run: Run, target: Target, reference: Points, *, of: Literal["gra
     x = grid.middles
     s = target.score(x)
     error, size = plane.along(grid, run.density.score(x.expand(seeds, 1, -1, -1))[:, 0] - s), plane.along(grid, s)
-    weights = plane.mass(target.log_prob(x)).numpy()
+    weights = plane.mass(target.log_prob(x)).cpu().numpy()
     phi = plane.potential(grid, weights, error)
     if of == "effect":
-        value = _variation(law(run, grid, p, seeds), plane.mass(torch.as_tensor(phi) + target.log_prob(grid.nodes)))
+        value = _variation(law(run, grid, p, seeds), plane.mass(torch.from_numpy(phi).to(p.device) + target.log_prob(grid.nodes)))
     else:
         slope = plane.slope(grid, phi)
         part = slope if of == "gradient" else error - slope
-        value = torch.as_tensor((weights * part**2).sum(1, keepdims=True) / (weights * size**2).sum())
+        value = torch.from_numpy((weights * part**2).sum(1, keepdims=True) / (weights * size**2).sum()).to(p.device)
     return Estimate(value, torch.full_like(value, torch.nan))
 
 

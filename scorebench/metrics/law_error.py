@@ -53,7 +53,7 @@ def law(run: Run, grid: plane.Grid, p: Tensor, seeds: int) -> Tensor:
     if not isinstance(run.density.score_and_log_prob, Absent):
         return plane.mass(run.density.score_and_log_prob(grid.nodes.expand(seeds, 1, -1, -1))[1][:, 0])
     fields = plane.along(grid, run.density.score(grid.middles.expand(seeds, 1, -1, -1))[:, 0])
-    return torch.as_tensor(np.stack([plane.stationary(grid, field, int(p.argmax())) for field in fields]))
+    return torch.from_numpy(np.stack([plane.stationary(grid, field, int(p.argmax())) for field in fields])).to(p.device)
 
 
 def _weights(x: Tensor, mass: Tensor, target: Target) -> Tensor:

@@ -45,7 +45,7 @@ def grid(draws: Tensor, nodes: int = NODES) -> Grid:
     """Over the box of the draws (n, 2), widened by a quarter of its size on every side."""
     low, high = draws.amin(0), draws.amax(0)
     margin = MARGIN * (high - low)
-    axes = [torch.linspace(float(a), float(b), nodes) for a, b in zip(low - margin, high + margin, strict=True)]
+    axes = [torch.linspace(float(a), float(b), nodes, device=draws.device) for a, b in zip(low - margin, high + margin, strict=True)]
     numbers = np.arange(nodes * nodes).reshape(nodes, nodes)
     ends = [(numbers[:-1].ravel(), numbers[1:].ravel()), (numbers[:, :-1].ravel(), numbers[:, 1:].ravel())]
     steps = [float(axis[1] - axis[0]) for axis in axes]
