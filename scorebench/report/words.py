@@ -8,7 +8,8 @@ On a target the methods' works stand in pairs, block by block of the same chains
     equivalent  the ratio lies within the margin, and the plateaus do not differ by more than chance
     undecided   else
 
-Where the error is not all that two runs differ by, the interval has to exclude more than 1 (`Entry.least`).
+Where the error is not all that may be wrong with the best's work, the interval has to exclude more than 1 (`Entry.least`); what is not known of a
+rival's, a later swing or whether it arrives at all, can only make that longer.
 A method that did not arrive enters with at least the budget: it has the lower end of an interval, and none above. `detectable` is the smallest ratio that would
 have been told from 1 in 9 of 10 runs. Beside the panel's maximum its mean vetoes: who is best by one is not better than who is significantly
 better by the other.
@@ -36,7 +37,7 @@ class Entry(NamedTuple):
     plateau: tuple[float, float] = (0.0, 0.0)
     """Its interval."""
     least: float = 1.0
-    """What the interval of a ratio must exclude, up to this, for a word; infinite where it is not known whether it arrives at all."""
+    """What the interval of a rival's ratio to it must exclude, up to this, to be worse; infinite where it is not known whether it arrives at all."""
 
 
 class Standing(NamedTuple):
@@ -80,12 +81,13 @@ def _against(entry: Entry, best: Entry, own: np.ndarray | None, its: np.ndarray,
     ratio = entry.gradients / best.gradients
     error = float(np.sqrt(((own if own is not None else 0.0) - its) @ ((own if own is not None else 0.0) - its)))
     low, high = ratio * math.exp(-limit * error), ratio * math.exp(limit * error)
-    least = max(entry.least, best.least)
+    least = best.least
     detectable = least * math.exp((limit + t_quantile(len(its), SEEN)) * error) if math.isfinite(least) else math.nan
     if own is None:
         return Standing("worse" if low > least else "undecided", math.nan, low, math.nan, detectable)
     apart = entry.plateau[0] > best.plateau[1] or best.plateau[0] > entry.plateau[1]
-    word = "worse" if low > least else "equivalent" if high < margin and low > 1 / margin and not apart else "undecided"
+    alike = high < margin and low > 1 / margin and not apart and math.isfinite(entry.least)
+    word = "worse" if low > least else "equivalent" if alike else "undecided"
     return Standing(word, ratio, low, high, detectable)
 
 
