@@ -15,6 +15,7 @@ from scorebench.models.base import dense
 
 LABEL = "preconditioned denoiser"
 REFERENCE = "Karras et al. (2022), eq. 7 and table 1"
+EXAMPLES = ("preconditioned_denoiser:width=16",)
 GIVES = {"score", "noise_levels"}
 
 

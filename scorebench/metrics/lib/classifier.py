@@ -14,8 +14,8 @@ DRAWS, KERNELS, INVERSE_PENALTY = 3_000, 800, 100.0
 
 
 def probabilities(target: Target, x: Tensor) -> Tensor:
-    """Of each class, (*, d) -> (*, class)."""
-    rows = x.reshape(-1, x.shape[-1]).cpu().numpy()
+    """Of each class, (*, d) -> (*, class). In float64: distances by products in float32 are other ones in other company."""
+    rows = x.reshape(-1, x.shape[-1]).double().cpu().numpy()
     found = torch.from_numpy(_classifier(target.labelled, target.dim).predict_proba(rows))
     return found.to(x.device).view(*x.shape[:-1], -1)
 
@@ -27,6 +27,7 @@ def _classifier(labelled: Callable[[int, torch.Generator], tuple[Tensor, Tensor]
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    x, labels = (drawn.cpu().numpy() for drawn in labelled(DRAWS, rng.generator("classifier", dim)))
+    draws, labels = labelled(DRAWS, rng.generator("classifier", dim))
+    x = draws.double().cpu().numpy()
     kernels = Nystroem(gamma=1 / (dim * float(x.var(0).mean())), n_components=KERNELS, random_state=0)
-    return make_pipeline(kernels, LogisticRegression(C=INVERSE_PENALTY, max_iter=1_000)).fit(x, labels)
+    return make_pipeline(kernels, LogisticRegression(C=INVERSE_PENALTY, max_iter=1_000)).fit(x, labels.cpu().numpy())
