@@ -65,7 +65,7 @@ def verdict_of_losses(ranked: list[Entry]) -> str:
     """What to take, and on what evidence: one sentence."""
     first = next(r for r in ranked if r["standing"]["leads"])
     its, rivals = first["standing"], sorted((r for r in ranked if r is not first), key=lambda r: r["standing"]["apart"])
-    evidence = f"its {its['label']} is {_said(its, 'mean', 'low', 'high')}"
+    evidence = f"the {its['label']} of {first['loss']} is {_said(its, 'mean', 'low', 'high')}"
     gains = its["gain_low"] is not None and its["gain_low"] > (1 if its["log"] else 0)
     later = "; more steps would still gain" if gains else ""
     if not rivals:

@@ -15,7 +15,7 @@ A loss is descended by Adam unless its file defines `fit` (`Fits`), and says
     TUNES    the option that is swept in place of the learning rate, with its values, as {"ridge": (1e-4, 1e-2)}; its default is None, which
              asks for that choice. The loss at None judges it, on the validation points of the sweep.
 
-What is fitted has no gradient steps: it is the same at every checkpoint, and `seconds_per_gradient` is the fit's time over the last of them.
+What is fitted has no gradient steps: it has one checkpoint, the last, and `seconds_per_gradient` is the fit's time over its steps.
 
 A loss whose file defines `init_state` (`Carries`) has a state, which goes from gradient step to gradient step, for every seed, level and rate its own.
 A loss whose gradient is not that of its value, or that has a state, defines `validation` (`Judged`): by this its learning rate is chosen.
