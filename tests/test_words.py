@@ -191,3 +191,13 @@ def test_the_mean_can_veto_and_not_rank() -> None:
     assert missing["a"].word == "better" and missing["a"].ratio == 1
     unsure = standings(works((1.01, 1.0), 0.055, 0.0, np.random.default_rng(10)), MARGIN)
     assert vetoed(standings({"0": certain(100), "1": certain(200)}, MARGIN), unsure)["0"].word == "better"
+
+
+def test_what_is_not_known_of_a_rival_bars_no_word_against_it() -> None:
+    """Whether it arrives at all, it takes no less than measured; of the best it bars every word, and a rival so near is not equivalent."""
+    unsure = {"0": certain(100), "1": certain(300)._replace(least=np.inf)}
+    assert [its.word for its in standings(unsure, MARGIN).values()] == ["better", "worse"]
+    first = {"0": certain(100)._replace(least=np.inf), "1": certain(300)._replace(least=np.inf)}
+    assert "better" not in {its.word for its in standings(first, MARGIN).values()}
+    for least, word in ((1.0, "equivalent"), (np.inf, "undecided")):
+        assert standings({"0": certain(100), "1": certain(100)._replace(least=least)}, MARGIN)["1"].word == word
