@@ -147,7 +147,16 @@ def student(df: int, dim: int = 2) -> Target:
     return target
 
 
-LEAST = {"mean_error": 2, "second_moment_bias": 4, "mmd": 2, "ksd": 2, "within_mode_sliced_w2": 2, "training_distance": 2}
+LEAST = {
+    "mean_error": 2,
+    "second_moment_bias": 4,
+    "mmd": 2,
+    "ksd": 2,
+    "within_mode_sliced_w2": 2,
+    "training_distance": 2,
+    "classifier_confidence": 2,
+    "class_error": 2,
+}
 """The moment that a metric takes: the variance for a mean's standard error, a bandwidth and W2, the fourth for a variance's standard error."""
 
 

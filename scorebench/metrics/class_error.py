@@ -20,6 +20,7 @@ NEEDS = {"run.samples", "target.sample", "target.labelled"}
 DIRECTION = "lower"
 FLOOR = True
 LOG = False
+MOMENTS = 2  # the bandwidth is a variance
 SEES = {"lost_mode", "wrong_weights"}
 
 

@@ -22,6 +22,7 @@ NEEDS = {"run.samples", "target.sample", "target.labelled"}
 DIRECTION = "higher"
 FLOOR = False
 LOG = False
+MOMENTS = 2  # the bandwidth is a variance
 
 SURE = 0.9
 
