@@ -198,6 +198,8 @@ TABLE = [
         f"{EXACT}[0].losses = denoising:sigma=0.5: the exact score has no loss",
     ),
     ("[mmd]", "[mmd, rhat]\nsnapshots: [rhat]", "snapshots: metric 'rhat' is measured once, at the end (allowed: mmd)"),
+    ("seeds: 3", "seeds: 3\n    rank_by: mdm", "experiments[0].rank_by: metric that can rank 'mdm' is unknown; did you mean 'mmd'?"),
+    ("seeds: 3", "seeds: 3\n    rank_by: ksd", "experiments[0].rank_by: metric that can rank 'ksd' is unknown (known: mmd"),
     ("[mmd]", "[mmd, fisher_divergence]\nsnapshots: [fisher_divergence]", "snapshots: metric 'fisher_divergence' is measured once"),
     ("[ula]", f"['{LONG},steps=1']", f"{EXACT}[0].budgets = 300: sampler '{LONG},steps=1' takes 301 gradients (allowed: 301 or more)"),
     ("[ula]", "['annealed:sigmas=2|1|0.5,steps=101']", None),  # its rows say that it does not come to its end

@@ -23,7 +23,7 @@ from scorebench.suite.jobs import gradients, to_the_end
 
 ENOUGH, MOST = 0.1, 0.5
 """A final run goes on, with twice as many chains each time, where its work's interval is wider than this to a side. What comes after the first final run takes
-at most so many times the gradients of what came before."""
+at most so many times the gradients of what came before; what diverged first is not counted."""
 SAFE = 0.9
 """Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 HALF, SHORTER = 1.1**0.5, 1.1**-2
@@ -50,9 +50,10 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
         at = min(finals, key=_order, default=None)
         cell = _next(ladder, tried, finals, epsilon) if len(finals) < FINALS else None
         if cell and affordable(cost := chains * enough(cell, budget)):
-            after += cost if finals else 0
+            first = not any(cell.arrivals for cell in finals)
             tried.append(cell)
             finals += bench.cells(cell.sampler, [cell.step_size], enough(cell, budget), chains, FINAL)
+            after += 0 if first else cost
         elif at and _short(at, epsilon) and affordable(cost := at.chains * at.budget):
             after += cost
             finals = [bench.more(at) if cell is at else cell for cell in finals]
@@ -106,11 +107,14 @@ def _same(cell: Cell, other: Cell) -> bool:
 
 
 def _rules_out(final: Cell, cell: Cell) -> bool:
-    """Whether a step is as long as one that is not told to stay below, or the next below one that did not arrive; with other options, as one never below."""
+    """Whether a step is as long as one that is not told to stay below, or the next below one that did not arrive, or diverged, as its neighbours may in as
+    many chains; with other options, as one never below.
+    """
     ratio = _over(cell, final)
     if cell.sampler != final.sampler:
         return ratio >= 1 and not _below(final)
-    return ratio >= 1 or ratio > SHORTER and not final.arrivals[0].reached if final.arrivals else ratio >= 1
+    arrived = bool(final.arrivals) and final.arrivals[0].reached
+    return ratio >= 1 or ratio > SHORTER and not arrived
 
 
 def _below(cell: Cell) -> bool:

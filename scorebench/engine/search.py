@@ -18,10 +18,11 @@ from scorebench.engine.bench import Bench, Cell
 from scorebench.engine.finals import enough, final_runs, hoped, times
 from scorebench.suite.jobs import Work, has_step
 
-LADDERS, LADDER = 2, 1.1 ** np.arange(-4, 3)
-"""Of so many samplers that differ in what is tuned, the best ones, steps in units of the pilot's best."""
+LADDERS, FURTHER, LADDER = 2, 4, 1.1 ** np.arange(-4, 3)
+"""Of so many samplers that differ in what is tuned, the cheapest and the surest, and more where none of these stays below, steps in units of the pilot's
+best."""
 LOWER = 3
-"""So often the ladder goes on below where none of its plateaus is low enough."""
+"""So often the ladder goes on below where none of its plateaus is low enough, as long as that makes them lower."""
 HOPELESS = 2.0
 """A sampler that does not arrive, and whose least plateau is above so many epsilons, has no ladder."""
 NEAR = 1.1 ** np.array([-2, -1, 1, 2])
@@ -60,25 +61,35 @@ def search(job: Work, bench: Bench) -> Found:
     for begin in job.begins:
         measure(begin.sampler, list(begin.step_sizes) if has_step(begin.sampler) else [None], begin.budget)
     for _ in range(WIDER):
-        before = len(cells)
+        number = len(cells)
         if (at := best(cells)) is not None:
             for sampler, steps in _around(at, cells):
                 measure(sampler, steps, budget)
-        if len(cells) == before:
+        if len(cells) == number:
             break
-    by_sampler = {cell.sampler: cell for cell in sorted(filter(None, map(best, _by_sampler(cells))), key=lambda cell: cell.cost)[:LADDERS]}
-    for sampler, at in by_sampler.items():
-        if not at.arrivals[0].reached and at.arrivals[0].plateau > HOPELESS * epsilon:
-            continue
-        for lower in range(LOWER):
-            if at.step_size is not None and not any(cell.sampler == sampler and hoped(cell, epsilon) for cell in finer()):
-                measure(sampler, times(at, LADDER * LADDER[0] ** lower), enough(at, budget), 4 * pilot)
 
     def order(cell: Cell) -> tuple[bool, tuple[float, float]]:
         return not hoped(cell, epsilon), cell.cost
 
+    by_sampler = {cell.sampler: cell for cell in filter(None, map(best, _by_sampler(cells)))}
+    surest = sorted((cell for cell in cells if cell.ended == OK), key=order)
+    first = min(by_sampler.values(), key=lambda cell: cell.cost, default=None)
+    for number, sampler in enumerate(dict.fromkeys(cell.sampler for cell in ([first] if first else []) + surest)):
+        if number >= LADDERS and any(hoped(cell, epsilon) for cell in finer()) or number == FURTHER:
+            break
+        at, before = by_sampler[sampler], math.inf
+        if at.step_size is None or not at.arrivals[0].reached and at.arrivals[0].plateau > HOPELESS * epsilon:
+            continue
+        for lower in range(LOWER):
+            measure(sampler, times(at, LADDER * LADDER[0] ** lower), enough(at, budget), 4 * pilot)
+            of_it = [cell for cell in finer() if cell.sampler == sampler and cell.ended == OK]
+            least = min((cell.arrivals[0].plateau for cell in of_it), default=math.inf)
+            if any(hoped(cell, epsilon) for cell in of_it) or of_it and least >= before:
+                break
+            before = least
+
     def ladder() -> list[Cell]:
-        return sorted((cell for cell in finer() if cell.ended == OK), key=order) or list(by_sampler.values())
+        return sorted((cell for cell in finer() if cell.ended == OK), key=order) or sorted(by_sampler.values(), key=order)
 
     for at in ladder()[:1]:
         for sampler in _beside(at, cells) if at.arrivals[0].reached else ():

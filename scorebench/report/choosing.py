@@ -1,7 +1,7 @@
 """What is compared with what: which seeds judge, at which step size and tuned options a sampler is shown, which metrics can rank, who leads."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,36 +62,42 @@ def methods(rows: pd.DataFrame) -> pd.Series:
     return rows["sampler"].map({text: str(parse("sampler", text).method) if text else "" for text in rows["sampler"].unique()})
 
 
-def at_best_steps(rows: pd.DataFrame, metrics: list[Spec]) -> pd.DataFrame:
+def at_best_steps(rows: pd.DataFrame, metrics: list[Spec], rank_by: Mapping[str, str | None] = {}) -> pd.DataFrame:
     """The rows after the whole budget at each method's best step size and tuned options, on the seeds that had no say in them.
 
-    They are chosen on the first half of the seeds (`halves`), by the suite's first metric that has a floor, is better when lower, has values on the
-    target and sees there that the control which does nothing is far off (`telling`); the rows are those of the rest. Where there is no such metric
-    nothing is chosen, and every step is kept.
+    They are chosen on the first half of the seeds (`halves`), by what the target is to be ranked by, or the suite's first metric that has a floor, is better
+    when lower, has values there and sees that the control which does nothing is far off (`telling`); the rows are those of the rest. Where there is no such
+    metric nothing is chosen, and every step is kept.
     """
     names = {str(metric) for metric in about(metrics, "sampler")}
     sampled = rows[(rows["sampler"] != "") & rows["metric"].isin(names)]
     longest = sampled.groupby(["target", "model", "loss", "sampler"])["steps"].transform("max")
     whole = sampled[sampled["steps"].isna() | (sampled["steps"] == longest)]
     chooses, judges = halves(whole)
-    chosen = [_best_steps(choosing, telling(choosing, metrics)) for _, choosing in whole[chooses].groupby("target", sort=False)]
+    chosen = [
+        _best_steps(choosing, telling(choosing, metrics, rank_by.get(str(target))))
+        for target, choosing in whole[chooses].groupby("target", sort=False)
+    ]
     steps = pd.concat(chosen) if chosen else whole[[*CELL, "step_size"]]
     return whole[judges].merge(steps, on=[*CELL, "step_size"])
 
 
-def telling(rows: pd.DataFrame, metrics: list[Spec]) -> list[Spec]:
+def telling(rows: pd.DataFrame, metrics: list[Spec], first: str | None = None) -> list[Spec]:
     """The metrics that can rank samplers on one target: with a floor, better when lower, and SEEN times its `floor` for a sampler that has done nothing.
+
+    In the suite's order, but for the one that is to be `first`, whatever it sees.
 
     A narrow kernel in many dimensions has no neighbours: it takes the prior for the target. All are kept where no such control was sampled.
     """
     floored = [metric for metric in metrics if metric.entry.facts.get("FLOOR") and lower_is_better(metric)]
+    named = [parse("metric", first)] if first else []
     samplers = parse_all("sampler", rows["sampler"].unique())
     idle = [str(sampler) for sampler in samplers if gradients(sampler) == 0 and not sampler.entry.facts.get("EXACT")]
     if not idle:
-        return floored
+        return [*named, *floored]
     control = rows[rows["sampler"].isin(idle) & (rows["temperature"] == 1) & is_ok(rows)]
     seeing = {metric for metric, its in control.groupby("metric") if its["value"].mean() > SEEN * floor(its)}
-    return [metric for metric in floored if str(metric) in seeing] or floored
+    return [*named, *([metric for metric in floored if str(metric) in seeing] or floored)]
 
 
 def _best_steps(rows: pd.DataFrame, criteria: list[Spec]) -> pd.DataFrame:

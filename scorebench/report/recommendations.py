@@ -44,7 +44,8 @@ def recommendations(results: Results) -> list[Recommendation]:
     raced = [_raced(leader) for leader in leaders(results.table("work"))] if results.plan.works else []
     by_metric = samplers[exact & ~samplers["target"].isin([answer.spec for answer in raced])]
     questions = (("loss", losses), (SAMPLER, by_metric), ("loss with its sampler", samplers[~exact]))
-    answers = {what: [_answer(what, table, row, losses) for _, row in table[table["leads"]].iterrows()] for what, table in questions}
+    worse = _sampled_worse(losses, samplers[~exact])
+    answers = {what: [_answer(what, table, row, worse) for _, row in table[table["leads"]].iterrows()] for what, table in questions}
     answers[SAMPLER] += raced
     order = [str(on.target) for on in results.plan.targets.values()]
     return sorted(itertools.chain.from_iterable(answers.values()), key=lambda answer: order.index(answer.spec))
@@ -56,7 +57,7 @@ def _raced(leader: Leader) -> Recommendation:
     return Recommendation(leader.target, leader.label, SAMPLER, leader.choice, evidence, leader.against, leader.others, best)
 
 
-def _answer(what: str, table: pd.DataFrame, row: pd.Series, losses: pd.DataFrame) -> Recommendation:
+def _answer(what: str, table: pd.DataFrame, row: pd.Series, worse: dict[str, pd.Series]) -> Recommendation:
     same = table[(table["target"] == row["target"]) & (table["metric"] == row["metric"])]
     rivals = same[same["apart"].notna() & ~same["leads"]].sort_values("apart")
     level = rivals[rivals["word"] != "worse"]
@@ -71,7 +72,11 @@ def _answer(what: str, table: pd.DataFrame, row: pd.Series, losses: pd.DataFrame
     number = f"{parse('metric', row['metric']).label} {with_ends(*row[['mean', 'low', 'high']])}"
     if pd.notna(row.get("floor_q95")):
         number += f" (95 % of {'exact draws' if row['seeds'] == 1 else 'such means of exact draws'}: below {row['floor_q95']:.2g})"
-    number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}{_beside(table, row)}{_nearer(rivals, row, losses)}"
+    number += f", {'one seed' if row['seeds'] == 1 else str(row['seeds']) + ' seeds'}{_mixed(table, row)}{_beside(table, row)}"
+    if "sampler" in row and row["loss"] and (source := worse.get(row["target"])) is not None:
+        number += f"; {_choice(source)}, whose {parse('metric', source['metric']).label} is lower, gives the worse samples"
+    elif "sampler" not in row and row["target"] in worse:
+        number += "; its samples are worse than those of the best loss with its sampler"
     target = parse("target", row["target"])
     return Recommendation(row["target"], target.label, what, _choice(row), number, against, others, bool(row["best"]))
 
@@ -109,16 +114,16 @@ def _beside(table: pd.DataFrame, row: pd.Series) -> str:
     return told
 
 
-def _nearer(rivals: pd.DataFrame, row: pd.Series, losses: pd.DataFrame) -> str:
-    """Of a loss with its sampler, whether the loss that leads by itself gives worse samples."""
-    first = losses[(losses["target"] == row["target"]) & losses["leads"]]
-    if "sampler" not in row or not row["loss"] or first.empty or (first[["model", "loss"]] == row[["model", "loss"]]).all(axis=None):
-        return ""
-    source = first.iloc[0]
-    its = rivals[(rivals["model"] == source["model"]) & (rivals["loss"] == source["loss"])]
-    if its.empty or not (its["word"] == "worse").all():
-        return ""
-    return f"; {_choice(source.drop('sampler', errors='ignore'))}, whose {parse('metric', source['metric']).label} is lower, gives the worse samples"
+def _sampled_worse(losses: pd.DataFrame, samplers: pd.DataFrame) -> dict[str, pd.Series]:
+    """By target, the loss that leads by itself where its samples, by whichever sampler, are significantly worse than the best's."""
+    worse = {}
+    for _, source in losses[losses["leads"]].iterrows():
+        here = samplers[samplers["target"] == source["target"]]
+        ranked = here[here["metric"].isin(here.loc[here["leads"], "metric"])]
+        its = ranked[(ranked[["model", "loss"]] == source[["model", "loss"]]).all(axis=1) & ranked["word"].notna() & (ranked["word"] != "")]
+        if len(its) and (its["word"] == "worse").all():
+            worse[source["target"]] = source
+    return worse
 
 
 def _is_of_the_law(metric: str) -> bool:

@@ -5,7 +5,7 @@ CSV tables are long; Markdown and LaTeX show the same, a metric a column (`repor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +56,7 @@ def _gain(rows: pd.DataFrame) -> statistics.Interval:
     return statistics.t_interval(a / b if log else a - b, log)
 
 
-def samplers(chosen: pd.DataFrame, metrics: list[Spec], margin: float) -> pd.DataFrame:
+def samplers(chosen: pd.DataFrame, metrics: list[Spec], margin: float, rank_by: Mapping[str, str | None] = {}) -> pd.DataFrame:
     """Every source and sampler at each temperature, after the whole budget, from the rows `at_best_steps`.
 
     The best on the exact score and the best of a trained source with its sampler are found apart; controls do not compete.
@@ -64,7 +64,7 @@ def samplers(chosen: pd.DataFrame, metrics: list[Spec], margin: float) -> pd.Dat
     table = _table(schema.SAMPLERS, choosing.summaries(chosen, [*CELL, "step_size", "steps", "gradient_evaluations"]))
     controls = [sampler for sampler in chosen["sampler"].unique() if is_control(sampler)]
     rivals = chosen[(chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0) & ~chosen["sampler"].isin(controls)]
-    criteria = {str(target): choosing.telling(here, metrics) for target, here in chosen.groupby("target")}
+    criteria = {str(target): choosing.telling(here, metrics, rank_by.get(str(target))) for target, here in chosen.groupby("target")}
     for family in (rivals[rivals["model"] == ""], rivals[rivals["loss"].map(competes).astype(bool)]):
         table = choosing.ranked(table, family, ["model", "loss", "sampler", "temperature"], criteria.__getitem__, margin)
     return table

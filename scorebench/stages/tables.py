@@ -29,11 +29,12 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         claims = [schema.claim_result(json.loads(content), path) for path, content in tested.items()]
         trainings = [(train, trained.read(folder / f"train/{train.id}.npz")[0]) for train in plan.trains.values() if not train.size]
         metrics = parse_all("metric", plan.suite.metrics)
-        chosen = at_best_steps(rows, metrics)
+        rank_by = {str(on.target): on.experiment.rank_by for on in plan.targets.values()}
+        chosen = at_best_steps(rows, metrics, rank_by)
         by_target = works.read_all([folder / f"work/{id}.npz" for id in plan.works])
         made = {
             "losses": tables.losses(rows, metrics, plan.suite.accuracy.margin),
-            "samplers": tables.samplers(chosen, metrics, plan.suite.accuracy.margin),
+            "samplers": tables.samplers(chosen, metrics, plan.suite.accuracy.margin, rank_by),
             "work": work.work(by_target, plan.suite.accuracy.margin),
             "equilibrium": work.equilibrium(by_target),
             "decomposition": decompose(chosen, metrics),

@@ -134,6 +134,8 @@ class Experiment(_Strict):
 
     target: str
     seeds: Seeds
+    rank_by: str | None = None
+    """Of the suite's metrics the one that chooses steps and ranks samplers on this target; where absent the first that can."""
     training: Training = Training()
     sources: dict[str, Names] = {}
     """Model spec to loss specs."""

@@ -53,7 +53,7 @@ def basis(plan: Plan, stage: str, job: str = "") -> Basis:
         methods = [sample.target, sample.sampler, *_trained(sample.sources)]
     elif stage == "measure":
         on, metric = plan.measures[job].on, plan.measures[job].metric
-        settings = [*shared, suite.name, on.experiment, metric, suite.snapshots]
+        settings = [*shared, suite.name, on.experiment.model_copy(update={"rank_by": None}), metric, suite.snapshots]
         methods = [on.target, metric, *_trained(on.sources)]
     elif stage == "work":
         work = plan.works[job]

@@ -1,7 +1,7 @@
 """What can be wrong with a suite, a line a mistake: key, value, what is allowed, the nearest match."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
@@ -116,6 +116,7 @@ def of_combinations(suite: Suite) -> list[str]:
         unspread = list(_unspread(where, e))
         lines += [
             *_unread(where, e),
+            *_unable(where, e, suite.metrics),
             *_no_smaller(where, e),
             *(unspread or (*_impossible(where, e), *_short(where, e), *_unfair(where, e))),
         ]
@@ -157,6 +158,13 @@ def _unread(where: str, e: Experiment) -> Iterator[str]:
     for j, block in enumerate(e.exact):
         if block.losses is not None:
             yield f"{where}.exact[{j}].losses = {', '.join(block.losses)}: the exact score has no loss (allowed: in trained)"
+
+
+def _unable(where: str, e: Experiment, metrics: Sequence[str]) -> Iterator[str]:
+    """What is to rank and is not measured, or cannot rank."""
+    able = [text for text in metrics if floored([(metric := parse("metric", text))]) and metric.entry.facts["DIRECTION"] == "lower"]
+    if e.rank_by is not None and e.rank_by not in able:
+        yield unknown(f"{where}.rank_by: metric that can rank", e.rank_by, able)
 
 
 def _untuned(place: str, block: dict[str, Any]) -> Iterator[str]:
