@@ -78,6 +78,21 @@ CHAIN = """
         return State(keeps * state.x + (1 - keeps**2).sqrt() * draws[:, None]), Info()
 """
 
+MANY = 1_000
+"""Chains of a pilot are fewer, those of its ladder and of a final run more."""
+KEPT = "return State(keeps * state.x + (1 - keeps**2).sqrt() * draws[:, None])"
+FOOLS = CHAIN.replace(
+    KEPT,
+    f"wide = 1.2**0.5 if self.spends < 4 and state.x.shape[-2] > {MANY} else 1.0\n"
+    "        return State(keeps * state.x + wide * (1 - keeps**2).sqrt() * draws[:, None])",
+)
+BREAKS = CHAIN.replace(
+    KEPT,
+    "x = keeps * state.x + (1 - keeps**2).sqrt() * draws[:, None]\n"
+    f"        lost = (self.step_size[..., None] > 2) & (torch.arange(x.shape[-2])[:, None] == 4 * {MANY})\n"
+    "        return State(x.masked_fill(lost, torch.inf))",
+)
+
 
 def file(name: str, option: str, does: str, wants: str, spent: str) -> str:
     """A sampler's file: its class, its one option, and what it does."""
@@ -91,6 +106,8 @@ FILES = {
         "Lopsided", "weight: Share = 0.5", INDEPENDENT.replace("LAW", "gaussian_mixture(weight=self.weight)"), "tempered", "0"
     ),
     "paced": file("Paced", "spends: Count = 1", CHAIN, "score", "'spends'"),
+    "fools": file("Fools", "spends: Count = 1", FOOLS, "score", "'spends'"),
+    "breaks": file("Breaks", "spends: Count = 1", BREAKS, "score", "'spends'"),
     "broken": file(
         "Broken", "spends: Count = 1", CHAIN.replace("density.score(state.x)", "raise ValueError('it broke')"), "score", "'spends'"
     ),
@@ -265,6 +282,23 @@ def test_what_diverges_is_a_row_and_never_the_best() -> None:
     (chosen,) = [row for row in found.cells if row["chosen"] and row["panel"] == "max"]
     assert chosen["status"] == Status.OK and chosen["step_size"] < 1 and np.isfinite(found.logs["max"]).all()
     assert "gradients" not in next(row for row in found.cells if row["step_size"] == 5.0)
+
+
+def test_final_runs_that_diverge_are_followed_by_shorter_steps() -> None:
+    """Of a sampler one of whose chains is lost above a step of 2 in as many chains as a final run has: nothing shorter is given up, and all are rows."""
+    rows = [row for row in method(job("gaussian", "breaks", (0.8, 1.6, 3.2)), bench("gaussian")).cells if row["panel"] == "max"]
+    (chosen,) = [row for row in rows if row["chosen"]]
+    lost = [row["step_size"] for row in rows if row["phase"] == "final" and row["status"] == Status.DIVERGED]
+    assert lost and min(lost) > 2 and chosen["status"] == Status.OK and 1 < chosen["step_size"] <= 2
+
+
+def test_what_only_few_chains_take_for_arrived_is_not_the_end_of_the_search() -> None:
+    """Of one that costs 1, 2 or 4 gradients a step, whose variance is 20 % too wide (b^2 = .04 of log p) below 4, which no pilot shows: 4 is found."""
+    begins = tuple(Begin(parse("sampler", f"fools:spends={spends}"), (0.4, 0.8), 400) for spends in (1, 2, 4))
+    found = search(Work(parse("target", "gaussian"), parse("sampler", "fools"), begins), bench("gaussian"))
+    cheapest = min((cell for cell in found.cells if cell.chains == 640), key=lambda cell: cell.cost)
+    assert cheapest.sampler.options["spends"] == 1 and cheapest.arrivals[0].reached
+    assert found.chosen is not None and found.chosen.sampler.options["spends"] == 4 and found.chosen.arrivals[0].told
 
 
 def test_what_fails_is_a_row_for_every_cell() -> None:
