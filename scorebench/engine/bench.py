@@ -209,16 +209,14 @@ class Bench:
         return rng.generator(self.master, f"work sample {phase} {before} {part}", self.name)
 
     def _observe(self, size: int, x: Tensor) -> Tensor:
-        """Sums over the chains of each block of f, of f^2, and of those far off, one that is not finite being too many,
+        """Sums over the chains of each block of f, of f^2, and of those far off, one that is not finite, which counts as 0, being too many of these,
         (1, cell, chain, d) -> (1, cell, block, 2 function + 1).
         """
-        finite = x.isfinite().all(-1, keepdim=True)
-        seen = x.where(finite, 0.0)
-        f = self.panel.values(seen)
-        finite &= f.isfinite().all(-1, keepdim=True)
-        far = (self.target.distance(seen) > FAR * self.target.radius).double()[..., None].where(finite, torch.inf)
-        numbers = torch.cat([f, f.square(), far], -1)
-        return numbers.unflatten(-2, (-1, size)).sum(-2)
+        f, distance = self.panel.values(x), self.target.distance(x)[..., None]
+        finite = (f.sum(-1, keepdim=True) + distance).isfinite()
+        f = f.where(finite, 0.0)
+        far = (distance > FAR * self.target.radius).double().where(finite, torch.inf)
+        return torch.cat([numbers.unflatten(-2, (-1, size)).sum(-2) for numbers in (f, f.square(), far)], -1)
 
     def equilibrium(self, cell: Cell) -> list[Bias]:
         """The bias of each function and its effective draws a gradient; none where a sampler has a loop of its own, or the law too few draws."""

@@ -54,8 +54,9 @@ def panel(target: Target) -> Panel:
     variances = sums[1] / number - means**2
     varies = variances > 1e-12 * means**2
     kept = np.flatnonzero(varies)
-    names, part = tuple(names[k] for k in kept), torch.as_tensor(kept)
-    return Panel(names, lambda x: values(x)[..., part], means[kept], variances[kept], variances[kept] / number)
+    part = torch.as_tensor(kept)
+    varying = values if varies.all() else lambda x: values(x)[..., part]
+    return Panel(tuple(names[k] for k in kept), varying, means[kept], variances[kept], variances[kept] / number)
 
 
 def _functions(target: Target) -> tuple[tuple[str, ...], Callable[[Tensor], Tensor]]:
@@ -66,7 +67,8 @@ def _functions(target: Target) -> tuple[tuple[str, ...], Callable[[Tensor], Tens
     names += [f"mode {k + 1}" for k in range(shown)] + ["distance^2"] * (modes is not None)
 
     def values(x: Tensor) -> Tensor:
-        parts = [x.double(), x.double().square()]
+        wide = x.double()
+        parts = [wide, wide.square()]
         if has(target, "log_prob"):
             parts.append(target.log_prob(x).double()[..., None])
         if modes is not None:
