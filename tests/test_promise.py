@@ -14,7 +14,6 @@ import pytest
 import torch
 from conftest import over
 
-from scorebench.core import registry
 from scorebench.core.schema import Status
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.attempt import deadline
@@ -66,7 +65,7 @@ def go(sampler: Spec, model: Spec | None, target: Target, cells, seeds: tuple[in
 
 def sources(spec: Spec) -> list[Spec | None]:
     """What the sampler can run on: the exact score, and each kind of model that has what it needs."""
-    models = [parse("model", n) for n in registry.names("model")]
+    models = [parse("model", name) for name in dict.fromkeys(spec.name for spec in examples("model"))]
     needs = {need.removeprefix("source.").replace("perturbed", "noise_levels") for need in spec.entry.facts["NEEDS"]}
     return [None] + [m for m in models if needs <= m.entry.facts["GIVES"]]
 

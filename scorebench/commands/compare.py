@@ -13,7 +13,7 @@ import pandas as pd
 
 from scorebench import stages
 from scorebench.commands import work
-from scorebench.commands.validate import look
+from scorebench.commands.validate import look, look_at
 from scorebench.commands.work import Contestant, contestants
 from scorebench.core import registry
 from scorebench.core.errors import InputError
@@ -138,7 +138,7 @@ def _plan(metrics: Sequence[str], experiment: dict[str, Any], where: str) -> Pla
 
 def _run(plan: Plan) -> _Ran:
     """The workflow's own jobs, one after the other, in a folder that is gone afterwards."""
-    look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb)
+    look_at(plan)
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root, plan.suite.name)
         for stage in ("train", "sample", "measure"):

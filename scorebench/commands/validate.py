@@ -3,9 +3,10 @@
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
-from scorebench.core import files
+from scorebench.core import files, rng
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec
 from scorebench.engine.process import isolated
@@ -19,19 +20,27 @@ def validate(plan: Plan) -> None:
         for spec in plan.methods:
             files.keep(spec, Path(folder))
         files.look_in(Path(folder), Path(folder))
-        look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb)
+        look_at(plan)
 
 
-def look(specs: Iterable[Spec], minutes: float, megabytes: float) -> None:
-    """Build the targets that come of files, each in a process of its own, and print what their users should know.
+def look_at(plan: Plan) -> None:
+    """Look at a plan's targets, and at its models as they are for these."""
+    look(plan.methods, plan.suite.job_minutes, plan.suite.job_memory_mb, {(train.model, train.target) for train in plan.trains.values()})
+
+
+def look(specs: Iterable[Spec], minutes: float, megabytes: float, models: Iterable[tuple[Spec, Spec]] = ()) -> None:
+    """Build the targets that come of files, and the models with the targets that they are of, each in a process of its own, and print what their users should
+    know.
 
     Raises InputError with a line for each that is not what it should be; what else goes wrong is told as the status of its rows.
     """
+    targets = [(spec, partial(_told, spec)) for spec in specs if spec.kind == "target"]
+    of_targets = [(model, partial(_built, model, target)) for model, target in models]
     lines: list[str] = []
-    for spec in specs:
-        if spec.kind == "target" and files.given(spec):
+    for spec, build in targets + of_targets:
+        if files.given(spec):
             try:
-                isolated(lambda spec=spec: _told(spec), 60 * minutes, megabytes)  # type: ignore[misc]
+                isolated(build, 60 * minutes, megabytes)
             except InputError as error:
                 lines += [f"{spec.kind} {spec.name!r}: {line}" for line in error.lines]
     if lines:
@@ -41,3 +50,7 @@ def look(specs: Iterable[Spec], minutes: float, megabytes: float) -> None:
 def _told(spec: Spec) -> None:
     for remark in built(spec).remarks:
         print(f"scorebench: {spec}: {remark}", file=sys.stderr)
+
+
+def _built(model: Spec, target: Spec) -> None:
+    model.build(built(target).dim, rng.generator("look"))

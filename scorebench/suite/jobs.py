@@ -104,17 +104,19 @@ LEARNING_RATE = "learning_rate"
 def swept(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
     """What is chosen for a loss and the values that are tried, one where it is given: an option of its own (TUNES) or the learning rate.
 
-    Of a loss with such an option there are none where that is given.
+    Of a loss with such an option there are none where that is given, nor of one that fits by itself and has none.
     """
     for option, values in loss.entry.facts.get("TUNES", {}).items():
         return option, values if loss.options[option] is None else ()
+    if "fit" in loss.entry.functions:
+        return LEARNING_RATE, ()
     return LEARNING_RATE, training.sweep.learning_rates if training.sweep else (training.learning_rate,)
 
 
 def trains(loss: Spec, model: Spec) -> bool:
-    """Whether a loss can train a model: it has what the loss needs, and noise levels only then. A broken file fails where it is used."""
+    """Whether a loss can train a model: it has what the loss needs, and noise levels or weights of its own only then. A broken file fails where it is used."""
     needs, gives = {member for owner, member in loss.needs if owner == "model"}, set(model.entry.facts.get("GIVES", ()))
-    return bool(loss.entry.error or model.entry.error) or needs <= gives and ("noise_levels" in needs) == ("noise_levels" in gives)
+    return bool(loss.entry.error or model.entry.error) or needs <= gives and not {"noise_levels", "given"} & (needs ^ gives)
 
 
 def without_level(loss: Spec) -> Spec:

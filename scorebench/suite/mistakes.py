@@ -331,8 +331,14 @@ def _has(methods: Methods, kind: str, name: str) -> bool:
     return name in methods.get(kind, set()) if name else bool(methods.get(kind))
 
 
-_WANTED = {"log_prob": "that is an energy", "closed_form": "with a closed form", "noise_levels": "with noise levels"}
-"""What a loss needs of a model, in words."""
+_WANTED = {
+    "log_prob": "that is an energy",
+    "closed_form": "with a closed form",
+    "noise_levels": "with noise levels",
+    "given": "that is given",
+}
+_UNWANTED = {"noise_levels": "without noise levels", "given": "that is trained here"}
+"""What a loss needs of a model, in words, and what it needs where it does not."""
 
 
 def _impossible(where: str, e: Experiment) -> Iterator[str]:
@@ -340,8 +346,12 @@ def _impossible(where: str, e: Experiment) -> Iterator[str]:
     pairs = [(parse("model", model), loss) for model, texts in e.sources.items() for loss in parse_all("loss", texts)]
     for model, loss in pairs:
         if not trains(loss, model):
-            needs = [_WANTED.get(member, f"that gives {member}") for owner, member in loss.needs if owner == "model"]
-            wanted = " and ".join(needs if "with noise levels" in needs else [*needs, "without noise levels"])
+            needs = {member for owner, member in loss.needs if owner == "model"}
+            too_much = {"noise_levels", *({"given"} & model.entry.facts["GIVES"])} - needs
+            words = [_WANTED.get(member, f"that gives {member}") for member in sorted(needs)] + [
+                _UNWANTED[member] for member in sorted(too_much)
+            ]
+            wanted = " and ".join(words)
             fit = [
                 name for name in registry.names("model") if not registry.entry("model", name).error and trains(loss, Spec("model", name))
             ]

@@ -15,7 +15,6 @@ judge: `table` splits one.
 """
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from scorebench.core import files, plugins, rng
+from scorebench.core import files, rng
 from scorebench.core.errors import InputError, NotApplicable, unknown
 from scorebench.core.options import File
 from scorebench.core.schema import raised
@@ -49,7 +48,7 @@ Function = Callable[[Tensor], Tensor]
 def density(*, path: File) -> Target:
     """The density of the file at `path`. Raises InputError for a file that does not say what it should."""
     file = files.locate(path)
-    module = _module(file)
+    module = files.run(file, "density")
     dim = getattr(module, "dim", None)
     if not isinstance(dim, int) or isinstance(dim, bool) or not 1 <= dim <= 100_000:
         raise InputError(f"{file.name}: dim = {dim!r} (allowed: a whole number from 1 to 100000)")
@@ -95,21 +94,6 @@ def density(*, path: File) -> Target:
 
 def _untrained(n: int, generator: torch.Generator) -> Tensor:
     raise NotApplicable("its draws judge and do not train")
-
-
-def _module(file: Path) -> ModuleType:
-    if file.suffix != ".py":
-        raise InputError(f"{file.name}: a density is a Python file, NAME.py")
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))  # last, so that nothing there stands for a module of another
-    try:
-        with torch.random.fork_rng(devices=[]):  # a network is made with random weights before it has its own
-            torch.manual_seed(0)
-            return plugins.load(f"{plugins.PACKAGE}.density_{files.content(file)}", file)
-    except (Exception, SystemExit) as error:
-        raise InputError(
-            f"{file.name} cannot be run: {raised(error).reason} (what it reads beside itself it names, as FILES = [...])"
-        ) from error
 
 
 def _start(file: Path, module: ModuleType, dim: int) -> tuple[Target, list[str]]:
