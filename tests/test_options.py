@@ -40,7 +40,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 @cached
 def files(name: str) -> list[str]:
-    """Two files that a target may be of."""
+    """Two files that a target or a model may be of."""
     folder = Path(tempfile.mkdtemp())
     for number in (1, 2):
         rows = 3 + number * torch.randn(300, 3, generator=stream("rows", number)).numpy()
@@ -48,6 +48,7 @@ def files(name: str) -> list[str]:
         text = f"dim = 1\ndef score(x): return -{number} * x\ndef sample(n, generator): return start(n, generator) / {number} ** .5\n"
         more = "import torch\ndef start(n, generator): return torch.randn(n, 1, generator=generator)\n"
         (folder / f"density{number}.py").write_text(text + more)
+        (folder / f"network{number}.py").write_text(f"def score(x): return -{number} * x\n")
     return [str(path) for path in sorted(folder.glob(f"{name}*"))]
 
 
