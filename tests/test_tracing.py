@@ -76,7 +76,10 @@ TWICE = {
     "what a view and a chain share": (lambda x: (x.sin().view(3, 1).exp() + x.sin(), x.sin().view(3, 1).exp() * 2), {"sin": 1, "exp": 1}),
     "another constant, or the same of another type": (lambda x: x * 2 + x * 2.0 + x * 3 + x * 2, {"mul": 3}),
     "two that are given back": (lambda x: (x.sin(), x.sin()), {"sin": 2}),
-    "before a change in place, and after it": (lambda x: (y := x + 0, y.sin() + y.sin() + y.mul_(2).sum() + y.sin())[1], {"sin": 2}),
+    "before a change in place, and after it": (
+        lambda x: (y := x + 0, v := y.view(3, 1), v.sin() + v.sin() + y.mul_(2).sum() + v.sin())[2],  # v sees what is done to y
+        {"sin": 2},
+    ),
     "random numbers": (lambda x: x + torch.rand(3, generator=G) * torch.rand(3, generator=G), {"rand": 2}),
 }
 
