@@ -71,6 +71,43 @@ def test_what_nobody_reads_is_left_out_and_what_comes_twice_is_done_once():
     assert not any(name in target for target in names for name in ("cos", "exp")) and sum("sin" in target for target in names) == 1
 
 
+G = torch.Generator()
+TWICE = {
+    "what a view and a chain share": (lambda x: (x.sin().view(3, 1).exp() + x.sin(), x.sin().view(3, 1).exp() * 2), {"sin": 1, "exp": 1}),
+    "another constant, or the same of another type": (lambda x: x * 2 + x * 2.0 + x * 3 + x * 2, {"mul": 3}),
+    "two that are given back": (lambda x: (x.sin(), x.sin()), {"sin": 2}),
+    "before a change in place, and after it": (
+        lambda x: (y := x + 0, v := y.view(3, 1), v.sin() + v.sin() + y.mul_(2).sum() + v.sin())[2],  # v sees what is done to y
+        {"sin": 2},
+    ),
+    "random numbers": (lambda x: x + torch.rand(3, generator=G) * torch.rand(3, generator=G), {"rand": 2}),
+}
+
+
+@pytest.mark.parametrize("function", TWICE)
+def test_what_is_done_once_is_what_torch_does_once(function, monkeypatch):
+    """The graph of torch's own pass, which imports much: the same operations on the same operands, in the same order."""
+    from torch._functorch.compile_utils import fx_graph_cse
+
+    def numbered(graph):
+        place = {node: str(number) for number, node in enumerate(graph.nodes)}
+        return [(node.op, str(node.target), repr(torch.fx.map_arg((node.args, node.kwargs), place.get))) for node in graph.nodes]
+
+    merge, seen = tracing._merge, []
+
+    def both(graph):
+        seen.append(numbered(fx_graph_cse(graph)))
+        merge(graph)
+        seen.append(numbered(graph))
+
+    monkeypatch.setattr(tracing, "_merge", both)
+    of, counts = TWICE[function]
+    assert tracing._written(of, (torch.linspace(0.1, 1, 3),)) is not None
+    assert seen[0] == seen[1]
+    names = [target.split(".")[1] for _, target, _ in seen[1] if target.startswith("aten.")]
+    assert {name: names.count(name) for name in counts} == counts
+
+
 def test_what_changes_nothing_is_left_out():
     """A view of the same shape, a derivative's factor 1, and the numbers of what lends its shape to a one; not a view of another shape or a factor 2."""
 

@@ -124,13 +124,12 @@ def _written(function: Function, inputs: tuple[Any, ...]) -> Written | None:
 
     function(*inputs)  # so that what it keeps for the next time has numbers
     try:
-        from torch._functorch.compile_utils import fx_graph_cse
         from torch.fx.experimental.proxy_tensor import make_fx
 
         traced = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*given)
         constants = _lift(traced)
         _leave_out(traced.graph)
-        traced.graph = fx_graph_cse(traced.graph)
+        _merge(traced.graph)
         traced.graph.eliminate_dead_code()
         traced.recompile()
     except Exception:
@@ -162,6 +161,37 @@ def _leave_out(graph: Any) -> None:
             continue
         node.replace_all_uses_with(other)
         graph.erase_node(node)
+
+
+def _merge(graph: Any) -> None:
+    """Let what is computed twice be computed once, but for random numbers and what is given back; between two changes in place alone.
+
+    As torch._functorch.compile_utils.fx_graph_cse does (tests/test_tracing.py), which imports all of inductor for it: 1.8 s of each process.
+    """
+    *nodes, output = graph.nodes
+    given_back = {_storage(node) for node in output.all_input_nodes}
+    first: dict[object, Any] = {}
+    changes = 0
+    for node in nodes:
+        target = node.target
+        if node.op != "call_function":
+            continue
+        if isinstance(target, torch._ops.OpOverload):
+            changes += target._schema.is_mutable
+            if torch.Tag.nondeterministic_seeded in target.tags or target.overloadpacket is torch.ops.aten.empty:
+                continue
+        if _storage(node) in given_back:
+            continue
+        same = first.setdefault((target, changes, repr(node.args), repr(node.kwargs)), node)
+        if same is not node:
+            node.replace_all_uses_with(same)
+            graph.erase_node(node)
+
+
+def _storage(node: Any) -> object:
+    """The memory of what a node gives; the node itself where that is no tensor."""
+    value = node.meta.get("val")
+    return value.untyped_storage()._cdata if isinstance(value, Tensor) else node
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:

@@ -26,7 +26,7 @@ SEES = {"wide_modes", "duplicated", "lost_mode"}
 
 def precision_recall_error(run: Run, target: Target, reference: Tensor) -> Estimate:
     """(seed, cell), of the first 500 chains and as many exact draws; 1 where both are 0. The standard error is as if both parts' were independent."""
-    p, r = precision(run, target, reference), recall(run, target, reference)
+    r, p = recall(run, target, reference), precision(run, target, reference)
     both = (p.value + r.value).clamp(min=1e-12)
     slopes = 2 * (r.value / both).square(), 2 * (p.value / both).square()
     return Estimate(1 - 2 * p.value * r.value / both, torch.hypot(slopes[0] * p.standard_error, slopes[1] * r.standard_error))

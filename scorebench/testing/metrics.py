@@ -284,6 +284,7 @@ def sees_the_faults_that_it_says(spec: Spec) -> None:
         )
 
 
+@cached
 def spreads(spec: Spec) -> dict[str, float]:
     """The spread over repeats in units of the standard error, for each of some faults; of a source with points from seed to seed."""
     if not about_sampler(spec):
