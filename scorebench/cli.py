@@ -1,4 +1,4 @@
-"""The command line: `scorebench list | compare | new | check | validate | reference | score | claims | stage | summary | retry | verify | readme`."""
+"""The command line: `scorebench list | compare | new | check | validate | reference | score | claims | stage | summary | retry | verify | crate | readme`."""
 
 import errno
 import json
@@ -350,6 +350,18 @@ def verify(
         print(f"reference: {comparison.write_reference(folder)}")
     elif not comparison.show(folder):
         sys.exit(1)
+
+
+@app.command()
+def crate(
+    folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")],
+    out: Annotated[Path | None, typer.Option(help="The zip file: FOLDER.crate.zip, if not said.")] = None,
+) -> None:
+    """Write a finished run as a Provenance Run Crate: workflow, suite, every job with what it read and wrote, and when."""
+    from scorebench.commands import crate as making
+
+    where = out or folder.with_name(f"{folder.name}.crate.zip")
+    print(f"{where}: {making.write(folder, where)} jobs")
 
 
 @app.command()
