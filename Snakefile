@@ -1,5 +1,5 @@
 # scorebench as a DAG: train -> sample -> measure -> claims, tables, figures -> page.
-# `snakemake --cores N` runs the default suite; `--configfile workflows/suites/smoke.yaml` another one.
+# `snakemake --cores N` runs the default suite; `--config suite=smoke` another of workflows/suites, `--configfile FILE` one of your own.
 
 import math
 import os
@@ -16,17 +16,10 @@ from scorebench.suite.again import keep, lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
 from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
-from scorebench.suite.reading import KEPT, load
+from scorebench.suite.reading import KEPT, SUITES, asked, load
 
-if not workflow.configfiles:
-
-    configfile: "workflows/suites/article.yaml"
-
-
-if len(workflow.configfiles) > 1 or workflow.config_settings.config:
-    sys.exit("scorebench: a suite is one file: give one --configfile and no --config (copy a file of workflows/suites)")
-SUITE = str(workflow.configfiles[0])
 try:
+    SUITE = str(asked(workflow.configfiles, workflow.config_settings.config_args or [], Path(workflow.basedir, SUITES)))
     PLAN = Plan(load(SUITE))
 except InputError as error:
     sys.exit("\n".join(f"scorebench: {line}" for line in error.lines))

@@ -1,5 +1,6 @@
-"""The command line: `scorebench list | compare | new | check | validate | reference | score | claims | stage | summary | retry | verify | readme`."""
+"""The command line: `scorebench list | compare | new | check | validate | reference | score | claims | stage | summary | retry | verify | crate | readme`."""
 
+import errno
 import json
 import os
 import sys
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scorebench.core import registry
+from scorebench.core import files, registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.spec import parse, parse_all
 from scorebench.suite.jobs import STAGES
@@ -24,6 +25,10 @@ Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A file wit
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 SuiteFile = Annotated[Path, typer.Option("--suite", envvar="SCOREBENCH_SUITE", help="A suite's YAML file.")]
 Root = Annotated[Path, typer.Option("--results", help="The folder that holds every suite's results.")]
+
+
+OF_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR)
+"""What a system says of a path that no file can have, or that is of another kind: the user's mistake and nobody else's."""
 
 
 def main() -> None:
@@ -45,13 +50,18 @@ def main() -> None:
         for line in error.lines:
             print(f"scorebench: {line}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in OF_NAMES:
+            raise
+        print(f"scorebench: {InputError(f'{error.filename!r}: {error.strerror}')}", file=sys.stderr)
+        sys.exit(2)
 
 
 @app.command("list")
 def list_methods(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")] = "", plugin: Plugins = None, as_json: Json = False
 ) -> None:
-    """List the targets, models, losses, samplers, metrics, claims or figures, with their options."""
+    """List the targets, models, losses, samplers, metrics, claims or figures, with their options, and which come from a file or package of others."""
     _add(plugin)
     known = {folder: k for k, folder in registry.FOLDERS.items()} | {k: k for k in registry.FOLDERS}
     if kind and kind not in known:
@@ -66,11 +76,11 @@ def list_methods(
     from scorebench.commands.console import console_for
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("kind", "name", "options (default)", "what it is"):
+    for head in ("kind", "name", "options (default)", "what it is", "from"):
         table.add_column(head, overflow="fold", no_wrap=head == "name")
     for e in entries:
         options = ", ".join(f"{k}" if o.default is registry.REQUIRED else f"{k}={o.default}" for k, o in e.options.items())
-        table.add_row(e.kind, e.name, options, e.error or e.summary)
+        table.add_row(e.kind, e.name, options, e.error or e.summary, "" if e.origin == "scorebench" else e.origin)
     console_for().print(table)
 
 
@@ -85,7 +95,7 @@ def _described(e: registry.Entry) -> dict[str, object]:
         for k, o in e.options.items()
     }
     facts = {k.lower(): sorted(v) if isinstance(v, set) else v for k, v in e.facts.items()}
-    return {"kind": e.kind, "name": e.name, "summary": e.summary, "options": options, **facts, "error": e.error}
+    return {"kind": e.kind, "name": e.name, "summary": e.summary, "from": e.origin, "options": options, **facts, "error": e.error}
 
 
 def _show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
@@ -282,7 +292,7 @@ def reference(
     from scorebench.commands import reference as making
 
     _add(plugin)
-    where = out or file.with_suffix(".reference.npy")
+    where = out or files.locate(str(file)).with_suffix(".reference.npy")
     made = making.write(file, where, sampler, chains, minutes, seed)
     if made.short:
         print("\n".join(f"scorebench: refused: {line}" for line in made.short), file=sys.stderr)
@@ -340,6 +350,18 @@ def verify(
         print(f"reference: {comparison.write_reference(folder)}")
     elif not comparison.show(folder):
         sys.exit(1)
+
+
+@app.command()
+def crate(
+    folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")],
+    out: Annotated[Path | None, typer.Option(help="The zip file: FOLDER.crate.zip, if not said.")] = None,
+) -> None:
+    """Write a finished run as a Provenance Run Crate: workflow, suite, every job with what it read and wrote, and when."""
+    from scorebench.commands import crate as making
+
+    where = out or folder.with_name(f"{folder.name}.crate.zip")
+    print(f"{where}: {making.write(folder, where)} jobs")
 
 
 @app.command()

@@ -1,9 +1,14 @@
 """How a run of the workflow looks: one progress bar in a terminal, a line each half minute or so elsewhere, every failure with its log.
 
 Snakemake finds it by the module's name; `profiles/default` selects it. `--logger rich` or an empty `--logger` gives other views.
+
+It is made before Snakemake reads `--configfile`, of which that would tell in tracebacks, and run the Python, where it says `__use_yte__`. So a suite is checked
+here first.
 """
 
+import argparse
 import logging
+import sys
 import time
 from typing import Any
 
@@ -11,6 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
+
+from scorebench.core.errors import InputError
+from scorebench.suite.reading import asked, load
 
 MINUTES: dict[int, float] = {}
 """What each job should take, by its number; the Snakefile says it before the first one starts."""
@@ -20,11 +28,27 @@ NOTHING = "every result is up to date"
 """Why there is nothing to do; the Snakefile says otherwise where jobs have failed."""
 
 
+def check(arguments: list[str]) -> None:
+    """End, with a line a mistake, where the suite that Snakemake's arguments name is none."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    parser.add_argument("--config", "-C", nargs="*", default=[])
+    known, _ = parser.parse_known_args(arguments)
+    try:
+        if known.configfile:
+            load(asked(known.configfile, known.config))
+        elif others := [setting for setting in known.config if not setting.startswith("suite=")]:
+            asked((), others)
+    except InputError as error:
+        sys.exit("\n".join(f"scorebench: {line}" for line in error.lines))
+
+
 class LogHandler(LogHandlerBase):
     """Snakemake's events to the terminal."""
 
     def __post_init__(self) -> None:
         """Start quietly: nothing is shown before there is something to do."""
+        check(sys.argv[1:])
         self.console = Console(stderr=True, highlight=False)
         self.names: dict[int, str] = {}
         self.running: dict[int, float] = {}  # when each started

@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from faults.config import ARGUMENTS, FILES, ROOT, fuzz, malformed, refused
 
 from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.mistakes import _of_snapshots
 from scorebench.suite.plan import Plan
-from scorebench.suite.reading import load
+from scorebench.suite.reading import SUITES, asked, load
+from snakemake_logger_plugin_scorebench import check
 
 GOOD = """
 name: good
@@ -79,7 +81,7 @@ TABLE = [
     ("[mmd]", "[mdm]", "metrics: metric 'mdm' is unknown; did you mean 'mmd'? (known: "),
     ("[ula]", "[ulaa]", f"{EXACT}.samplers: sampler 'ulaa' is unknown; did you mean 'ula'? (known: "),
     ("quadratic:", "qadratic:", "experiments[0].sources: model 'qadratic' is unknown; did you mean 'quadratic'? (known: "),
-    ("target: gaussian", "target: gausian", "experiments: target 'gausian' is unknown; did you mean 'gaussian'? (known: "),
+    ("target: gaussian", "target: gausian", "experiments[0].target: target 'gausian' is unknown; did you mean 'gaussian'? (known: "),
     (
         '["denoising:sigma=0.25", ',
         "[denosing, ",
@@ -178,7 +180,7 @@ TABLE = [
     (
         "target: gaussian",
         "target: 'gaussian:variance=1e39'",
-        "experiments: target 'gaussian': option variance=1e39: Input should be less than or equal to 1",
+        "experiments[0].target: target 'gaussian': option variance=1e39: Input should be less than or equal to 1",
     ),
     ("sigma=0.25", "sigma=1e-50", "experiments[0].sources.quadratic: loss 'denoising': option sigma=1e-50: must be from 1e-18"),
     ("seed: 1", "seed: 1\njob_minutes: 999999999", "job_minutes = 999999999: Input should be less than or equal to 525600"),
@@ -230,7 +232,11 @@ TABLE = [
     ("sigma=0.5", "sigma=0.250", "experiments[0].sources.quadratic: loss 'denoising:sigma=0.250' is given twice"),
     ("[mmd]", "[mmd, 'mmd:fraction=1.0']", "metrics: metric 'mmd:fraction=1.0' is given twice"),
     ("    exact:", "    seeds: 4\n    exact:", "line 11: key 'seeds' is given twice"),
-    ("experiments:\n", "experiments:\n  - {target: 'gaussian:dim=2', seeds: 2}\n", "experiments: target 'gaussian' is given twice"),
+    (
+        "experiments:\n",
+        "experiments:\n  - {target: 'gaussian:dim=2', seeds: 2}\n",
+        "experiments[1].target: target 'gaussian' is given twice",
+    ),
     # shapes
     (
         "{samplers: [ula], step_sizes: [0.05, 0.2], temperatures: [1.0], chains: 64, budgets: [50, 300]}",
@@ -242,10 +248,10 @@ TABLE = [
     ("[mmd]", "", "metrics = None: Input should be a list"),
     ("[mmd]", "[[mmd]]", "metrics[0] = ('mmd',): Input should be a valid string"),
     ("[mmd]", "[mmd, 1.5]", "metrics[1] = 1.5: Input should be a valid string"),
-    ("name: good", "name: Not good", "name = 'Not good': String should match pattern"),
+    ("name: good", "name: Not good", "name = 'Not good': is not allowed; did you mean 'not-good'?"),
     ("name: good\n", "", "name is missing"),
     ("samplers: [ula], ", "", f"{EXACT}.samplers is missing"),
-    ("seed: 1", "seed: 1\ndevice: gpu", "device = 'gpu': String should match pattern"),
+    ("seed: 1", "seed: 1\ndevice: gpu", "device = 'gpu': unknown"),
     ("    exact:", "    trained:", None),  # trained sources are there: nothing is wrong
     (
         '    sources:\n      quadratic: ["denoising:sigma=0.25", "denoising:sigma=0.5"]\n    exact:',
@@ -305,7 +311,7 @@ def test_what_is_no_suite(tmp_path, content, said):
 
 def test_a_file_that_is_not_there(tmp_path):
     assert mistakes(tmp_path / "none.yaml") == ["No such file or directory"]
-    assert mistakes(tmp_path) == ["Is a directory"]
+    assert mistakes(tmp_path) == ["is a folder (allowed: a suite's YAML file)"]
 
 
 EXPERIMENT = "  - target: gaussian\n    seeds: 3\n"
@@ -613,7 +619,7 @@ def test_an_alias_of_aliases_of_aliases(suite):
     """Eight lines that stand for a thousand million values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     (line,) = mistakes(suite("\n".join(lines)))
-    assert line.startswith("not YAML: more than 100,000 values")
+    assert line.startswith("not YAML: more than 10,000 values")
 
 
 def test_nesting_without_end(suite):
@@ -684,3 +690,37 @@ def test_numbers_of_a_spec_are_written_in_tens(value):
         parse("target", f"gaussian:dim={value}")
     with pytest.raises(InputError, match=r"should be a valid number"):
         parse("target", f"gaussian:variance={value}")
+
+
+@pytest.mark.parametrize("case", malformed()[::10], ids=lambda case: case.name)
+def test_a_malformed_suite_has_a_line_a_mistake(case, tmp_path):
+    """A tenth of what `make faults` tries, as is the next."""
+    said, _ = refused(case, tmp_path)
+    assert not said
+
+
+def test_whatever_is_written_is_planned_or_refused(tmp_path):
+    found = fuzz(200, tmp_path)
+    assert found["planned"] and found["refused"] and not found["wrong"], found["wrong"][:1]
+
+
+@pytest.mark.parametrize(("arguments", "words"), ARGUMENTS, ids=lambda value: str(value)[:60])
+def test_snakemake_is_told_before_it_reads(arguments, words, tmp_path, monkeypatch):
+    """By the display, which it makes first; a name is looked up later, with the Snakefile's folder."""
+    monkeypatch.chdir(ROOT)
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    if arguments == ("--config", "suite=smok"):
+        check(list(arguments))
+        with pytest.raises(InputError) as told:
+            asked((), [arguments[1]], ROOT / SUITES)
+    else:
+        with pytest.raises(SystemExit) as told:
+            check(["--dry-run", *(part.format(folder=tmp_path) for part in arguments)])
+    assert words in str(told.value)
+
+
+def test_a_suite_by_its_name(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert asked((), []) == SUITES / "article.yaml" and asked((), ["suite=smoke"]) == SUITES / "smoke.yaml"
+    assert asked((), ["suite=workflows/suites/smoke.yaml"]) == SUITES / "smoke.yaml" and asked([Path("mine.yaml")], []) == Path("mine.yaml")

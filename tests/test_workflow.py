@@ -373,3 +373,28 @@ def test_what_was_lost_is_tried_again_when_its_limits_change(edited: Copy) -> No
         assert ("scorebench retry results/slow" in done.stderr) == (status == "timeout")
     rows = scorebench.load(edited.folder / "results/slow")
     assert (rows["status"] == "ok").all()
+
+
+def test_the_manifest_lets_a_stranger_do_it_again(copy: Copy) -> None:
+    """Packages and lock to make the environment of, and commands that name the suite as it was run."""
+    manifest = json.loads((copy.folder / OUT / "manifest.json").read_text())
+    assert manifest["packages"]["torch"] == manifest["versions"]["torch"] and len(manifest["packages"]) > 50
+    assert manifest["lock_sha256"] == copy.digest("requirements.lock") and manifest["machine"]["cpu_capability"]
+    assert manifest["commands"][-1].endswith(f"--configfile {OUT}/suite.yaml") and (copy.folder / OUT / "suite.yaml").is_file()
+    assert (manifest["git_commit"] == "") == (manifest["commands"][0].startswith("python"))  # the copy is no checkout
+
+
+def test_a_run_is_a_crate(copy: Copy, tmp_path: Path) -> None:
+    pytest.importorskip("rocrate")
+    from faults.crate import wrong
+
+    done = copy.run("-m", "scorebench", "crate", OUT)
+    assert done.returncode == 0, done.stderr
+    assert wrong(copy.folder / f"{OUT}.crate.zip", tmp_path) == []
+
+
+def test_snakemake_reports(copy: Copy) -> None:
+    done = copy.snakemake("--report", "report.html")
+    assert done.returncode == 0, done.stderr
+    report = (copy.folder / "report.html").read_text(encoding="utf-8")
+    assert len(report) > 100_000 and "sample.gaussian.ula" in report

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def _registered(path: Path, kind: str) -> tuple[str, str]:
     """Kind and name of a file's method, one of the package's own among them."""
     if own := registry.of_path(path.resolve()):
         return own
-    found = plugins.kind_of(path) if path.is_file() else None
+    found = plugins.kind_of(path) if isfile(path) else None
     if kind and found and found != kind:
         says = ", ".join(sorted(plugins.SIGNS.get(kind, {"none of what the others define"})))
         raise InputError(f"plugin {str(path)!r} is a {found} by what it defines (a {kind}'s file defines {says}, or says KIND = {kind!r})")

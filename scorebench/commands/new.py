@@ -16,8 +16,8 @@ def new(kind: str, name: str, folder: Path) -> Path:
     if kind not in registry.FOLDERS:
         raise InputError(unknown("kind", kind, registry.FOLDERS))
     path = folder / f"{name}.py"
-    if not name.isidentifier() or keyword.iskeyword(name) or not name.isascii():
-        raise InputError(f"name {name!r} is not allowed (allowed: a Python identifier, for example my_{kind})")
+    if not plugins.NAMED.fullmatch(name) or keyword.iskeyword(name):
+        raise InputError(f"name {name!r} is not allowed (allowed: {plugins.ALLOWED}, for example my_{kind})")
     if not folder.is_dir():
         raise InputError(f"--folder {str(folder)!r}: there is no such folder")
     if path.exists():

@@ -3,14 +3,16 @@
 import difflib
 from collections.abc import Iterable
 
-SHOWN = 24
+SHOWN, LONG = 24, 80
+LONGEST = 2_000
+"""Characters of a line: of a longer one the middle is left out."""
 
 
 class InputError(Exception):
     """Wrong input; `lines` names for each mistake the key, the value, what is allowed and the nearest match."""
 
     def __init__(self, *lines: str) -> None:
-        self.lines = tuple(" ".join(line.splitlines()) for line in lines)  # what was given may have line ends in it
+        self.lines = tuple(map(_one_line, lines))
         super().__init__("\n".join(self.lines))
 
 
@@ -21,12 +23,26 @@ class NotApplicable(Exception):
         super().__init__(" ".join(why.split()))
 
 
+def _one_line(text: str) -> str:
+    """What was given may have line ends in it, no end, and what a terminal would obey."""
+    line = " ".join(text.splitlines())
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
     """The line for a name that is not in a list of names; of a long list the nearest."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(given).lower(), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = nearest(given, names)
     if len(names) > SHOWN:
-        near = difflib.get_close_matches(str(given).lower(), names, n=5, cutoff=0.0)
+        near = difflib.get_close_matches(str(given).lower()[:LONG], names, n=5, cutoff=0.0)
         names = [*near, f"and {len(names) - len(near)} more"]
     return f"{what} {given!r} is unknown{hint} (known: {', '.join(names) or 'none'})"
+
+
+def nearest(given: object, known: Iterable[str]) -> str:
+    """The words that ask for the nearest of the names, where one is near, upper and lower case aside."""
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(str(given).lower()[:LONG], names, n=1, cutoff=0.5)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from functools import cache
+from os.path import expanduser, isdir, isfile
 from pathlib import Path
 from types import ModuleType
 
@@ -42,10 +43,10 @@ def given(spec: Spec) -> list[str]:
 def locate(text: str) -> Path:
     """Where the file of a path lies. Raises InputError where there is none."""
     copy = _kept / _under(text) if _kept else None
-    path = copy if copy and copy.is_file() else _from / Path(text).expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "there is no such file"
-        stems = {other.stem: other.name for other in path.parent.glob("*") if other.is_file()}
+    path = copy if copy and isfile(copy) else _from / expanduser(text)
+    if not isfile(path):
+        what = "is a folder" if isdir(path) else "there is no such file"
+        stems = {other.stem: other.name for other in path.parent.glob("*") if isfile(other)} if isdir(path.parent) else {}
         near = [stems[stem] for stem in difflib.get_close_matches(path.stem, stems, n=1)]
         raise InputError(f"{text!r}: {what}" + (f"; did you mean {near[0]!r}?" if near else "") + f" (looked for {path.absolute()})")
     return path

@@ -6,14 +6,18 @@ A file brings one method, called like it. What kind it is follows from what it d
 
 import ast
 import importlib.util
+import re
 import sys
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
+from scorebench.core.errors import InputError
+
 PACKAGE = "scorebench_plugins"
 """What files are imported as parts of."""
+ALLOWED = "a Python identifier of 64 letters at most, a-z, A-Z, 0-9 and _"
 SIGNS = {
     "claim": {"predict", "measure"},
     "figure": {"draw"},
@@ -25,6 +29,10 @@ SIGNS = {
 """What a file of each kind defines and those of the kinds after it do not; a target's has none of these."""
 files: dict[str, Path] = {}
 """Those that were added, by their stems."""
+
+
+NAMED = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+"""What a method may be called: no letter that looks like another, and short enough for a file's name."""
 
 
 @cache
@@ -49,6 +57,8 @@ def installed(kind: str) -> dict[str, tuple[str, Path]]:
     """Module and file of each method of a kind that an installed package brings."""
     brought = {}
     for point in metadata.entry_points(group=f"scorebench.{kind}"):
+        if not NAMED.fullmatch(point.name.replace("-", "_") if kind == "claim" else point.name):
+            raise InputError(f"entry point {point.name!r} of {point.value!r}: no {kind} can be called so (allowed: {ALLOWED})")
         top, *rest = point.value.partition(":")[0].split(".")
         spec = importlib.util.find_spec(top)
         places = (

@@ -14,6 +14,7 @@ import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from os.path import isdir, isfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,7 +22,7 @@ from pydantic import TypeAdapter
 
 from scorebench.core import options as option_types
 from scorebench.core import plugins
-from scorebench.core.errors import InputError, unknown
+from scorebench.core.errors import InputError, nearest, unknown
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {
@@ -71,7 +72,7 @@ class Option:
         """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
         if not (self.words or self.of_text):
             value = _NO_NUMBERS[value] if isinstance(value, str) and value in _NO_NUMBERS else value
-        return TypeAdapter(_type(self.annotation)).validate_python(value, strict=True)
+        return _adapter(self.annotation).validate_python(value, strict=True)
 
 
 _NO_NUMBERS = {"null": None, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -85,7 +86,18 @@ def _scalar(text: str) -> object:
     return {"true": True, "false": False}.get(text, text) if value is None else value
 
 
+@cache
+def _adapter(annotation: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_type(annotation))
+
+
+_IN_TYPES = (ast.Expression, ast.Name, ast.Load, ast.Subscript, ast.Tuple, ast.Constant, ast.BinOp, ast.BitOr, ast.UnaryOp, ast.USub)
+
+
 def _type(annotation: str) -> Any:
+    """The type that a file's annotation names. Raises TypeError for one that would do more than name types: files are read here, not run."""
+    if other := [node for node in ast.walk(ast.parse(annotation, mode="eval")) if not isinstance(node, _IN_TYPES)]:
+        raise TypeError(f"{annotation!r} is no type of an option: {ast.unparse(other[0])!r} does not name one")
     return eval(annotation, vars(option_types) | {"tuple": tuple})
 
 
@@ -114,6 +126,13 @@ class Entry:
     def module(self) -> str:
         """The module to import, for example `scorebench.samplers.mala`."""
         return self.elsewhere or ".".join(("scorebench", *self.path.relative_to(ROOT).with_suffix("").parts))
+
+    @property
+    def origin(self) -> str:
+        """Who brought it: this package, a file that was named, or an installed package by its entry point."""
+        if not self.elsewhere:
+            return "scorebench"
+        return f"file {self.path}" if self.elsewhere.startswith(f"{plugins.PACKAGE}.") else f"package {self.elsewhere}"
 
     @property
     def file(self) -> str:
@@ -154,13 +173,15 @@ def unread() -> list[Entry]:
 
 def add(path: Path) -> None:
     """Register a method's file from elsewhere. Raises InputError if it is none, or if a method of its kind and name exists."""
-    path = path.resolve()
-    same = plugins.files.get(path.stem)
-    if same and path.is_file() and same.read_bytes() == path.read_bytes():
-        return  # again, or the copy that a run has kept
     where = f"plugin {str(path)!r}"
-    if not (path.is_file() and path.suffix == ".py" and path.stem.isidentifier()):
-        raise InputError(f"{where}: there is no such file (allowed: a file NAME.py whose NAME is a Python identifier)")
+    if not isfile(path):  # of a name that no system has it is False, where Path's raises
+        raise InputError(f"{where}: there is no such file{_near(path)} (allowed: a file NAME.py)")
+    path = path.resolve()
+    if not (path.suffix == ".py" and plugins.NAMED.fullmatch(path.stem)):
+        raise InputError(f"{where}: no method can be called so (allowed: a file NAME.py whose NAME is {plugins.ALLOWED})")
+    same = plugins.files.get(path.stem)
+    if same and isfile(same) and same.read_bytes() == path.read_bytes():
+        return  # again, or the copy that a run has kept
     kind = plugins.kind_of(path)
     if kind and kind not in FOLDERS:
         raise InputError(unknown(f"{where}: KIND", kind, FOLDERS))
@@ -171,6 +192,10 @@ def add(path: Path) -> None:
             )
     plugins.files[path.stem] = path
     entry.cache_clear()
+
+
+def _near(path: Path) -> str:
+    return nearest(path.name, [other.name for other in path.parent.glob("*.py")]) if isdir(path.parent) else ""
 
 
 @cache

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from scorebench.core import registry
-from scorebench.core.errors import InputError, unknown
+from scorebench.core.errors import InputError, nearest, unknown
 from scorebench.core.registry import AXES
 
-LONGEST = 80
+LONGEST, MANY = 80, 1_000
 _NUMBER = r"-?[0-9.]+(?:e[+-][0-9]+)?"
 _OPTION = rf"[a-z_]+=(?:true|false|{_NUMBER}(?:\|{_NUMBER})*)"
 _PLAIN = re.compile(rf"[a-z0-9_]+(?::{_OPTION}(?:,{_OPTION})*)?")
@@ -138,7 +138,8 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
             except ValidationError as error:
                 given[key] = None
                 reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-                lines.append(f"{where} {key}={value}: {reason} (allowed: {known[key].allowed})")
+                hint = nearest(value, map(str, known[key].words))
+                lines.append(f"{where} {key}={value}: {reason}{hint} (allowed: {known[key].allowed})")
     missing = [k for k, o in entry.options.items() if o.default is registry.REQUIRED and k not in given]
     lines += [f"{kind} {name!r}: option {k!r} is missing (allowed: {known[k].allowed})" for k in missing]
     lines += _idle(f"{kind} {name!r}", entry, given)
@@ -159,9 +160,12 @@ def _idle(where: str, entry: registry.Entry, given: dict[str, Any]) -> list[str]
 
 def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Spec]:
     """Read several specs; all mistakes at once, a spec named twice among them."""
-    specs: list[Spec] = []
+    specs: dict[Spec, None] = {}
     lines: list[str] = []
     for text in texts:
+        if len(lines) >= MANY:
+            lines.append(f"more than {MANY:,} mistakes: what is wrong with others is told when these are right")
+            break
         try:
             spec = parse(kind, text, grid)
         except InputError as error:
@@ -169,10 +173,10 @@ def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Sp
             continue
         if spec in specs:
             lines.append(f"{kind} {text!r} is given twice")
-        specs.append(spec)
+        specs[spec] = None
     if lines:
         raise InputError(*lines)
-    return specs
+    return list(specs)
 
 
 __all__ = ["Spec", "parse", "parse_all", "read", "written"]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from importlib import metadata
@@ -12,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from scorebench.core import plugins, registry
+from scorebench.core.files import content, given, locate
 from scorebench.core.schema import TIMINGS
 from scorebench.suite.jobs import COMPUTING, timing
 from scorebench.suite.plan import Plan
@@ -31,22 +34,63 @@ def timings(folder: Path, plan: Plan, stages: Sequence[str] = COMPUTING) -> pd.D
 
 
 def manifest(plan: Plan) -> dict[str, Any]:
-    """The suite, the commit, the versions and the machine."""
+    """What a stranger makes the same environment and run of: the suite with its own files, the code, every package, the machine, and the commands."""
+    from torch.backends.cpu import get_cpu_capability  # which `verify` does not wait for
+
     suite = json.loads(plan.suite.model_dump_json())
+    lock = registry.ROOT.parent / "requirements.lock"
+    packages = {distribution.name: distribution.version for distribution in metadata.distributions()}
     return {
         "suite": suite,
         "suite_sha256": hashlib.sha256(json.dumps(suite, sort_keys=True).encode()).hexdigest(),
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": bool(_git("status", "--porcelain")),
+        "git_diff_sha256": hashlib.sha256((_git("diff", "HEAD") + _git("status", "--porcelain")).encode()).hexdigest(),
+        "own_files": {path.name: content(path) for path in _own(plan)},
         "versions": {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES},
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": dict(sorted(packages.items())),
+        "lock_sha256": content(lock) if lock.is_file() else "",
+        "not_as_locked": _not_as_locked(lock, packages) if lock.is_file() else {},
+        "commands": _commands(plan),
         "machine": {
             "processor": processor(),
             "system": platform.platform(),
+            "architecture": platform.machine(),
+            "cpu_capability": get_cpu_capability(),
             "cores": os.cpu_count(),
             "threads_a_job": 1,
             "compiler": _compiler(),
         },
     }
+
+
+def _own(plan: Plan) -> list[Path]:
+    """Files that the suite brings: its plugins, and what its methods name. The run keeps copies."""
+    return [*(path for _, path in sorted(plugins.files.items())), *(locate(text) for spec in plan.methods for text in given(spec))]
+
+
+def _not_as_locked(lock: Path, packages: dict[str, str]) -> dict[str, str]:
+    """Installed packages of other versions than the lock's; what follows a `+` says how a package was built, not what of."""
+    names = {_plain(name): version for name, version in packages.items()}
+    pinned = (line.partition("==")[::2] for line in lock.read_text(encoding="utf-8").split() if "==" in line)
+    return {name: names[_plain(name)] for name, version in pinned if names.get(_plain(name), version).partition("+")[0] != version}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _commands(plan: Plan) -> list[str]:
+    """From a checkout of the commit to the same tables."""
+    checkout = [f"git checkout {commit}"] if (commit := _git("rev-parse", "HEAD")) else []
+    python = ".".join(platform.python_version_tuple()[:2])
+    return [
+        *checkout,
+        f"python{python} -m venv .venv",
+        ".venv/bin/pip install -c requirements.lock -e .",
+        f".venv/bin/snakemake --cores all --configfile results/{plan.suite.name}/suite.yaml",
+    ]
 
 
 def _git(*arguments: str) -> str:

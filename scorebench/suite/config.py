@@ -1,17 +1,38 @@
 """What a suite is: frozen objects, with what each key allows."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from scorebench.core.errors import unknown
 from scorebench.core.options import Count, Positive
 
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    repeated = [v for n, v in enumerate(values) if v in values[:n]]
+    seen, repeated = set(), set()
+    for value in values:
+        key = value if isinstance(value, int | float | str) else repr(value)
+        if key in seen:
+            repeated.add(str(value))
+        seen.add(key)
     if repeated:
-        raise ValueError(f"{', '.join(sorted(set(map(str, repeated))))} given twice")
+        raise ValueError(f"{', '.join(sorted(repeated))} given twice")
     return values
+
+
+def _plain(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        near = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:64]
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise ValueError(f"is not allowed{hint} (allowed: up to 64 of a-z, 0-9, _ and -, of which a letter or digit is the first)")
+    return name
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"(cpu|cuda|mps)(:[0-9]{1,3})?", name):
+        raise ValueError(unknown("device", name, ("cpu", "cuda", "mps")).partition(" is ")[2] + ", or one by its number, as cuda:1")
+    return name
 
 
 def _free(name: str) -> str:
@@ -155,9 +176,9 @@ class Sensitivity(_Strict):
 class Suite(_Strict):
     """One run of the workflow."""
 
-    name: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9][a-z0-9_-]*$"), AfterValidator(_free)]
+    name: Annotated[str, AfterValidator(_plain), AfterValidator(_free)]
     seed: Annotated[int, Field(ge=0, lt=2**63)]
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps)(:\d+)?$")] = "cpu"
+    device: Annotated[str, AfterValidator(_device)] = "cpu"
     job_minutes: Minutes = 30.0
     """A job that takes longer is stopped; its rows say `timeout`."""
     job_memory_mb: Annotated[float, Field(ge=500, le=1e8)] = 4000.0

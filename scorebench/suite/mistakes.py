@@ -1,6 +1,7 @@
 """What can be wrong with a suite, a line a mistake: key, value, what is allowed, the nearest match."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from scorebench.core.registry import AXES
 from scorebench.core.spec import Spec, parse, parse_all, read
 from scorebench.suite.config import Accuracy, Experiment, Race, Sampling, Sensitivity, Suite, Sweep, Training
 from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers, to_the_end, trains
+from scorebench.suite.patterns import MARKS
 
 
 def of_types(error: ValidationError, raw: Any) -> list[str]:
@@ -30,7 +32,8 @@ def of_types(error: ValidationError, raw: Any) -> list[str]:
             parent = _model_at(item["loc"][:-1])
             lines.append(unknown(f"{where}: key", item["loc"][-1], parent.model_fields))
         elif item["type"] == "missing":
-            lines.append(f"{where} is missing")
+            wanted = _model_at(item["loc"][:-1]).model_json_schema()["properties"][item["loc"][-1]]
+            lines.append(f"{where} is missing (allowed: {_WORDS.get(wanted.get('type'), 'a mapping')})")
         elif item["type"] == "too_short" and any(e["loc"][: len(item["loc"])] == item["loc"] != e["loc"] for e in error.errors()):
             continue  # its items are there, and wrong: each has its own line
         else:
@@ -47,6 +50,10 @@ _MESSAGES = {
     "dict_type": "Input should be a mapping",
     "model_type": "Input should be a mapping",
 }
+
+
+_WORDS = {"integer": "a whole number", "number": "a number", "string": "a text", "array": "a list"}
+"""Of a JSON schema's types."""
 
 
 def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
@@ -71,26 +78,33 @@ class _Specs(NamedTuple):
     kind: str
     texts: list[str]
     experiments: tuple[int, ...]
-    """The experiments that the list belongs to, one for each text if they are several; none for what all share, -1 for what is none."""
+    """The experiment that the list belongs to; none for what all share, -1 for what is none."""
 
 
-def of_names(raw: dict[str, Any]) -> list[str]:
-    """Methods and options that do not exist; what is asked of what is not there."""
+def of_names(raw: dict[str, Any], told: Iterable[str] = ()) -> list[str]:
+    """Methods and options that do not exist; what is asked of what is not there, but of lists that have been told to be none."""
     lines = []
     listed = list(_specs(raw))
+    targets: set[Spec] = set()
     for specs in listed:
         try:
-            lines += [f"{specs.where}: {line}" for spec in parse_all(specs.kind, specs.texts) for line in _absent(spec)]
+            parsed = parse_all(specs.kind, specs.texts)
         except InputError as error:
             lines += [f"{specs.where}: {line}" for line in error.lines]
+            continue
+        lines += [f"{specs.where}: {line}" for spec in parsed for line in _absent(spec)]
+        if specs.kind == "target" and specs.experiments != (-1,):
+            lines += [f"{specs.where}: target {specs.texts[0]!r} is given twice" for spec in parsed if spec in targets]
+            targets.update(parsed)
     untrained = [
         f"experiments[{number}].trained: there is nothing trained to sample (add sources)"
         for number, experiment in enumerate(_list(raw.get("experiments")))
-        if isinstance(experiment, dict) and experiment.get("trained") and not experiment.get("sources")
+        if isinstance(experiment, dict) and experiment.get("trained") and experiment.get("sources", {}) == {}
     ]
     blocks = [block for number, e in _experiments(raw) for block in _blocks(f"experiments[{number}]", e)]
     lines += [line for block in blocks for line in _untuned(*block)]
-    return untrained + (lines or _unmet(listed))  # a method that is misspelt is not there to be needed
+    unread = any(line.startswith(("metrics", "experiments", "figures")) for line in told)
+    return untrained + (lines or ([] if unread else _unmet(listed)))  # a method that is misspelt is not there to be needed
 
 
 def _absent(spec: Spec) -> Iterator[str]:
@@ -102,25 +116,49 @@ def _absent(spec: Spec) -> Iterator[str]:
             yield f"{spec.kind} {spec.name!r}: {error.lines[0]}"
 
 
+MOST_JOBS, MOST_CELLS = 10_000, 100_000
+"""Of a suite, trainings, samplers and measurements, and what these sample: `paper` has 500 and 3,000."""
+
+
+def too_large(experiments: Iterable[Experiment], metrics: int) -> Iterator[str]:
+    """A line for more jobs or cells than a workflow can hold, counted without making one."""
+    jobs = cells = 0
+    for e in experiments:
+        losses = sum(map(len, e.sources.values()))
+        jobs += losses * (1 + len(e.training.sizes)) + metrics
+        for blocks, sources in ((e.exact, 1), (e.trained, losses), (e.work, 1)):
+            for block in blocks:
+                tuned = sum(
+                    math.prod(len(values) for option, values in block.grid.items() if option in entry.facts.get("TUNES", ()))
+                    for entry in filter(None, map(_entry, block.samplers))
+                )
+                jobs += tuned
+                cells += tuned * len(block.step_sizes) * len(getattr(block, "temperatures", "1")) * sources
+    for count, most, what in ((jobs, MOST_JOBS, "trainings, samplers and measurements"), (cells, MOST_CELLS, "cells to sample")):
+        if count > most:
+            yield f"experiments: {count:,} {what}, with every value of every grid (allowed: {most:,})"
+
+
 def of_combinations(suite: Suite) -> list[str]:
-    """What cannot go together in a suite whose every key is right."""
+    """What cannot go together in a suite whose every key is right, but within one experiment (`of_experiment`)."""
     metrics = parse_all("metric", suite.metrics)
     lines = [unknown("snapshots: metric", text, suite.metrics) for text in suite.snapshots or () if parse("metric", text) not in metrics]
     early = [str(metric) for metric in metrics if _of_snapshots(metric)]
     for metric in parse_all("metric", suite.snapshots or ()):
         if metric in metrics and not _of_snapshots(metric):
             lines.append(f"snapshots: metric {str(metric)!r} is measured once, at the end (allowed: {', '.join(early) or 'none'})")
-    lines += [*_unmeasured(suite, metrics), *_undrawn(suite)]
-    for number, e in enumerate(suite.experiments):
-        where = f"experiments[{number}]"
-        unspread = list(_unspread(where, e))
-        lines += [
-            *_unread(where, e),
-            *_unable(where, e, suite.metrics),
-            *_no_smaller(where, e),
-            *(unspread or (*_impossible(where, e), *_short(where, e), *_unfair(where, e))),
-        ]
-    return lines
+    unable = [line for number, e in enumerate(suite.experiments) for line in _unable(f"experiments[{number}]", e, suite.metrics)]
+    return [*lines, *_unmeasured(suite, metrics), *_undrawn(suite), *unable]
+
+
+def of_experiment(where: str, e: Experiment) -> list[str]:
+    """What cannot go together in an experiment whose every key is right."""
+    unspread = list(_unspread(where, e))
+    return [
+        *_unread(where, e),
+        *_no_smaller(where, e),
+        *(unspread or (*_impossible(where, e), *_short(where, e), *_unfair(where, e))),
+    ]
 
 
 def _of_snapshots(metric: Spec) -> bool:
@@ -172,7 +210,7 @@ def _untuned(place: str, block: dict[str, Any]) -> Iterator[str]:
     texts = _texts(block.get("samplers"))
     entries = {text: entry for text in texts if (entry := _entry(text))}
     known = set().union(*(entry.facts.get("TUNES", ()) for entry in entries.values()))
-    for option, values in _grid(block).items():
+    for option, values in _grid(block).items() if _list(block.get("samplers")) else ():
         if option in AXES:
             yield f"{place}.grid.{option}: has a key of its own (allowed: {option}s)"
         elif option not in known and len(entries) == len(texts) and not any(entry.error for entry in entries.values()):
@@ -199,8 +237,10 @@ def _grid(block: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
 
 def _entry(sampler: str) -> registry.Entry | None:
     """What is known of the sampler that a text names; None if there is none."""
-    name = sampler.partition(":")[0]
-    return registry.entry("sampler", name) if name in registry.names("sampler") else None
+    try:
+        return registry.entry("sampler", sampler.partition(":")[0])
+    except InputError:
+        return None
 
 
 def _unspread(where: str, e: Experiment) -> Iterator[str]:
@@ -224,7 +264,7 @@ def _short(where: str, e: Experiment) -> Iterator[str]:
                 if block.budgets[-1] < (least := a_round(sampler)):
                     yield f"{at}.budgets = {block.budgets[-1]}: sampler {str(sampler)!r} takes {least} gradients (allowed: {least} or more)"
                 each = gradients(sampler)
-                if each > 1 and len({b // each for b in (0, *block.budgets)}) <= len(block.budgets):
+                if block.budgets[-1] >= each > 1 and len({b // each for b in (0, *block.budgets)}) <= len(block.budgets):
                     shown = ", ".join(map(str, block.budgets))
                     yield f"{at}.budgets = {shown}: sampler {str(sampler)!r} takes {each} gradients a step (allowed: a step or more between them)"
                 asked = parse_all("loss", block.losses) if block.losses else losses
@@ -270,10 +310,9 @@ def _specs(raw: dict[str, Any]) -> Iterator[_Specs]:
     sensitivity = raw.get("sensitivity")
     if isinstance(sensitivity, dict):
         yield _Specs("sensitivity.target", "target", _texts((sensitivity.get("target"),)), (-1,))
-    named = [(number, e["target"]) for number, e in experiments if isinstance(e.get("target"), str)]
-    yield _Specs("experiments", "target", [target for _, target in named], tuple(number for number, _ in named))
     for number, e in experiments:
         at = f"experiments[{number}]"
+        yield _Specs(f"{at}.target", "target", _texts((e.get("target"),)), (number,))
         sources = e["sources"] if isinstance(e.get("sources"), dict) else {}
         yield _Specs(f"{at}.sources", "model", _texts(tuple(sources)), (number,))
         for model, losses in sources.items():
@@ -301,7 +340,8 @@ def _list(value: Any) -> tuple[Any, ...]:
 
 
 def _texts(value: Any) -> list[str]:
-    return [v for v in _list(value) if isinstance(v, str)]
+    """The texts of a list but for patterns: those left match nothing, which has been told."""
+    return [v for v in _list(value) if isinstance(v, str) and not MARKS.intersection(v.partition(":")[0])]
 
 
 Methods = dict[str, set[str]]
@@ -314,10 +354,8 @@ def _unmet(listed: Iterable[_Specs]) -> list[str]:
     by_experiment: dict[int, Methods] = {}
     for specs in listed:
         names = [text.partition(":")[0] for text in specs.texts]
-        numbers = specs.experiments * (len(names) if len(specs.experiments) == 1 else 1)
-        homes = [by_experiment.setdefault(number, {}) for number in numbers] or [shared] * len(names)
-        for home, name in zip(homes, names, strict=True):
-            home.setdefault(specs.kind, set()).add(name)
+        home = by_experiment.setdefault(specs.experiments[0], {}) if specs.experiments else shared
+        home.setdefault(specs.kind, set()).update(names)
     lines = []
     for figure in sorted(shared.get("figure", set()) & set(registry.names("figure"))):
         uses = [(kind, name) for kind, names in registry.entry("figure", figure).facts.get("USES", {}).items() for name in names]

@@ -77,6 +77,7 @@ def _of(value: Any, known: list[str], what: str, lines: list[str], by_name: bool
         names = [name for name in known if fnmatchcase(name, pattern)]
         if not names:
             lines.append(unknown(what, pattern, known).replace("is unknown", "matches none"))
+            listed.append(text)
         listed += [name + colon + options for name in names if name + colon + options not in (*value, *listed)]
     return tuple(listed)
 

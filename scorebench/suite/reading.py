@@ -10,15 +10,17 @@ from pydantic import ValidationError
 from yaml.composer import ComposerError
 
 from scorebench.core import files, registry
-from scorebench.core.errors import InputError
+from scorebench.core.errors import InputError, nearest, unknown
 from scorebench.core.options import DECIMAL, INTEGER
 from scorebench.suite import mistakes, patterns
-from scorebench.suite.config import Suite
+from scorebench.suite.config import Experiment, Suite
 
 KEPT = "plugins"
 """Where a run keeps its plugins, in its folder."""
-MOST = 100_000
-"""Values of a suite, each alias counted with what it stands for."""
+MOST, MOST_BYTES = 10_000, 1_000_000
+"""Values of a suite, each alias counted with what it stands for, and what its file may hold: `paper` has 1,822 in 23,000."""
+SUITES = Path("workflows/suites")
+DEFAULT = "article"
 
 
 class _Loader(yaml.SafeLoader):
@@ -56,6 +58,8 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
+                if not key.tag.endswith(":merge"):
+                    key.tag = "tag:yaml.org,2002:str"  # a key is a name, whatever it looks like
                 if key.value in seen:
                     self.repeated.append(f"line {key.start_mark.line + 1}: key {key.value!r} is given twice")
                 seen.add(key.value)
@@ -77,12 +81,15 @@ def load(path: str | Path) -> Suite:
     """Read and check a suite. Raises InputError with one line a mistake, each naming file, key, value and what is allowed."""
     path = Path(path)
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader = _Loader(_content(path))
         raw, lines = _tuples(loader.get_single_data()), loader.repeated
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        near = nearest(path.name, [other.name for other in path.parent.glob("[!.]*.y*ml")]) if isinstance(error, FileNotFoundError) else ""
+        raise InputError(f"{path}: {error.strerror}{near}") from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text: {error.reason} at byte {error.start}") from None
+    except ValueError as error:  # of a path that no system has
+        raise InputError(f"{path}: {error}") from None
     except RecursionError:
         raise InputError(f"{path}: not a suite: nested too deeply") from None
     except yaml.YAMLError as error:
@@ -92,6 +99,39 @@ def load(path: str | Path) -> Suite:
     if not isinstance(raw, dict):
         raise InputError(f"{path}: a suite is a mapping of keys (known: {', '.join(Suite.model_fields)})")
     return checked(raw, str(path), [*lines, *_unusable(raw.get("plugins"), path)])
+
+
+def _content(path: Path) -> str:
+    """What a suite's file holds. Raises InputError for what is no file, or too much."""
+    size = path.stat().st_size
+    if not path.is_file():
+        raise InputError(f"{path}: is {'a folder' if path.is_dir() else 'no ordinary file'} (allowed: a suite's YAML file)")
+    if size > MOST_BYTES:
+        raise InputError(f"{path}: {size:,} bytes are no suite (allowed: {MOST_BYTES:,} at most)")
+    return path.read_text(encoding="utf-8")
+
+
+def asked(files: Sequence[Path], settings: Sequence[str], suites: Path = SUITES) -> Path:
+    """The suite of a command of Snakemake's: its `--configfile`, or of `--config suite=` a file's path or a name in `suites`; else the default.
+
+    Raises InputError with a line for each setting that is none, and where more than one suite is asked for.
+    """
+    pairs = [setting.partition("=")[::2] for setting in settings]
+    lines = [unknown("--config: key", key, ["suite"]) for key, _ in pairs if key != "suite"]
+    given = [*map(str, files), *(f"suite={value}" for key, value in pairs if key == "suite")]
+    if len(given) > 1:
+        lines.append(f"{', '.join(given)}: a suite is one file (allowed: one --configfile FILE, or --config suite=NAME)")
+    if lines:
+        raise InputError(*lines)
+    if files:
+        return Path(files[0])
+    name = pairs[0][1] if pairs else DEFAULT
+    known = {path.stem: path for path in sorted(suites.glob("*.yaml"))}
+    if name in known:
+        return known[name]
+    if not Path(name).is_file():
+        raise InputError(unknown("--config suite: suite", name, known) + ", or the path of a suite's YAML file")
+    return Path(name)
 
 
 def _unusable(plugins: Any, suite: Path) -> Iterator[str]:
@@ -113,12 +153,25 @@ def checked(raw: dict[str, Any], name: str, lines: Sequence[str] = ()) -> Suite:
         suite = Suite.model_validate(raw)
     except ValidationError as error:
         lines += mistakes.of_types(error, raw)
-    lines += mistakes.of_names(raw)
-    if not lines and suite is not None:
-        lines += mistakes.of_combinations(suite)
+    lines += mistakes.of_names(raw, lines)
+    lines += _together(raw, suite, lines)
     if lines or suite is None:
         raise InputError(*(f"{name}: {line}" for line in dict.fromkeys(lines)))
     return suite
+
+
+def _together(raw: dict[str, Any], suite: Suite | None, lines: Sequence[str]) -> list[str]:
+    """What does not go together: in each experiment with none of the mistakes that are known, and, where there are none at all, in the suite."""
+    written = raw["experiments"] if isinstance(raw.get("experiments"), tuple) else ()
+    right = {
+        where: Experiment.model_validate(experiment)
+        for where, experiment in ((f"experiments[{number}]", experiment) for number, experiment in enumerate(written))
+        if not any(line.startswith(where) for line in lines)
+    }
+    if large := list(mistakes.too_large(right.values(), len(suite.metrics) if suite else 0)):
+        return large
+    found = [line for where, experiment in right.items() for line in mistakes.of_experiment(where, experiment)]
+    return found + (mistakes.of_combinations(suite) if suite and not lines else [])
 
 
 def as_suite(plain: dict[str, Any], folder: Path | None = None) -> Suite:
