@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from scorebench.core import registry
-from scorebench.core.errors import InputError, unknown
+from scorebench.core.errors import InputError, of_surroundings, surroundings, unknown
 from scorebench.core.spec import parse, parse_all
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
@@ -41,8 +41,11 @@ def main() -> None:
         if sys.flags.optimize > 1:
             raise InputError("Python runs without docstrings, which arviz-stats reads (allowed: no -OO and no PYTHONOPTIMIZE=2)")
         app()
-    except InputError as error:
-        for line in error.lines:
+    except (InputError, OSError) as error:
+        told = surroundings(error) if of_surroundings(error) else error
+        if not isinstance(told, InputError):
+            raise
+        for line in told.lines:
             print(f"scorebench: {line}", file=sys.stderr)
         sys.exit(2)
 
@@ -300,11 +303,19 @@ def stage(
     results: Root = Path("results"),
 ) -> None:
     """Run one stage of the workflow by hand; the rules call exactly this."""
+    if run := os.environ.get("SCOREBENCH_RUN"):
+        from scorebench.engine.process import bound
+
+        bound(int(run))
     from scorebench import stages
 
     plan = Plan(load(suite))
-    for one in job or [""]:
-        stages.run(name, plan, one, results)
+    try:
+        for one in job or [""]:
+            stages.run(name, plan, one, results)
+    except SystemExit as left:  # it was told to end: at once, what is imported need not be taken apart first
+        sys.stderr.flush()
+        os._exit(int(left.code or 0))
 
 
 @app.command()

@@ -19,6 +19,14 @@ MINUTES: dict[int, float] = {}
 NOTHING = "every result is up to date"
 """Why there is nothing to do; the Snakefile says otherwise where jobs have failed."""
 
+_shown: list["LogHandler"] = []
+
+
+def close() -> None:
+    """Take the bar away, as at an end that comes at once."""
+    for handler in _shown:
+        handler.close()
+
 
 class LogHandler(LogHandlerBase):
     """Snakemake's events to the terminal."""
@@ -30,6 +38,7 @@ class LogHandler(LogHandlerBase):
         self.running: dict[int, float] = {}  # when each started
         self.done: set[int] = set()
         self.progress: Progress | None = None
+        _shown.append(self)
         self.task = TaskID(0)
         self.total, self.started, self.shown_at, self.failed = 0, time.monotonic(), time.monotonic(), False
 
