@@ -68,18 +68,20 @@ def stopped(number, _):
 
 
 def stoppable():
-    """Where the jobs are this machine's: those of a cluster Snakemake ends itself. What is ignored, as by nohup, stays so."""
+    """What is ignored, as by nohup, stays so."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if workflow.local_exec and signal.getsignal(number) != signal.SIG_IGN:
+        if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, stopped)
 
 
-def executed(*arguments, execute=workflow.execute, **named):
+def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
     """Snakemake's own; before it the results become this process's alone, and what a killed one or a bad disk has left of them is put right."""
-    if workflow.is_main_process and not (workflow.dryrun or workflow.touch):
+    how = executor_plugin.common_settings
+    if workflow.is_main_process and not (how.dryrun_exec or how.touch_exec):
         try:
             own(OUT, Path(".snakemake"))
-            stoppable()
+            if how.local_exec:
+                stoppable()
             sweep(Path(OUT))
             for name in (changed := damaged(PLAN, Path(OUT))):
                 print(f"scorebench: {OUT}/{name} is damaged or edited: it is made again", file=sys.stderr)
@@ -89,14 +91,15 @@ def executed(*arguments, execute=workflow.execute, **named):
         except (InputError, OSError) as error:
             lines = (surroundings(error) if isinstance(error, OSError) else error).lines
             sys.exit("\n".join(f"scorebench: {line}" for line in lines))
-    return execute(*arguments, **named)
+    return execute(executor_plugin, *arguments, **named)
 
 
 workflow.execute = executed
 
 
 onstart:
-    stoppable()  # again: Snakemake's scheduler would wait, on SIGTERM, for the jobs that run
+    if workflow.local_exec:  # the jobs of a cluster Snakemake ends itself
+        stoppable()  # again: its scheduler would wait, on SIGTERM, for the jobs that run
     if workflow.local_exec and PLAN.suite.device != "cpu":  # a cluster's nodes have what they have, and say so
         asked = f"from scorebench.engine.device import prepare; prepare({PLAN.suite.device!r})"
         answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)

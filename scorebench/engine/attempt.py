@@ -23,7 +23,8 @@ class OutOfTime(BaseException):
 def attempt(function: Callable[[], Result], deadline: float) -> tuple[Result | None, Ended]:
     """Call a method's code: its result, OK; or None and the status if it raised or ran past the deadline (`time.monotonic`).
 
-    A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log. Raises InputError where it is the system's, as of a full disk. The alarm rings once: up to `ringing = False`, wherever
+    A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log. Raises InputError where it is
+    the system's, as of a full disk. The alarm rings once: up to `ringing = False`, wherever
     it rings, it is caught below; from there on it does nothing.
     """
     if time.monotonic() >= deadline:

@@ -68,6 +68,13 @@ class Rig:
         said, _ = process.communicate(timeout=900)
         return process.returncode, said
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`scorebench` in the copy."""
+        environment = os.environ | {"PYTHONPATH": str(self.folder)}
+        return subprocess.run(
+            [sys.executable, "-m", "scorebench", *arguments], cwd=self.folder, env=environment, capture_output=True, text=True
+        )
+
     def digests(self) -> dict[str, str]:
         """Of what must be the same bytes in every run: metrics.csv, tables, figures and what they rest on."""
         kinds = ("metrics.csv", "tables/*.*", "figures/*.*", "claims/*.*", "train/**/*.npz", "sample/**/*.npz", "measure/**/*.gz")
