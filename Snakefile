@@ -1,6 +1,7 @@
 # scorebench as a DAG: train -> sample -> measure -> claims, tables, figures -> page.
 # `snakemake --cores N` runs the default suite; `--configfile workflows/suites/smoke.yaml` another one.
 
+import logging
 import math
 import os
 import signal
@@ -37,6 +38,7 @@ except InputError as error:
 
 OUT = f"results/{PLAN.suite.name}"
 STARTED = time.time()
+logging.raiseExceptions = False  # a log of Snakemake's that cannot be written, on a full disk or to a closed terminal, is no news by its traceback
 # What a job may take at most, which the stage holds it to; the rest is what the process itself has.
 MEMORY, LIMIT = math.ceil(PLAN.suite.job_memory_mb) + 500, math.ceil(1.1 * PLAN.suite.job_minutes) + 1
 RETRIES = retried(PLAN, Path(OUT))
@@ -89,7 +91,7 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
             if changed:
                 given.keep(PLAN, Path(SUITE), Path(OUT))
         except (InputError, OSError) as error:
-            lines = (surroundings(error) if isinstance(error, OSError) else error).lines
+            lines = (surroundings(error, error.filename or OUT) if isinstance(error, OSError) else error).lines
             sys.exit("\n".join(f"scorebench: {line}" for line in lines))
     return execute(executor_plugin, *arguments, **named)
 

@@ -4,6 +4,7 @@ Snakemake finds it by the module's name; `profiles/default` selects it. `--logge
 """
 
 import logging
+import shutil
 import time
 from typing import Any
 
@@ -18,6 +19,9 @@ MINUTES: dict[int, float] = {}
 
 NOTHING = "every result is up to date"
 """Why there is nothing to do; the Snakefile says otherwise where jobs have failed."""
+
+LITTLE = 100.0
+"""Megabytes left on a disk of which a failure is told with them: a log on it cannot say why."""
 
 _shown: list["LogHandler"] = []
 
@@ -66,6 +70,11 @@ class LogHandler(LogHandlerBase):
             logs = getattr(record, "log", None) or []
             name = self.names.get(record.jobid, record.getMessage())  # type: ignore[attr-defined]
             self.console.print(f"[bold red]failed[/] {name}, see {' '.join(map(str, logs))}")
+            left = shutil.disk_usage(".").free / 2**20
+            if left < LITTLE and not self.failed:
+                self.console.print(
+                    f"the disk is full: {left:.1f} MB are left; make room and run again: what is done is kept", soft_wrap=True
+                )
             self.running.pop(record.jobid, None)  # type: ignore[attr-defined]
             self.failed = True
         elif self.failed and record.levelno >= logging.ERROR:

@@ -51,8 +51,19 @@ class Rig:
 
     def start(self, *arguments: str, **named: object) -> subprocess.Popen[str]:
         """`snakemake --cores 2`, the leader of a process group; what it says comes in one stream."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", f"workflows/suites/{self.suite}.yaml"]
-        environment = os.environ | {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"} | dict(named.pop("environment", {}))  # type: ignore[call-overload]
+        command = [
+            *named.pop("by", ()),
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            "2",
+            *arguments,
+            "--configfile",
+            f"workflows/suites/{self.suite}.yaml",
+        ]
+        changes = {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"} | dict(named.pop("environment", {}))  # type: ignore[call-overload]
+        environment = {name: value for name, value in (os.environ | changes).items() if value is not None}
         streams = {
             "stdout": subprocess.PIPE,
             "stderr": subprocess.STDOUT,
