@@ -68,6 +68,7 @@ def kills(run: Rig, number: int, seed: int) -> bool:
             counts["kills"] += 1
             counts[f"orphans after 2 s of {'the group' if counts['kills'] % 2 else 'the parent'}"] += (left := run.orphans())
             counts["with orphans"] += left > 0
+            print(f"{counts['kills']} of {number} kills, {len(run.records())} jobs done, {left} orphans", file=sys.stderr, flush=True)
         said, _ = process.communicate()
         counts["refused"] += "unlock" in said or "locked" in said or "process " in said
         counts["tracebacks"] += "Traceback" in said
