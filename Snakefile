@@ -1,22 +1,27 @@
 # scorebench as a DAG: train -> sample -> measure -> claims, tables, figures -> page.
 # `snakemake --cores N` runs the default suite; `--config suite=smoke` another of workflows/suites, `--configfile FILE` one of your own.
 
+import logging
 import math
 import os
-import shutil
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import snakemake_logger_plugin_scorebench as progress
-from scorebench.core import files, plugins
-from scorebench.core.errors import InputError
-from scorebench.suite.again import keep, lost, rests_on, retried, told
+from scorebench.core import files
+from scorebench.core.errors import InputError, surroundings
+from scorebench.store import artifacts, given
+from scorebench.store.damage import damaged, sweep
+from scorebench.store.owner import own
+from scorebench.suite.again import RETRIED, lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
 from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
-from scorebench.suite.reading import KEPT, SUITES, asked, load
+from scorebench.suite.reading import SUITES, asked, load
 
 try:
     SUITE = str(asked(workflow.configfiles, workflow.config_settings.config_args or [], Path(workflow.basedir, SUITES)))
@@ -26,9 +31,10 @@ except InputError as error:
 
 OUT = f"results/{PLAN.suite.name}"
 STARTED = time.time()
+logging.raiseExceptions = False  # a log of Snakemake's that cannot be written, on a full disk or to a closed terminal, is no news by its traceback
 # What a job may take at most, which the stage holds it to; the rest is what the process itself has.
 MEMORY, LIMIT = math.ceil(PLAN.suite.job_memory_mb) + 500, math.ceil(1.1 * PLAN.suite.job_minutes) + 1
-RETRIED = retried(PLAN, Path(OUT))
+RETRIES = retried(PLAN, Path(OUT))
 LOST = len(lost(PLAN, Path(OUT)))
 if LOST:
     progress.NOTHING = told(LOST, Path(OUT))
@@ -40,11 +46,55 @@ os.environ.update(
     PYTHONSAFEPATH="1",
     PYTHONOPTIMIZE="",
     SCOREBENCH_SUITE=os.path.abspath(f"{OUT}/suite.yaml"),
+    SCOREBENCH_RUN=str(os.getpid()),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]),
 )
 
 
+def stopped(number, _):
+    """Ctrl-C, SIGTERM, a closed terminal: the jobs end with this process (`engine.process.bound`)."""
+    with suppress(OSError):
+        progress.close()
+        print(f"scorebench: stopped by {signal.Signals(number).name}; the same command goes on", file=sys.stderr, flush=True)
+    if workflow.persistence:
+        workflow.persistence.unlock()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def stoppable():
+    """What is ignored, as by nohup, stays so."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, stopped)
+
+
+def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
+    """Snakemake's own; before it the results become this process's alone, and what a killed one or a bad disk has left of them is put right."""
+    how = executor_plugin.common_settings
+    if workflow.is_main_process and not (how.dryrun_exec or how.touch_exec):
+        try:
+            own(OUT, Path(".snakemake"))
+            if how.local_exec:
+                stoppable()
+            sweep(Path(OUT))
+            for name in (changed := damaged(PLAN, Path(OUT))):
+                print(f"scorebench: {OUT}/{name} is damaged or edited: it is made again", file=sys.stderr)
+                Path(OUT, name).unlink()
+            if changed:
+                given.keep(PLAN, Path(SUITE), Path(OUT))
+        except (InputError, OSError) as error:
+            lines = (surroundings(error, error.filename or OUT) if isinstance(error, OSError) else error).lines
+            sys.exit("\n".join(f"scorebench: {line}" for line in lines))
+    return execute(executor_plugin, *arguments, **named)
+
+
+workflow.execute = executed
+
+
 onstart:
+    if workflow.local_exec:  # the jobs of a cluster Snakemake ends itself
+        stoppable()  # again: its scheduler would wait, on SIGTERM, for the jobs that run
     if workflow.local_exec and PLAN.suite.device != "cpu":  # a cluster's nodes have what they have, and say so
         asked = f"from scorebench.engine.device import prepare; prepare({PLAN.suite.device!r})"
         answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
@@ -56,17 +106,9 @@ onstart:
         )
         if answer.returncode:
             sys.exit("scorebench: nothing was run")
-    os.makedirs(OUT, exist_ok=True)
-    if not (os.path.exists(f"{OUT}/suite.yaml") and os.path.samefile(SUITE, f"{OUT}/suite.yaml")):
-        shutil.copyfile(SUITE, f"{OUT}/suite.yaml")
-    for plugin in PLAN.suite.plugins:
-        file, kept = plugins.files[Path(plugin).stem], Path(OUT, KEPT, Path(plugin).name)
-        kept.parent.mkdir(exist_ok=True)
-        if file != kept.resolve():
-            shutil.copyfile(file, kept)
-    for spec in PLAN.methods:
-        files.keep(spec, Path(OUT, files.FOLDER))
-    keep(RETRIED, Path(OUT))
+    given.keep(PLAN, Path(SUITE), Path(OUT))
+    if RETRIES:
+        artifacts.write_json(Path(OUT, RETRIED), RETRIES)
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name != "all"]
     for job in jobs:
         progress.MINUTES[job.jobid] = minutes(PLAN, job.params.stage, *job.params.names)
@@ -77,7 +119,7 @@ onstart:
 
 onsuccess:
     if any(job.rule.name == "tables" for job in workflow.dag.jobs):  # not after one claim, nor where older tables lie
-        shell("python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")
+        shell("exec python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")
 
 
 onerror:

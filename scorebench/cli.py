@@ -6,12 +6,12 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from scorebench.core import files, registry
-from scorebench.core.errors import InputError, unknown
+from scorebench.core.errors import InputError, of_surroundings, surroundings, unknown
 from scorebench.core.spec import parse, parse_all
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
@@ -47,14 +47,19 @@ def main() -> None:
             raise InputError("Python runs without docstrings, which arviz-stats reads (allowed: no -OO and no PYTHONOPTIMIZE=2)")
         app()
     except InputError as error:
-        for line in error.lines:
-            print(f"scorebench: {line}", file=sys.stderr)
-        sys.exit(2)
+        _refused(error)
     except OSError as error:
+        if of_surroundings(error):
+            _refused(surroundings(error))
         if error.errno not in OF_NAMES:
             raise
-        print(f"scorebench: {InputError(f'{error.filename!r}: {error.strerror}')}", file=sys.stderr)
-        sys.exit(2)
+        _refused(InputError(f"{error.filename!r}: {error.strerror}"))
+
+
+def _refused(error: InputError) -> NoReturn:
+    for line in error.lines:
+        print(f"scorebench: {line}", file=sys.stderr)
+    sys.exit(2)
 
 
 @app.command("list")
@@ -310,11 +315,19 @@ def stage(
     results: Root = Path("results"),
 ) -> None:
     """Run one stage of the workflow by hand; the rules call exactly this."""
+    if run := os.environ.get("SCOREBENCH_RUN"):
+        from scorebench.engine.process import bound
+
+        bound(int(run))
     from scorebench import stages
 
     plan = Plan(load(suite))
-    for one in job or [""]:
-        stages.run(name, plan, one, results)
+    try:
+        for one in job or [""]:
+            stages.run(name, plan, one, results)
+    except SystemExit as left:  # it was told to end: at once, what is imported need not be taken apart first
+        sys.stderr.flush()
+        os._exit(int(left.code or 0))
 
 
 @app.command()

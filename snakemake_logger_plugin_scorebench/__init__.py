@@ -8,6 +8,7 @@ here first.
 
 import argparse
 import logging
+import shutil
 import sys
 import time
 from typing import Any
@@ -26,6 +27,17 @@ MINUTES: dict[int, float] = {}
 
 NOTHING = "every result is up to date"
 """Why there is nothing to do; the Snakefile says otherwise where jobs have failed."""
+
+LITTLE = 100.0
+"""Megabytes left on a disk of which a failure is told with them: a log on it cannot say why."""
+
+_shown: list["LogHandler"] = []
+
+
+def close() -> None:
+    """Take the bar away, as at an end that comes at once."""
+    for handler in _shown:
+        handler.close()
 
 
 def check(arguments: list[str]) -> None:
@@ -54,6 +66,7 @@ class LogHandler(LogHandlerBase):
         self.running: dict[int, float] = {}  # when each started
         self.done: set[int] = set()
         self.progress: Progress | None = None
+        _shown.append(self)
         self.task = TaskID(0)
         self.total, self.started, self.shown_at, self.failed = 0, time.monotonic(), time.monotonic(), False
 
@@ -81,6 +94,11 @@ class LogHandler(LogHandlerBase):
             logs = getattr(record, "log", None) or []
             name = self.names.get(record.jobid, record.getMessage())  # type: ignore[attr-defined]
             self.console.print(f"[bold red]failed[/] {name}, see {' '.join(map(str, logs))}")
+            left = shutil.disk_usage(".").free / 2**20
+            if left < LITTLE and not self.failed:
+                self.console.print(
+                    f"the disk is full: {left:.1f} MB are left; make room and run again: what is done is kept", soft_wrap=True
+                )
             self.running.pop(record.jobid, None)  # type: ignore[attr-defined]
             self.failed = True
         elif self.failed and record.levelno >= logging.ERROR:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from scorebench.core import schema
+from scorebench.core import schema, sealed
 from scorebench.core.errors import InputError
 from scorebench.store import artifacts
 
@@ -34,8 +34,12 @@ def write_gzip(path):
     artifacts.write_gzip(path, ROWS.to_csv(index=False).encode())
 
 
+def write_json(path):
+    artifacts.write_json(path, {"rows": ROWS.to_dict("list"), "meta": META})
+
+
 def same(a, b) -> bool:
-    if isinstance(a, bytes):
+    if isinstance(a, bytes | dict):
         return a == b
     (arrays, meta), (others, other) = a, b
     equal = [np.array_equal(arrays[k], others[k]) and arrays[k].dtype == others[k].dtype for k in arrays if k in others]
@@ -43,7 +47,9 @@ def same(a, b) -> bool:
 
 
 KINDS = pytest.mark.parametrize(
-    ("write", "read"), [(write_npz, artifacts.read_arrays), (write_gzip, artifacts.read_gzip)], ids=["npz", "gzip"]
+    ("write", "read"),
+    [(write_npz, artifacts.read_arrays), (write_gzip, artifacts.read_gzip), (write_json, sealed.read)],
+    ids=["npz", "gzip", "json"],
 )
 
 
@@ -76,7 +82,9 @@ def test_json_has_no_nan(tmp_path):
     artifacts.write_json(
         tmp_path / "a.json", {"x": [np.float64("nan"), np.float32(0.5), np.int64(3), np.bool_(True), float("inf")], "y": (1, "σ")}
     )
-    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [None, 0.5, 3, True, None], "y": [1, "σ"]}
+    content = {"x": [None, 0.5, 3, True, None], "y": [1, "σ"]}
+    assert sealed.read(tmp_path / "a.json") == content
+    assert list(json.loads((tmp_path / "a.json").read_text())) == ["digest", *content]
 
 
 @KINDS
@@ -108,7 +116,7 @@ def test_every_damaged_byte_is_found(tmp_path, write, read):
                 assert same(read(path), whole), (position, bit)
             except InputError as error:
                 found += 1
-                assert str(path) in str(error) and "is damaged" in str(error) and "delete it and run again" in str(error)
+                assert str(path) in str(error) and "is damaged" in str(error) and "run the suite again" in str(error)
     assert found > len(content)
 
 
@@ -146,8 +154,8 @@ def test_writing_is_whole_or_nothing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    for name in ("replace", "fdopen", "chmod"):
-        with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+    for name in ("replace", "fdopen", "chmod", "fsync"):
+        with monkeypatch.context() as patch, pytest.raises(InputError, match="file: No space left on device; mend that and run again"):
             patch.setattr(os, name, full)
             artifacts.write_bytes(path, b"new")
         assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]

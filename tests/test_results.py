@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import scorebench
-from scorebench.core import registry
+from scorebench.core import registry, sealed
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.schema import METRICS, TABLES, ClaimResult, Quantity, Verdict
 from scorebench.core.spec import parse_all
@@ -250,7 +250,7 @@ def invented(folder: Path, rows: list[dict[str, object]], **changes: object) -> 
 
 def write(folder: Path, metrics: bytes, **facts: object) -> None:
     (folder / "metrics.csv").write_bytes(metrics)
-    (folder / "manifest.json").write_text(json.dumps(facts | {"sha256": {"metrics.csv": hashlib.sha256(metrics).hexdigest()}}))
+    artifacts.write_json(folder / "manifest.json", facts | {"sha256": {"metrics.csv": hashlib.sha256(metrics).hexdigest()}})
 
 
 def test_a_target_that_failed_is_told_with_its_log(tmp_path: Path) -> None:
@@ -276,8 +276,7 @@ def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
         ("timings/figure/claims_overview.json", {"status": "failed", "reason": "KeyError: x"}),
         ("timings/figure/bias_against_step_size.json", {"status": "ok", "reason": ""}),
     ):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(json.dumps(plain))
+        artifacts.write_json(tmp_path / path, plain)
     logs = [
         "sample/gaussian/ula",
         "measure/gaussian_mixture/relative_fisher_divergence",
@@ -623,7 +622,7 @@ def test_odd_names_are_names(tmp_path: Path) -> None:
     write(tmp_path, METRICS.to_csv(frame))
     assert list(scorebench.load(tmp_path)["loss"]) == list(ODD)
     artifacts.write_json(tmp_path / "a.json", {name: name for name in ODD})
-    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {name: name for name in ODD}
+    assert sealed.read(tmp_path / "a.json") == {name: name for name in ODD}
     shown = frame[["loss"]]
     plain = [name for name in ODD if name.isprintable() and name.isascii()]
     for name in plain:

@@ -28,8 +28,8 @@ for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(s
             stage=stage,
             names=jobs,
             jobs=" ".join(f"--job {job}" for job in jobs if job),
-            rests_on=rests_on(PLAN, RETRIED, stage, *jobs),
+            rests_on=rests_on(PLAN, RETRIES, stage, *jobs),
         message:
             f"{stage} {jobs[0]}".strip() + f" and {len(jobs) - 1} more" * (len(jobs) > 1)
         shell:
-            "python -m scorebench stage {params.stage} {params.jobs} > {log} 2>&1"
+            "exec python -m scorebench stage {params.stage} {params.jobs} > {log} 2>&1"

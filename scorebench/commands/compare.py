@@ -1,6 +1,5 @@
 """`scorebench compare`: a few methods side by side at the command line, by the workflow's own jobs and by its measure of samplers."""
 
-import json
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from scorebench import stages
 from scorebench.commands import work
 from scorebench.commands.validate import look, look_at
 from scorebench.commands.work import Contestant, contestants
-from scorebench.core import registry
+from scorebench.core import registry, sealed
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended, Status
 from scorebench.core.spec import Spec, parse
@@ -147,7 +146,7 @@ def _run(plan: Plan) -> _Ran:
         paths = [folder / f"measure/{job}.csv.gz" for job in plan.measures]
         rows = pd.concat([METRICS.from_csv(artifacts.read_gzip(path), path) for path in paths])
         names = [timing(stage, job) for stage in ("train", "sample") for job in plan.jobs(stage)]
-        records = {name: json.loads((folder / name).read_text(encoding="utf-8")) for name in names}
+        records = {name: sealed.read(folder / name) for name in names}
         return _Ran(plan, rows, records, {job: trained.read(folder / f"train/{job}.npz")[0] for job in plan.trains})
 
 

@@ -1,7 +1,9 @@
 """What a user is told when the input is wrong: one line a mistake, all mistakes at once."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+from typing import TypeGuard
 
 SHOWN, LONG = 24, 80
 LONGEST = 2_000
@@ -29,6 +31,21 @@ def _one_line(text: str) -> str:
     if len(line) > LONGEST:
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENFILE}
+"""What the system says where no method is at fault: a disk that is full, read-only or broken, a system without free files."""
+
+
+def of_surroundings(error: BaseException) -> TypeGuard[OSError]:
+    """Whether it is of SURROUNDINGS."""
+    return isinstance(error, OSError) and error.errno in SURROUNDINGS
+
+
+def surroundings(error: OSError, path: object = "") -> InputError:
+    """What a user is told where the system refuses: the file, why, and that nothing is lost."""
+    where = str(path or error.filename or "")
+    return InputError(f"{where}{': ' * bool(where)}{error.strerror or error}; mend that and run again: what is done is kept")
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from scorebench.core import registry
-from scorebench.core.errors import NotApplicable
+from scorebench.core.errors import NotApplicable, of_surroundings, surroundings
 from scorebench.core.schema import OK, Ended, Status, raised
 from scorebench.core.spec import Spec
 
@@ -23,7 +23,8 @@ class OutOfTime(BaseException):
 def attempt(function: Callable[[], Result], deadline: float) -> tuple[Result | None, Ended]:
     """Call a method's code: its result, OK; or None and the status if it raised or ran past the deadline (`time.monotonic`).
 
-    A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log. The alarm rings once: up to `ringing = False`, wherever
+    A failure becomes rows with a status, not a dead workflow; its traceback goes to the job's log. Raises InputError where it is
+    the system's, as of a full disk. The alarm rings once: up to `ringing = False`, wherever
     it rings, it is caught below; from there on it does nothing.
     """
     if time.monotonic() >= deadline:
@@ -44,6 +45,8 @@ def attempt(function: Callable[[], Result], deadline: float) -> tuple[Result | N
         except (OutOfTime, KeyboardInterrupt):
             raise
         except BaseException as error:  # SystemExit, too
+            if of_surroundings(error):
+                raise surroundings(error) from None
             if not isinstance(error, NotApplicable):
                 traceback.print_exc(file=sys.stderr)
             ended = raised(error)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import psutil
 
-from scorebench.core.errors import InputError
+from scorebench.core.errors import InputError, of_surroundings, surroundings
 from scorebench.core.schema import OK, Ended, Status, raised
 
 GRACE, SHARE = 1.0, 0.05
@@ -34,6 +34,31 @@ class Left(NamedTuple):
     peak_memory_mb: float
 
 
+def bound(run: int) -> None:
+    """Let this process, and what it starts, end with the run that started it, however that ends: Snakemake's process number `run`.
+
+    It has a process group, so that a signal to the run's group does not come to it before it has ended its own children. Where the system cannot tell it
+    of its parent's end, `isolated` looks.
+    """
+    with contextlib.suppress(PermissionError):
+        os.setpgid(0, 0)
+    _told_of_parents_end(signal.SIGTERM)
+    if os.getppid() != run and not _lives(run):  # it had ended before it could be told of
+        _leave()
+
+
+def _told_of_parents_end(number: signal.Signals) -> None:
+    if platform.system() == "Linux":
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, number)
+
+
+def _lives(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def isolated(work: Callable[[], None], seconds: float, megabytes: float) -> Left:
     """Fork, do the work in the child, and say how that ended; the child is killed beyond its time or its resident memory.
 
@@ -42,8 +67,8 @@ def isolated(work: Callable[[], None], seconds: float, megabytes: float) -> Left
     """
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
-    child = fork.Process(target=_work, args=(work, sender))
-    started, peak = time.monotonic(), 0.0
+    child = fork.Process(target=_work, args=(work, sender, os.getpid()))
+    started, peak, parent = time.monotonic(), 0.0, os.getppid()
     previous = signal.signal(signal.SIGTERM, _leave)
     ended: Ended | None = None
     try:
@@ -52,6 +77,8 @@ def isolated(work: Callable[[], None], seconds: float, megabytes: float) -> Left
         assert child.pid is not None
         while child.is_alive() and ended is None:
             child.join(POLL)
+            if os.getppid() != parent:
+                _leave()
             peak = max(peak, used := _resident(child.pid))
             if used > megabytes:
                 ended = Ended(Status.FAILED, f"used {used:.0f} MB, more than the {megabytes:g} MB that job_memory_mb allows")
@@ -68,12 +95,13 @@ def _leave(*_: object) -> None:
     sys.exit(128 + signal.SIGTERM)
 
 
-def _work(work: Callable[[], None], sender: Connection) -> None:
+def _work(work: Callable[[], None], sender: Connection, parent: int) -> None:
     """In the child: it has a process group, so that what it starts dies with it, and prints to the log alone."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if platform.system() == "Linux":
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+    _told_of_parents_end(signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
     with contextlib.suppress(OSError, ValueError):
         os.dup2(sys.stderr.fileno(), 1)
     said: Ended | InputError = OK
@@ -82,8 +110,9 @@ def _work(work: Callable[[], None], sender: Connection) -> None:
     except InputError as error:
         said = error
     except BaseException as error:
-        traceback.print_exc()
-        said = raised(error)
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        said = surroundings(error) if of_surroundings(error) else raised(error)
     sender.send(said)
     with contextlib.suppress(Exception):
         sys.stdout.flush()

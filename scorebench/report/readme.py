@@ -1,12 +1,12 @@
 """The parts of the README that come from a run's outputs."""
 
-import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from scorebench.core import sealed
 from scorebench.core.errors import InputError
 from scorebench.report import render
 from scorebench.report.ranking import leaders
@@ -44,7 +44,7 @@ def fill(readme: Path, parts: Mapping[str, str]) -> None:
 def _times(root: Path) -> str:
     lines = ["| what | jobs | time | compute of cores x wall | peak memory a job |", "|---|---|---|---|---|"]
     for path in sorted(root.glob("*/run.json")):
-        run = json.loads(path.read_text(encoding="utf-8"))
+        run = sealed.read(path)
         seconds = run["wall_seconds"]
         time = f"{seconds / 60:.1f} min" if seconds > 90 else f"{seconds:.0f} s"
         cost = f"{run['compute_share']:.2f} | {run['peak_memory_mb']:.0f} MB"

@@ -1,14 +1,15 @@
 """What a run says at its end: what to use, how the claims stand, what went wrong, what it cost, where the page is."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from scorebench.core import sealed
 from scorebench.core.schema import ClaimResult, Verdict
 from scorebench.report.recommendations import recommendations
 from scorebench.report.troubles import divergences, troubles, unfloored
 from scorebench.store import artifacts
+from scorebench.store.damage import RUN
 from scorebench.store.results import Results
 from scorebench.suite.again import lost, told
 from scorebench.suite.jobs import STAGES, timing
@@ -26,7 +27,7 @@ def show(folder: Path, since: float, cores: int) -> None:
         lines.append(f"diverged: {len(diverged)} combinations of target, source and sampler at some of their steps (the page lists them)")
     cost = _cost(results, since, cores)
     if cost:
-        artifacts.write_json(folder / "run.json", cost)
+        artifacts.write_json(folder / RUN, cost)
         lines.append(
             f"{cost['jobs']} jobs in {cost['wall_seconds'] / 60:.1f} min on {cores} cores; compute {cost['compute_share']:.2f} of cores x wall; "
             f"at most {cost['peak_memory_mb']:.0f} MB a job"
@@ -49,7 +50,7 @@ def _verdicts(claims: list[ClaimResult]) -> list[str]:
 def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
     """What the run cost, if all of its jobs ran since then; None after a partial run."""
     records = (results.folder / timing(stage, job) for stage in STAGES for job in results.plan.jobs(stage))
-    entries = [json.loads(path.read_text(encoding="utf-8")) for path in records if path.exists()]
+    entries = [sealed.read(path) for path in records if path.exists()]
     if not since or any(entry["started"] < since for entry in entries):
         return None
     wall = max(entry["ended"] for entry in entries) - since

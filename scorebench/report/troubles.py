@@ -1,12 +1,12 @@
 """What diverged, and what failed or ran out of time, a line each with the log that tells why."""
 
-import json
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from scorebench.core import sealed
 from scorebench.core.schema import OK, Ended, Status, Verdict
 from scorebench.core.spec import parse
 from scorebench.report.work import PANELS
@@ -48,7 +48,7 @@ def _ended(results: Results, stage: str) -> Iterator[tuple[str, Ended]]:
     """How each job of a stage ended, by its record."""
     for job in results.plan.jobs(stage):
         path = results.folder / timing(stage, job)
-        entry = json.loads(path.read_text(encoding="utf-8")) if path.exists() else OK._asdict()
+        entry = sealed.read(path) if path.exists() else OK._asdict()
         yield job, Ended(Status(entry["status"]), entry["reason"])
 
 

@@ -4,7 +4,6 @@ Of the comparison by work the biases of chosen cells judge, which are means over
 (Bonferroni, normal). The works themselves are told beside them: a first crossing is no mean, and its interval not made for so small a level.
 """
 
-import json
 import math
 import shutil
 from collections.abc import Iterable, Sequence
@@ -16,12 +15,13 @@ from scipy import stats
 
 from scorebench.claims.base import ALPHA as CLAIM_ALPHA
 from scorebench.claims.base import BUDGET
-from scorebench.core import schema
+from scorebench.core import schema, sealed
 from scorebench.core.errors import InputError
 from scorebench.core.schema import ClaimResult, Quantity, Status
 from scorebench.report.agreement import ALPHA, CELL, cells, choices, chosen_alike, compare, matrix
 from scorebench.report.ranking import cell, of_rivals, shown
 from scorebench.store import artifacts
+from scorebench.store.damage import damaged
 from scorebench.store.provenance import timings
 from scorebench.store.results import Results
 from scorebench.suite.jobs import STAGES
@@ -115,7 +115,9 @@ def write_reference(folder: Path) -> Path:
 
 
 def _current(results: Results) -> None:
-    """Raises InputError where there is no run, or where its tables are older than its suite."""
+    """Raises InputError where there is no run, where a file of it has changed since, or where its tables are older than its suite."""
+    if changed := damaged(results.plan, results.folder):
+        raise InputError(*(sealed.damaged(results.folder / name) for name in changed))
     if results.older:
         raise InputError(f"{results.older}; run the suite again")
 
@@ -150,9 +152,7 @@ def show(folder: Path) -> bool:
         choices(results.table("learning_rates"), results.table("tuned")),
     )
     comparison = compare(old, new)
-    was = [
-        schema.claim_result(json.loads(path.read_text(encoding="utf-8")), path) for path in sorted((reference / "claims").glob("*.json"))
-    ]
+    was = [schema.claim_result(sealed.read(path), path) for path in sorted((reference / "claims").glob("*.json"))]
     agree, total, lines = claims(was, results.claims)
     alike, compared, moved = biases(_table(reference, "equilibrium"), _fresh(results, "equilibrium"))
     lines += moved

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scorebench.core import registry
+from scorebench.core import registry, sealed
 from scorebench.core.schema import OK
 from scorebench.store import artifacts
 from scorebench.suite.jobs import limits, timing
@@ -37,7 +37,10 @@ sys.addaudithook(_watch)
 
 @contextlib.contextmanager
 def record(plan: Plan, folder: Path, stage: str, job: str) -> Iterator[dict[str, Any]]:
-    """Time a job's compute and write it, with the peak memory, its limits and what was read, as JSON; the body may add to the record."""
+    """Time a job's compute and write it, with the peak memory, its limits, what was read and the digests of what was written, as JSON.
+
+    The body may add to the record.
+    """
     global _opened
     entry: dict[str, Any] = {"stage": stage, "job": job, **OK._asdict(), "limits": limits(plan.suite)}
     started, clock = time.time(), time.perf_counter()
@@ -51,7 +54,8 @@ def record(plan: Plan, folder: Path, stage: str, job: str) -> Iterator[dict[str,
         _opened = None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if platform.system() == "Linux" else 1024**2)
     cost = {"seconds": time.perf_counter() - clock, "peak_memory_mb": peak, "started": started, "ended": time.time()}
-    artifacts.write_json(folder / timing(stage, job), cost | entry)
+    digests = {name: sealed.digest(folder / name) for name in plan.outputs(stage, job) if (folder / name).exists()}
+    artifacts.write_json(folder / timing(stage, job), cost | entry | {"sha256": digests})
 
 
 def _under(folder: Path) -> Iterator[str]:

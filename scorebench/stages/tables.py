@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from scorebench.core import schema
+from scorebench.core import schema, sealed
 from scorebench.core.spec import parse_all
 from scorebench.report import render, tables, work
 from scorebench.report.choosing import at_best_steps
@@ -26,7 +25,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
     with record(plan, folder, "tables", job):
         rows = _collected(plan, folder, "measure", schema.METRICS)
         tested = {f"claims/{claim}.json": (folder / f"claims/{claim}.json").read_bytes() for claim in plan.suite.claims}
-        claims = [schema.claim_result(json.loads(content), path) for path, content in tested.items()]
+        claims = [schema.claim_result(sealed.read(folder / name), name) for name in tested]
         trainings = [(train, trained.read(folder / f"train/{train.id}.npz")[0]) for train in plan.trains.values() if not train.size]
         metrics = parse_all("metric", plan.suite.metrics)
         rank_by = {str(on.target): on.experiment.rank_by for on in plan.targets.values()}

@@ -1,4 +1,4 @@
-"""Reading and writing under results/: atomic (a file is whole or absent) and checked when read (zip and gzip carry a CRC)."""
+"""Reading and writing under results/: atomic (a file is whole or absent) and checked when read (zip and gzip carry a CRC, JSON a digest)."""
 
 import gzip
 import io
@@ -13,29 +13,39 @@ from typing import Any
 
 import numpy as np
 
-from scorebench.core.errors import InputError
+from scorebench.core import sealed
+from scorebench.core.errors import InputError, surroundings
 
 META = "__meta__"
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file in one move: no reader ever sees half of it."""
+    """Write a file in one move, when its content is on the disk: no reader ever sees half of it. Raises InputError where it cannot be written."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise surroundings(error, path) from None
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write JSON; NaN and infinities, which JSON lacks, become null."""
-    write_bytes(path, (json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+TEMPORARY = "[.]?*.????????"
+"""The names of what a killed process has left of `write_bytes`."""
+
+
+def write_json(path: str | Path, value: Mapping[str, Any]) -> None:
+    """Write JSON that carries its digest (`core.sealed`); NaN and infinities, which JSON lacks, become null."""
+    write_bytes(path, sealed.sealed(_finite(value)))
 
 
 def _finite(value: Any) -> Any:
@@ -58,14 +68,15 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any], meta: Mapping[str,
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `write_arrays` wrote. Raises InputError if a byte of it has changed."""
-    content = Path(path).read_bytes()
+    path = Path(path)
+    content = path.read_bytes()
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
         return arrays, json.loads(str(arrays.pop(META)))
     # RuntimeError: one bit of a zip's flags says that it is encrypted.
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
+        raise InputError(sealed.damaged(path, str(error))) from None
 
 
 def write_gzip(path: str | Path, content: bytes) -> None:
@@ -75,10 +86,11 @@ def write_gzip(path: str | Path, content: bytes) -> None:
 
 def read_gzip(path: str | Path) -> bytes:
     """Read what `write_gzip` wrote. Raises InputError if a byte of it has changed."""
-    content = Path(path).read_bytes()
+    path = Path(path)
+    content = path.read_bytes()
     try:
         if not content:
             raise EOFError("it is empty")
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
+        raise InputError(sealed.damaged(path, str(error))) from None

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from scorebench.core import plugins, registry
+from scorebench.core import plugins, registry, sealed
 from scorebench.core.files import content, given, locate
 from scorebench.core.schema import TIMINGS
 from scorebench.suite.jobs import COMPUTING, timing
@@ -27,7 +27,7 @@ def timings(folder: Path, plan: Plan, stages: Sequence[str] = COMPUTING) -> pd.D
     rows = []
     for path in (folder / timing(stage, job) for stage in stages for job in sorted(plan.jobs(stage))):
         if path.exists():
-            entry = json.loads(path.read_text(encoding="utf-8"))
+            entry = sealed.read(path)
             common = {name: entry.get(name) for name in ("stage", "job", "seconds", "peak_memory_mb")}
             rows += [common | source for source in entry.get("sources") or [{}]]
     return TIMINGS.frame(rows)

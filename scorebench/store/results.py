@@ -1,7 +1,6 @@
 """A suite's results as they are read: checked against the manifest, and typed."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scorebench.core import schema
+from scorebench.core import schema, sealed
 from scorebench.core.errors import InputError, NotApplicable, unknown
 from scorebench.core.schema import ClaimResult
 from scorebench.core.spec import Spec
@@ -35,12 +34,10 @@ class Results:
         """The run's facts: suite, versions, commit, checksums. Raises InputError if there is none."""
         path = self.folder / "manifest.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return sealed.read(path)
         except FileNotFoundError:
             known = [p.parent.name for p in self.folder.parent.glob("*/manifest.json")]
             raise InputError(unknown(f"{path} does not exist: results", self.folder.name, known)) from None
-        except ValueError as error:
-            raise InputError(f"{path} is damaged ({error}); delete it and run again") from None
 
     @cached_property
     def plan(self) -> Plan:
@@ -83,7 +80,7 @@ class Results:
     def claim(self, name: str) -> ClaimResult:
         """One claim's result. Raises InputError if the run has none."""
         path = self._there(f"claims/{name}.json")
-        return schema.claim_result(json.loads(path.read_text(encoding="utf-8")), path)
+        return schema.claim_result(sealed.read(path), path)
 
     def picture(self, claim: str) -> dict[str, np.ndarray]:
         """What a claim's `picture` saved. Raises NotApplicable if it could not."""
@@ -117,7 +114,7 @@ class Results:
         expected = self.manifest["sha256"].get(name)  # first: a folder without a manifest holds no run
         content = self._there(name).read_bytes()
         if hashlib.sha256(content).hexdigest() != expected:
-            raise InputError(f"{self.folder / name} is damaged or edited: it is not the file that the run wrote; run the suite again")
+            raise InputError(sealed.damaged(self.folder / name))
         return content
 
 

@@ -1,10 +1,11 @@
 """What went wrong in a run, and when it is tried again: a job that failed has its rows, and is up to date until what it rests on or its limits change."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scorebench.core import sealed
+from scorebench.core.errors import InputError
 from scorebench.suite.fingerprint import fingerprint
 from scorebench.suite.jobs import STAGES, limits, timing
 from scorebench.suite.plan import Plan
@@ -22,14 +23,8 @@ def lost(plan: Plan, folder: Path) -> list[tuple[str, str]]:
 def retried(plan: Plan, folder: Path) -> dict[str, Any]:
     """The limits with which jobs are tried again, by the paths of their records: as before, and those that were lost with limits other than today's."""
     path, today = folder / RETRIED, limits(plan.suite)
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    before = _read(path)
     return before | {timing(stage, job): today for stage, job, record in _records(plan, folder) if record.get("limits") != today}
-
-
-def keep(retries: Mapping[str, Any], folder: Path) -> None:
-    """Write them, where there are any."""
-    if retries:
-        (folder / RETRIED).write_text(json.dumps(retries, indent=1), encoding="utf-8")
 
 
 def rests_on(plan: Plan, retries: Mapping[str, Any], stage: str, *jobs: str) -> list[str]:
@@ -41,9 +36,17 @@ def _records(plan: Plan, folder: Path) -> Iterator[tuple[str, str, dict[str, Any
     for stage in STAGES:
         for job in plan.jobs(stage):
             path = folder / timing(stage, job)
-            record = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            record = _read(path)
             if record.get("status") in WRONG:
                 yield stage, job, record
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Nothing of a file that is not there or damaged: the run that finds it so makes it again (`store.damage`)."""
+    try:
+        return sealed.read(path)
+    except (FileNotFoundError, InputError):
+        return {}
 
 
 def told(count: int, folder: Path) -> str:

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 from yaml.composer import ComposerError
 
-from scorebench.core import files, registry
+from scorebench.core import files, registry, sealed
 from scorebench.core.errors import InputError, nearest, unknown
 from scorebench.core.options import DECIMAL, INTEGER
 from scorebench.suite import mistakes, patterns
@@ -17,6 +17,8 @@ from scorebench.suite.config import Experiment, Suite
 
 KEPT = "plugins"
 """Where a run keeps its plugins, in its folder."""
+GIVEN = "given.json"
+"""There, too: the digests of what the run was given, the suite, plugins and files that specs name."""
 MOST, MOST_BYTES = 10_000, 1_000_000
 """Values of a suite, each alias counted with what it stands for, and what its file may hold: `paper` has 1,822 in 23,000."""
 SUITES = Path("workflows/suites")
@@ -95,6 +97,10 @@ def load(path: str | Path) -> Suite:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     of_a_run = path.name == "suite.yaml"
+    if of_a_run and (path.parent / GIVEN).exists():
+        for name, digest in sealed.read(path.parent / GIVEN)["sha256"].items():
+            if sealed.digest(path.parent / name) != digest:
+                raise InputError(sealed.damaged(path.parent / name))
     files.look_in(path.parent, path.parent / files.FOLDER if of_a_run else None)
     if not isinstance(raw, dict):
         raise InputError(f"{path}: a suite is a mapping of keys (known: {', '.join(Suite.model_fields)})")

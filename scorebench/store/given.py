@@ -1,0 +1,21 @@
+"""What a run was given, in its own folder, so that its record runs again from anywhere: the suite, plugins, and files that specs name."""
+
+from pathlib import Path
+
+from scorebench.core import files, plugins, sealed
+from scorebench.store import artifacts
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import GIVEN, KEPT
+
+
+def keep(plan: Plan, suite: Path, folder: Path) -> None:
+    """Copy all of it, as it is now, with its digests."""
+    kept = {folder / "suite.yaml": suite}
+    kept |= {folder / KEPT / Path(plugin).name: plugins.files[Path(plugin).stem] for plugin in plan.suite.plugins}
+    for to, file in kept.items():
+        if not (to.exists() and to.samefile(file)):
+            artifacts.write_bytes(to, file.read_bytes())
+    for spec in plan.methods:
+        files.keep(spec, folder / files.FOLDER)
+    given = [*kept, *(path for path in sorted((folder / files.FOLDER).rglob("*")) if path.is_file())]
+    artifacts.write_json(folder / GIVEN, {"sha256": {path.relative_to(folder).as_posix(): sealed.digest(path) for path in given}})
