@@ -139,6 +139,7 @@ def picture(master: int) -> dict[str, Any]:
         "share": exact.above(np.stack([exact.laws(np.eye(NODES)[k] / spacing, [SHORT])[0] for k in near])),
         "share_names": [share_from(start) for start in STARTS],
         "crossed_name": CROSSED,
+        "crossed_share": exact.above(exact.laws(np.eye(NODES)[np.abs(exact.nodes + MODE).argmin()] / spacing, [LONG]))[0],
     }
 
 

@@ -130,10 +130,10 @@ def picture(master: int) -> dict[str, Any]:
     x, edges, finer = np.linspace(-2.6, 2.6, 600), np.linspace(-2.6, 2.6, 91), np.linspace(-2.2, 2.2, 45)
     t = np.array(TEMPERATURES)[:, None]
     z = np.array([[2 * _gibbs(u, 0, 0.0, 9.0)] for u in TEMPERATURES])
-    chains = [_in_well(u, generator("gibbs", u), generator("gibbs", "run", u)).flatten().numpy() for u in TEMPERATURES]
+    chains = [_in_well(u, generator("gibbs", u), generator("gibbs", "run", u))[-1].numpy() for u in TEMPERATURES]
     counts = np.array([np.histogram(c, finer)[0] for c in chains])
     # The mean of exp(-V/T) over a bin is that of its middle to .3 % where V < 6T.
-    scaled = np.where(counts > 20, z * counts / chains[0].size / (finer[1] - finer[0]), np.nan)
+    scaled = np.where(counts > 20, z * counts / WELL_CHAINS / (finer[1] - finer[0]), np.nan)
     ends = np.minimum(DEPTH * t, 9) * [0, 1]
     return {
         "temperatures": TEMPERATURES,
