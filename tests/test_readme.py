@@ -37,11 +37,12 @@ COMMANDS = [line.partition(" # ")[0].strip() for block in blocks("") for line in
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reader's folder: the README's two Python files, a table and draws."""
+    """The reader's folder: the README's three Python files, a table and draws."""
     folder = tmp_path_factory.mktemp("own")
-    loss, density = blocks("python")
+    loss, density, network = blocks("python")
     (folder / "huber_denoising.py").write_text(loss, encoding="utf-8")
     (folder / "my_density.py").write_text(density, encoding="utf-8")
+    (folder / "my_score.py").write_text(network, encoding="utf-8")
     g = np.random.Generator(np.random.PCG64(1))
     pd.DataFrame(g.standard_normal((60, 3)), columns=list("abc")).to_csv(folder / "my_data.csv", index=False)
     np.save(folder / "draws.npy", g.standard_normal((200, 2)))
