@@ -3,6 +3,7 @@
 A cell is told to stay below epsilon where nothing later, a swing or the plateau, may be above (`arrival`). What is chosen is the one with the least work of
 those: near a step at which a later swing comes to lie at epsilon work jumps, and of two runs one would count it. Random numbers are those of no other run.
 Where the interval of the chosen one's work is too wide, or where none is told, the best has more chains; where it still is not told then, its row says so.
+Where the best did not arrive in a run as long as its pilot's work asked for, it has one of the whole budget.
 
 The choice is made again without each block, so that the work's error has the choice's among final runs. It has not that of the pilot's, which came to these.
 """
@@ -54,6 +55,10 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
             tried.append(cell)
             finals += bench.cells(cell.sampler, [cell.step_size], enough(cell, budget), chains, FINAL)
             after += 0 if first else cost
+        elif at and at.budget < budget and at.arrivals and not at.arrivals[0].reached and affordable(cost := at.chains * budget):
+            after += cost
+            (longer,) = bench.cells(at.sampler, [at.step_size], budget, at.chains, FINAL)
+            finals = [longer if cell is at else cell for cell in finals]
         elif at and _short(at, epsilon) and affordable(cost := at.chains * at.budget):
             after += cost
             finals = [bench.more(at) if cell is at else cell for cell in finals]
