@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 import subprocess
 import sys
 
@@ -174,11 +175,17 @@ def before(_package, tmp_path_factory):
     return fingerprints(path)
 
 
-@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
-@pytest.mark.parametrize("kind", ["sampler", "loss", "metric"])
-def test_a_broken_file_breaks_alone(package, before, suite, kind, text):
-    """The others are listed, planned and fingerprinted as before; a suite that names the broken one is planned, its import refused."""
-    (package / registry.FOLDERS[kind] / "broken.py").write_text(text)
+KINDS = ("sampler", "loss", "metric")
+DEALT = [*(("syntax", kind) for kind in KINDS), *zip(list(BROKEN)[1:], itertools.cycle(KINDS), strict=False)]
+
+
+@pytest.mark.parametrize(("mistake", "kind"), DEALT)
+def test_a_broken_file_breaks_alone(package, before, suite, kind, mistake):
+    """The others are listed, planned and fingerprinted as before; a suite that names the broken one is planned, its import refused.
+
+    One mistake in a file of each kind, the others in one kind each, in turn: one function reads the files of all.
+    """
+    (package / registry.FOLDERS[kind] / "broken.py").write_text(BROKEN[mistake])
     forget()
     assert "broken" in registry.names(kind) and registry.entry(kind, "broken").error
     assert all(registry.entry(k, n).error is None for k, n in METHODS)

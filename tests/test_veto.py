@@ -27,7 +27,8 @@ from scorebench.testing.examples import stream
 REPEATS, SETS, MEANS = 50, 600, 10_000
 WORST = "second_moment_bias:worst_axis=true"
 SUITE = load("workflows/suites/article.yaml")
-EXPERIMENTS = {e.target: e for e in SUITE.experiments if parse("target", e.target).build().dim == 2}
+EXPERIMENTS = {e.target: e for e in SUITE.experiments if e.target != "gaussian" and parse("target", e.target).build().dim == 2}
+"""Of the two Gaussians that of condition 100: what looks at each axis in its own unit sees the same of both, the others less of this."""
 BLIND = {
     ("gaussian:condition=100", "variance x 1.3 of coordinate 0"),
     ("gaussian:condition=100", "variance x 0.7 of coordinate 0"),

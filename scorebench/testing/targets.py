@@ -269,7 +269,7 @@ def perturbs_by_convolution(spec: Spec) -> None:
         if noised is None or not has(noised, "log_prob"):
             return
         grid = grid_of(spec, "the target").lattice
-        x = noised.sample(30, stream("convolution", spec, sigma)).double()
+        x = noised.sample(12, stream("convolution", spec, sigma)).double()
         kernel = -(torch.cdist(x, grid.points) ** 2) / (2 * sigma**2) - target.dim / 2 * math.log(2 * math.pi * sigma**2)
         agree(
             f"log_prob of perturbed({sigma:g})",
