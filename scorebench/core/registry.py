@@ -71,7 +71,7 @@ class Option:
         """The value, converted where that is exact; raises pydantic's ValidationError otherwise."""
         if not (self.words or self.of_text):
             value = _NO_NUMBERS[value] if isinstance(value, str) and value in _NO_NUMBERS else value
-        return TypeAdapter(_type(self.annotation)).validate_python(value, strict=True)
+        return _adapter(self.annotation).validate_python(value, strict=True)
 
 
 _NO_NUMBERS = {"null": None, "nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -83,6 +83,11 @@ def _scalar(text: str) -> object:
         return tuple(_scalar(part) for part in text.split("|"))
     value = option_types.number(text)
     return {"true": True, "false": False}.get(text, text) if value is None else value
+
+
+@cache
+def _adapter(annotation: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_type(annotation))
 
 
 def _type(annotation: str) -> Any:
