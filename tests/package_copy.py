@@ -12,7 +12,7 @@ from scorebench.suite import fingerprint
 
 def forget() -> None:
     """Read every file again, as a new process does: call it after an edit. What stands in it is understood once."""
-    for function in (registry.entry, fingerprint._files, fingerprint._read, fingerprint._version):
+    for function in (registry.entry, fingerprint._files, fingerprint._closure, fingerprint._read, fingerprint._version):
         function.cache_clear()
 
 

@@ -109,10 +109,10 @@ def _ordered(value: Any) -> Any:
 def fingerprint(plan: Plan, stage: str, job: str = "") -> str:
     """A hash of the settings, the code and the libraries of a job."""
     settings, modules = basis(plan, stage, job)
-    files = sorted(closure(modules))
+    files = sorted(closure(modules), key=lambda path: path.parts)
     libraries = sorted({library for path in files for library in _read(path).libraries})
     versions = [platform.python_version(), *(f"{library} {_version(library)}" for library in libraries)]
-    code = [(str(path.relative_to(registry.ROOT) if registry.ROOT in path.parents else path.name), _read(path).digest) for path in files]
+    code = [(_read(path).name, _read(path).digest) for path in files]
     return hashlib.sha256(repr((settings, code, versions)).encode()).hexdigest()[:16]
 
 
@@ -130,14 +130,19 @@ def undeclared(plan: Plan, stage: str, job: str, record: Mapping[str, Any]) -> l
 
 def closure(modules: Iterable[str]) -> set[Path]:
     """The package's files that importing these modules runs, and what lies beside them under their names (templates)."""
+    return {path for module in modules for path in _closure(module)}
+
+
+@cache
+def _closure(module: str) -> frozenset[Path]:
     seen: set[Path] = set()
-    waiting = [path for module in modules for path in _files(module)]
+    waiting = [*_files(module)]
     while waiting:
         path = waiting.pop()
         if path not in seen:
             seen.add(path)
-            waiting.extend(file for module in _read(path).imports for file in _files(module))
-    return seen
+            waiting.extend(file for imported in _read(path).imports for file in _files(imported))
+    return frozenset(seen)
 
 
 @cache
@@ -151,7 +156,14 @@ def _files(module: str) -> tuple[Path, ...]:
     return tuple(sorted({file for file in (*above, *own) if file.is_file()}))
 
 
+class _Understood(NamedTuple):
+    digest: str
+    imports: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+
 class _Read(NamedTuple):
+    name: str
     digest: str
     imports: tuple[str, ...]
     libraries: tuple[str, ...]
@@ -159,18 +171,19 @@ class _Read(NamedTuple):
 
 @cache
 def _read(path: Path) -> _Read:
-    """What counts of a file, the package's modules that it may import, and the other top-level modules."""
-    return _understood(path.read_bytes(), path.suffix == ".py")
+    """Where a file stands in the package, what counts of it, the package's modules that it may import, and the other top-level modules."""
+    name = str(path.relative_to(registry.ROOT) if registry.ROOT in path.parents else path.name)
+    return _Read(name, *_understood(path.read_bytes(), path.suffix == ".py"))
 
 
 @cache
-def _understood(content: bytes, is_python: bool) -> _Read:
+def _understood(content: bytes, is_python: bool) -> _Understood:
     try:
         tree = ast.parse(content) if is_python else None
     except (SyntaxError, ValueError):
         tree = None
     if tree is None:
-        return _Read(hashlib.sha256(content).hexdigest(), (), ())
+        return _Understood(hashlib.sha256(content).hexdigest(), (), ())
     modules: set[str] = set()
     for node in _run(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -179,14 +192,14 @@ def _understood(content: bytes, is_python: bool) -> _Read:
             modules |= {alias.name for alias in node.names}
     own = tuple(sorted(name for name in modules if name.partition(".")[0] == "scorebench"))
     others = tuple(sorted({name.partition(".")[0] for name in modules} - {"scorebench"}))
-    return _Read(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), own, others)
+    return _Understood(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), own, others)
 
 
 def _run(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes that may run: what stands there for the type checker alone does not."""
+    """The nodes that may run, but for expressions, which import nothing: what stands there for the type checker alone does not."""
     yield node
     for child in ast.iter_child_nodes(node):
-        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+        if not isinstance(child, ast.expr) and not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
             yield from _run(child)
 
 
