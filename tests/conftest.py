@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:`torch\.jit\.script` is deprecated:DeprecationWarning")
 
 
-LONG = {"test_claims_dynamics", "test_claims_whole"}
+LONG = {"test_claims_mutants", "test_claims_whole"}
 """Files whose tests share nothing: each may run wherever a core is free."""
 
 

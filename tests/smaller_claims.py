@@ -1,55 +1,58 @@
-"""Claims with fewer chains or draws than a run has: as few as leave them able to tell what they tell.
+"""Claims with a quarter of their chains and draws, and of what is asked of their power: standard errors are twice as large, and so is what must be seen.
 
-How few follows from the standard errors of the reference run, which grow by the square root of the share that is left out. The leading one stays below
-what the rule of claims allows, so that an error of 5 % is seen as it is there; a number that must disagree with its prediction is off by five standard
-errors more than is allowed; of chains, or other units, there are as many as the rule asks for.
+What a claim says in full is so asked of it here, too; to 10 % of a standard error, since it is estimated. LESS are those of which a number that must disagree
+with its prediction, or a bound, needs more.
 """
-
-import json
-from pathlib import Path
 
 import pytest
 
-from scorebench.claims.base import IDENTITY, LARGEST_ERROR, LEAST_CHAINS, LEAST_UNITS, allowed
+from scorebench.claims import base
 from scorebench.core import registry
 
-REFERENCE = Path("results/reference/article/claims").absolute()
-MARGIN, SHARES = 0.9, (4, 3, 2, 1)
-"""Of the largest standard error, since it is estimated; one in how many is left."""
-WHOLE = {"mala-optimal", "mixing-weights", "noise-ladder", "start-from-data"}
-"""Claims that no smaller experiment decides."""
+SHARE, MARGIN = 4, 1.1
+LESS = {
+    **{"langevin-sampling": 2, "mala-optimal": 2, "mixing-weights": 2, "splitting-order": 2, "start-from-data": 2},
+    **{"sm-efficiency": 1, "z-intractable": 1},
+}
+"""One in how many is left."""
 COUNTS = (
-    *("CHAINS", "DRAWS", "PARTICLES", "PATHS", "REPEATS"),
-    *("WELL_CHAINS", "FAR_CHAINS", "QUARTIC_CHAINS", "PLANE_CHAINS", "RING_CHAINS"),
+    *("CHAINS", "DRAWS", "PARTICLES", "PATHS", "REPEATS", "SETS", "MODELS", "NETWORKS", "ASCENTS"),
+    *(
+        "WELL_CHAINS",
+        "FAR_CHAINS",
+        "QUARTIC_CHAINS",
+        "PLANE_CHAINS",
+        "RING_CHAINS",
+        "EARLY_CHAINS",
+        "EXACT_CHAINS",
+        "MIXING_CHAINS",
+        "MIXING",
+        "PLANE_DRAWS",
+    ),
 )
 """What claims call how many of them there are."""
-LEVELS = {"z-intractable": 250}
-"""Of 1,000 between two laws: the leading standard error of 2,000 chains is .4 %."""
-
-
-def share(claim: str) -> int:
-    """Of a claim's chains and draws one in so many will do."""
-    result = json.loads((REFERENCE / f"{claim}.json").read_text())
-    most = [1.0 if claim in WHOLE else SHARES[0]]
-    for q in result["quantities"]:
-        error, n, off = q["standard_error"], q["n"], abs(q["measured"] - q["predicted"])
-        if q["group"] == IDENTITY or not error:
-            continue
-        most.append(n / (LEAST_CHAINS if n >= LEAST_CHAINS else LEAST_UNITS))
-        if q["name"] == result["leading"]:
-            most.append((MARGIN * LARGEST_ERROR * max(abs(q["predicted"]), abs(q["measured"])) / error) ** 2)
-        if not q["agrees"]:
-            most.append((off / (allowed(error, n, q["tolerance"]) + 5 * error)) ** 2)
-    return next((one for one in SHARES if one <= min(most)), 1)
 
 
 def shrink(patch: pytest.MonkeyPatch, claim: str, share: int) -> None:
-    """Leave one in so many of a claim's chains and draws, or fewer levels."""
+    """Leave one in so many of a claim's chains and draws."""
     module = registry.module("claim", claim)
-    if claim in LEVELS:
-        patch.setattr(module, "LEVELS", LEVELS[claim])
-        return
     for name in COUNTS:
         if hasattr(module, name):
-            count = getattr(module, name)
-            patch.setattr(module, name, {of: n // share for of, n in count.items()} if isinstance(count, dict) else count // share)
+            patch.setattr(module, name, _fewer(getattr(module, name), share))
+
+
+def _fewer(count, share: int):
+    """A number, a number for each of something, or that with the steps of each."""
+    if isinstance(count, dict):
+        return {of: _fewer(n, share) for of, n in count.items()}
+    return (count[0] // share, *count[1:]) if isinstance(count, tuple) else count // share
+
+
+def shrink_with_its_power(patch: pytest.MonkeyPatch, claim: str) -> None:
+    """Leave as few as still come to the verdict, and ask less of them."""
+    share = LESS.get(claim, SHARE)
+    shrink(patch, claim, share)
+    for name in ("LEAST_UNITS", "LEAST_CHAINS"):
+        patch.setattr(base, name, getattr(base, name) // share)
+    for name in ("LARGEST_ERROR", "SEEN"):
+        patch.setattr(base, name, MARGIN * getattr(base, name) * share**0.5)

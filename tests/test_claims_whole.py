@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib import pyplot as plt
-from smaller_claims import share, shrink
+from smaller_claims import shrink_with_its_power
 
 from scorebench.core import registry
 from scorebench.figures.base import style
@@ -26,7 +26,7 @@ OTHERS = [claim for claim in registry.names("claim") if not any(claim in claims 
 
 
 def assert_whole(monkeypatch: pytest.MonkeyPatch, claim: str, folder: Path) -> None:
-    shrink(monkeypatch, claim, share(claim))
+    shrink_with_its_power(monkeypatch, claim)
     stage.run(PLAN, claim, folder)
     result = Results(folder, PLAN).claim(claim)
     assert result.verdict == result.expected, (result.reason, [q for q in result.quantities if not q.agrees])

@@ -6,7 +6,7 @@ A claim is a file `scorebench/claims/<part>/<id>.py` (the id is public with hyph
     QUOTE, TRANSLATION         the article's own words there, and the same in English; of what is beyond the article, the words that it follows from
     STATEMENT, CORRECTION      the reading that is tested; the correction of a statement that does not hold as written, else left out
     EXPECTED                   the verdict, registered before measuring
-    LEADING                    the quantity whose standard error tells whether the experiment could see a 5 % error
+    LEADING                    the quantity that stands for the claim in tables
     USES                       the methods that it names as text, by kind: {"model": ("autoencoder",), "loss": ("denoising",)}; else left out
     CONDITIONS                 of a qualified claim: group -> whether the statement holds there; else left out
     predict() -> list[Prediction]               closed form or quadrature, never the code under test
@@ -27,18 +27,20 @@ the number of independent units. All quantities of all claims together raise a f
 under any dependence). The budget of quantities is fixed, so that a new claim moves no other claim's verdict: each has ALPHA/BUDGET = 1e-7,
 t = 5.3 for many units, so that an error of 6.6 standard errors is seen in 9 of 10 runs.
 
+**Sees an error**: of every number that agrees, 5 %. Its standard error is .8 % of it at most, and what is allowed, t standard errors and the tolerance,
+5 % of it. "Of it" is of the predicted or the measured value, whichever is larger. A number of which 5 % says nothing, as of a 0, is a bound: its name ends
+in "at most X", X is its tolerance, and t standard errors are X at most. A number that disagrees has seen an error.
+
 **Verdicts**, by the first line that fits:
 
-    underpowered  a counted quantity is not finite or has fewer units than it must, or the leading one's standard error is over .8 % of it
+    underpowered  a counted quantity is not finite or has fewer units than it must, or agrees though it could not have seen an error
     unexplained   a corrected quantity disagrees: experiment, code or correction are wrong
     reproduced    every quantity of the statement agrees
     refuted       some as-written quantity disagrees, and there are corrected ones
     qualified     every quantity agrees in the groups where the statement should hold, every one disagrees in the others
     unexplained   anything else
 
-Power comes first: an experiment that could not have seen an error counts as not done, whatever its numbers look like. "Of it" is of the
-predicted or the measured value, whichever is larger. Where the two are close that is the same; where they are far apart (a variance a
-hundred times too large has a standard error a hundred times too large) the experiment did see the error, and must not pass for not done.
+Power comes first: an experiment that could not have seen an error counts as not done, whatever its numbers look like.
 """
 
 import math
@@ -52,7 +54,8 @@ from scorebench.core.schema import ClaimResult, Quantity, Verdict
 
 AS_WRITTEN, CORRECTED, IDENTITY = "as-written", "corrected", "identity"
 ALPHA, BUDGET = 1e-4, 1_000
-LEAST_UNITS, LEAST_CHAINS, LARGEST_ERROR = 100, 1_000, 0.008
+LEAST_UNITS, LEAST_CHAINS, LARGEST_ERROR, SEEN = 100, 1_000, 0.008, 0.05
+BOUND = "at most"
 
 
 class Prediction(NamedTuple):
@@ -64,7 +67,7 @@ class Prediction(NamedTuple):
     unit: str
     predicted: float
     tolerance: float = 0.0
-    """Absolute; for what is numerical and known beforehand: the error of a quadrature, a remaining transient."""
+    """Absolute; for what is numerical and known beforehand: the error of a quadrature, a remaining transient. Of a bound, what its name states."""
 
 
 class Measurement(NamedTuple):
@@ -105,6 +108,14 @@ def allowed(standard_error: float, n: int | None, tolerance: float) -> float:
     return t * standard_error + tolerance
 
 
+def sees_an_error(p: Prediction, m: Measurement) -> bool:
+    """Whether an error of 5 %, or of twice a bound, would have made the number disagree."""
+    if BOUND in p.name:
+        return allowed(m.standard_error, m.n, 0.0) <= p.tolerance
+    size = max(abs(p.predicted), abs(m.measured))
+    return m.standard_error <= LARGEST_ERROR * size and allowed(m.standard_error, m.n, p.tolerance) <= SEEN * size
+
+
 def verdict(
     predictions: Iterable[Prediction], measurements: Mapping[str, Measurement], leading: str, conditions: Mapping[str, bool] | None = None
 ) -> Verdict:
@@ -112,7 +123,7 @@ def verdict(
     predictions, conditions = list(predictions), conditions or {}
     _check(predictions, measurements, leading, conditions)
     counted = [(p, measurements[p.name]) for p in predictions if p.group != IDENTITY]
-    if not all(_done(m) and (p.name != leading or _resolved(p, m)) for p, m in counted):
+    if not all(_done(m) and (sees_an_error(p, m) or not agrees(p, m)) for p, m in counted):
         return Verdict.UNDERPOWERED
 
     answers: dict[str, set[bool]] = {}  # group -> which of "agrees" and "disagrees" occur
@@ -133,10 +144,6 @@ def _done(m: Measurement) -> bool:
     finite = math.isfinite(m.measured) and math.isfinite(m.standard_error)
     least = LEAST_CHAINS if m.units == "chains" else LEAST_UNITS
     return finite and (m.n is None or m.n >= least)
-
-
-def _resolved(p: Prediction, m: Measurement) -> bool:
-    return m.standard_error <= LARGEST_ERROR * max(abs(p.predicted), abs(m.measured))
 
 
 def _check(predictions: list[Prediction], measurements: Mapping[str, Measurement], leading: str, conditions: Mapping[str, bool]) -> None:

@@ -19,7 +19,7 @@ SOURCE = "an example"
 STATEMENT = r"$E\,|\nabla\log p(x)|^2 = d/v$ on $N(0, v I)$"  # text, with LaTeX between $
 EXPECTED = "reproduced"  # registered before measuring
 REFERENCE = "Cover and Thomas (2006), section 17.7"
-LEADING = "E|s|^2 at v = 0.5"  # the number that shows whether the experiment could have seen an error
+LEADING = "E|s|^2 at v = 0.5"  # the number that stands for the claim in tables
 
 DRAWS, DIM, VARIANCES = 200_000, 2, (0.5, 2.0)
 

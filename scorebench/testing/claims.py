@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scorebench import stages
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, LARGEST_ERROR, evaluate
+from scorebench.claims.base import AS_WRITTEN, BOUND, CORRECTED, IDENTITY, Measurement, Prediction, evaluate, sees_an_error
 from scorebench.core import registry
 from scorebench.core.schema import ClaimResult, Verdict
 from scorebench.core.spec import Spec
@@ -54,6 +54,9 @@ def predicts_before_it_measures(spec: Spec) -> None:
         )
         assert p.group in groups, f"the prediction {p.name!r} is of the group {p.group!r} (known: {', '.join(sorted(groups))})"
         assert names.count(p.name) == 1, f"{p.name!r} is predicted {names.count(p.name)} times"
+        assert BOUND not in p.name or p.name.endswith(f"{BOUND} {p.tolerance:g}"), (
+            f"the bound {p.name!r} has the tolerance {p.tolerance:g}; '{BOUND} {p.tolerance:g}' was expected at its end"
+        )
     assert [p._replace(setting=dict(p.setting)) for p in predictions] == [p._replace(setting=dict(p.setting)) for p in module.predict()], (
         "predict gives other numbers when it is called again; closed forms or quadrature were expected"
     )
@@ -88,8 +91,17 @@ def comes_to_its_verdict(spec: Spec) -> None:
         for q in tested.quantities
         if q.agrees != should.get(q.group, q.agrees)
     ]
+    blind = [
+        q.name
+        for q in tested.quantities
+        if q.group != IDENTITY
+        and q.agrees
+        and not sees_an_error(
+            Prediction(q.name, q.group, q.setting, q.unit, q.predicted, q.tolerance), Measurement(q.measured, q.standard_error, q.n)
+        )
+    ]
     why = (
-        f" (a standard error above {LARGEST_ERROR:.1%} of the leading number, or too few units)"
+        f" (too few units, or no error would have been seen of {', '.join(map(repr, blind[:3]))})"
         if tested.verdict == Verdict.UNDERPOWERED
         else ""
     )

@@ -56,9 +56,9 @@ NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 100, Training(size=2_000, batch=64, 
 LEARNT, NOT, RATIO = 0.5, 0.1, 10.0
 FEW, SOME = 5, 25
 SHOWN, HALF = 20, 8.0
-WITHIN = f"networks of {NETWORKS} with a relative error in the modes of {LEARNT:g} or more, {FEW} at the most"
-BETWEEN = f"networks of {NETWORKS} with a relative error between the modes of {NOT:g} or less, {FEW} at the most"
-RATIOS = f"networks of {NETWORKS} whose relative error between the modes is {RATIO:g} times that within or less, {SOME} at the most"
+WITHIN = f"networks of {NETWORKS} with a relative error in the modes of {LEARNT:g} or more, at most {FEW}"
+BETWEEN = f"networks of {NETWORKS} with a relative error between the modes of {NOT:g} or less, at most {FEW}"
+RATIOS = f"networks of {NETWORKS} whose relative error between the modes is {RATIO:g} times that within or less, at most {SOME}"
 
 
 def predict() -> list[Prediction]:

@@ -53,7 +53,7 @@ REFERENCE = "Song and Ermon (2019), section 3.2.2, algorithm 1 and figure 3"
 LEADING = "share in the mode at (5, 5), annealed components"
 
 SHARES, EQUAL, CENTRE, EDGE = (0.2, 0.8), (0.5, 0.5), 5.0, 8.0
-STEP_SIZE, STEPS, PER_LEVEL, CHAINS = 0.05, 1_000, 100, {PLAIN: 10_000, "components": 40_000, "noised density": 20_000}
+STEP_SIZE, STEPS, PER_LEVEL, CHAINS = 0.05, 1_000, 100, {PLAIN: 20_000, "components": 48_000, "noised density": 45_000}
 SHOWN = 1_000
 SIGMAS = tuple(float(s) for s in np.geomspace(20.0, 1.0, 10))
 VARIANTS: dict[str, Callable[[float], float]] = {"components": lambda sigma: sigma**2, "noised density": lambda sigma: 1 + sigma**2}

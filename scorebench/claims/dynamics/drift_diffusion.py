@@ -2,11 +2,11 @@ r"""Drift alone decays, diffusion alone spreads for ever, both together find a l
 
 Statement: in dx = -grad V dt + sqrt(2) sigma dW the first term is the drift, the second the diffusion.
 
-Prediction. V = x^2/2, x_0 = 2, at t = .5, 1, 2:
+Prediction. V = x^2/2, x_0 = 4, at t = .5, 1, 2:
 
-    drift alone,        sigma = 0:       x = 2 e^-t, variance 0
-    diffusion alone,    grad V = 0:      mean 2, variance 2 sigma^2 t
-    both (Ornstein-Uhlenbeck):           mean 2 e^-t, variance sigma^2 (1 - e^-2t)
+    drift alone,        sigma = 0:       x = 4 e^-t, variance 0
+    diffusion alone,    grad V = 0:      mean 4, variance 2 sigma^2 t
+    both (Ornstein-Uhlenbeck):           mean 4 e^-t, variance sigma^2 (1 - e^-2t)
 
 at sigma^2 = 1 and 1/4. Var 2 sigma^2 t is why D = sigma^2 is called the coefficient of diffusion.
 
@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.base import AS_WRITTEN, BOUND, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean, variance
 from scorebench.claims.lib.langevin import langevin, normal, ou_euler_law, ou_law
 from scorebench.core.rng import generator
@@ -40,7 +40,7 @@ EXPECTED = "reproduced"
 REFERENCE = "Pavliotis (2014), section 3.4"
 LEADING = "variance of both at t = 1, T = 1"
 
-START, TIMES, TEMPERATURES = 2.0, (0.5, 1.0, 2.0), (1.0, 0.25)
+START, TIMES, TEMPERATURES = 4.0, (0.5, 1.0, 2.0), (1.0, 0.25)
 STEP_SIZE, CHAINS, ROUNDING = 0.01, 100_000, 1e-5
 DRIFT, DIFFUSION, BOTH = "drift alone", "diffusion alone", "both"
 PATHS, EVERY, END = 12, 2, 2.2
@@ -48,7 +48,9 @@ PATHS, EVERY, END = 12, 2, 2.2
 
 
 def _name(moment: str, what: str, t: float, temperature: float) -> str:
-    return f"{moment} of {what} at t = {t:g}, T = {temperature:g}"
+    return f"{moment} of {what} at t = {t:g}, T = {temperature:g}" + (
+        f", {BOUND} {ROUNDING:g}" if moment == "variance" and not temperature else ""
+    )
 
 
 def predict() -> list[Prediction]:

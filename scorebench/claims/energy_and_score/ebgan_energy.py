@@ -15,10 +15,10 @@ out, 0: as stated it would be 1 or more. With k = 2 it is 0 everywhere, on data 
 N(0, diag(4, 1)), generated points at (10, 0), m = 10: B_11 costs 4 on data and earns 100 at (10, 0), until E is m there; all else costs. So B_11 = m/100:
 E(10, 0) = 10, and .4 on data.
 
-Measurement: E of the exact score on 400,000 draws; the project's own autoencoder trained by its denoising loss, 100,000 points, 3,000 steps. Networks of
-that size were off by .01 or .02 at x = 1 in trials on other seeds: the tolerance is .05 at a point, .005 on data. Principal components are those of
-1,000,000 draws, whose axis is off by .001. With a margin: 2,000
-steps of Adam on A and the draws' own covariance, tolerance 1 %. The leading number has a standard error of .22 %: an error of 1.5 % is seen in 9 of 10 runs.
+Measurement: E of the exact score on 400,000 draws. The project's own autoencoder trained by its denoising loss, 100,000 points, 3,000 steps: by how much
+a network is off no derivation says, so that its energies are shown, and what counts is their order, which has no tolerance. Principal components are those of
+1,000,000 draws, whose axis is off by 1e-3, so that E(10, 0) is 1e-4, with .01 as its bound. With a margin: 2,000 steps of Adam on A and the draws' own
+covariance, tolerance 1 %. The leading number has a standard error of .22 %: an error of 1.5 % is seen in 9 of 10 runs.
 
 Reference: Zhao et al. (2017), section 2; Alain and Bengio (2014), theorem 1; Vincent (2011), section 4.
 """
@@ -61,11 +61,17 @@ LEADING = "mean energy on data, by the exact score"
 USES = {"model": ("autoencoder",), "loss": ("denoising",)}
 
 PARTS, SIGMA, DRAWS = ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25)), 0.5, 400_000
-TRAINING, RATE, OFF, OFF_VALLEY, OFF_DATA = Training(size=100_000, batch=512, steps=(3_000,)), 2e-2, 0.05, 0.02, 0.005
+TRAINING, RATE = Training(size=100_000, batch=512, steps=(3_000,)), 2e-2
 VARIANCES, PLANE_DRAWS, OUTSIDE, MARGIN = (4.0, 1.0), 1_000_000, (10.0, 0.0), 10.0
 MARGIN_STEPS = 2_000
 EXACT, TRAINED = "by the exact score", "by a trained autoencoder"
-STATED = "energy at x = 0 {}, if no lower than at x = 1"
+VALLEY_BY_SCORE, OFF = "energy at x = 0 by the exact score, at most 1e-06", 1e-6
+STATED = "energy at x = 0 by the exact score, if no lower than at x = 1"
+HIGHER, NO_LOWER, LOWER = (
+    f"whether the energy {what}, {TRAINED} (1: yes)"
+    for what in ("at x = 1 is above the mean on data", "at x = 0 is no lower than at x = 1", "at x = 0 is below the mean on data")
+)
+NOTHING_OUTSIDE, NOTHING = "energy at (10, 0), k = 1 principal components, at most 0.01", 0.01
 
 
 def _at(x: float, by: str) -> str:
@@ -103,18 +109,23 @@ def predict() -> list[Prediction]:
             epsrel=1e-10,
         )[0]
     )
-    predictions = []
-    for by, off, off_valley, off_data in ((EXACT, 1e-6, 1e-6, 0.0), (TRAINED, OFF, OFF_VALLEY, OFF_DATA)):
-        predictions.append(Prediction(_on_data(by), NEAR, {}, "x^2", on_data, off_data))
-        predictions.append(Prediction(_at(1.0, by), NEAR, {"x": 1.0}, "x^2", energy_of(1.0), off))
-        predictions.append(Prediction(_at(0.0, by), CORRECTED, {"x": 0.0}, "x^2", 0.0, off_valley))
-        predictions.append(Prediction(STATED.format(by), VALLEY, {"x": 0.0}, "x^2", energy_of(1.0), off))
+    predictions = [
+        Prediction(_on_data(EXACT), NEAR, {}, "x^2", on_data),
+        Prediction(_at(1.0, EXACT), NEAR, {"x": 1.0}, "x^2", energy_of(1.0), OFF),
+        Prediction(VALLEY_BY_SCORE, CORRECTED, {"x": 0.0}, "x^2", 0.0, OFF),
+        Prediction(STATED, VALLEY, {"x": 0.0}, "x^2", energy_of(1.0), OFF),
+        Prediction(HIGHER, NEAR, {"x": 1.0}, "", 1.0),
+        Prediction(LOWER, CORRECTED, {"x": 0.0}, "", 1.0),
+        Prediction(NO_LOWER, VALLEY, {"x": 0.0}, "", 1.0),
+        Prediction(_on_data(TRAINED), IDENTITY, {}, "x^2", on_data),
+        *(Prediction(_at(x, TRAINED), IDENTITY, {"x": x}, "x^2", energy_of(x)) for x in (0.0, 1.0)),
+    ]
     outside, on_margin = "at (10, 0)", MARGIN * VARIANCES[0] / OUTSIDE[0] ** 2
     return [
         *predictions,
         Prediction(_linear("on data", 1), NEAR, {"k": 1}, "x^2", VARIANCES[1], 1e-5),
-        Prediction(_linear(outside, 1), CORRECTED, {"k": 1}, "x^2", 0.0, 0.01),
-        Prediction(f"{_linear(outside, 1)}, if no lower than on data", FAR, {"k": 1}, "x^2", VARIANCES[1], 0.01),
+        Prediction(NOTHING_OUTSIDE, CORRECTED, {"k": 1}, "x^2", 0.0, NOTHING),
+        Prediction(f"{_linear(outside, 1)}, if no lower than on data", FAR, {"k": 1}, "x^2", VARIANCES[1], NOTHING),
         Prediction(_linear("on data", 2), IDENTITY, {"k": 2}, "x^2", 0.0, 1e-6),
         Prediction(_linear(outside, 2), IDENTITY, {"k": 2}, "x^2", 0.0, 1e-6),
         Prediction(_margin("on data"), CORRECTED, {"m": MARGIN}, "x^2", on_margin, 0.01 * on_margin),
@@ -143,9 +154,14 @@ def measure(master: int) -> dict[str, Measurement]:
     points = torch.tensor([[0.0], [1.0]])
     for by, s in ((EXACT, noised.score), (TRAINED, lambda x: score(network, x))):
         valley, side = (float(e) for e in reconstruction_error(points, points + SIGMA**2 * s(points)))
-        measurements[_on_data(by)] = mean(reconstruction_error(x, x + SIGMA**2 * s(x)), "draws")
-        measurements[_at(0.0, by)] = measurements[STATED.format(by)] = Measurement(valley)
+        on_data = measurements[_on_data(by)] = mean(reconstruction_error(x, x + SIGMA**2 * s(x)), "draws")
         measurements[_at(1.0, by)] = Measurement(side)
+        if by == EXACT:
+            measurements[VALLEY_BY_SCORE] = measurements[STATED] = Measurement(valley)
+        else:
+            measurements[_at(0.0, by)] = Measurement(valley)
+            order = {HIGHER: side > on_data.measured, LOWER: valley < on_data.measured, NO_LOWER: valley >= side}
+            measurements |= {name: Measurement(float(holds)) for name, holds in order.items()}
 
     plane = mixture(torch.ones(1), torch.zeros(1, 2), torch.tensor([VARIANCES])).sample(PLANE_DRAWS, stream("plane")).double()
     covariance = plane.T @ plane / PLANE_DRAWS
@@ -158,7 +174,9 @@ def measure(master: int) -> dict[str, Measurement]:
     a = _with_margin(covariance, outside)
     measurements[_margin("on data")] = mean(reconstruction_error(plane, plane @ a.T), "draws")
     measurements[_margin("at (10, 0)")] = Measurement(float(reconstruction_error(outside, outside @ a.T)))
-    return measurements | {f"{_linear('at (10, 0)', 1)}, if no lower than on data": measurements[_linear("at (10, 0)", 1)]}
+    outside_stated = f"{_linear('at (10, 0)', 1)}, if no lower than on data"
+    measurements[outside_stated] = measurements[NOTHING_OUTSIDE] = measurements.pop(_linear("at (10, 0)", 1))
+    return measurements
 
 
 def _with_margin(covariance: Tensor, generated: Tensor) -> Tensor:

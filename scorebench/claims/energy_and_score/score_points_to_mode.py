@@ -45,7 +45,11 @@ LEADING = "variance at t = 1, of that at 0"
 
 STEP_SIZE, TIMES, CHAINS, ROUNDING, STALL = 0.001, (0.5, 1.0), 10_000, 1e-5, 1e-4
 PARTS, INSIDE, LONG = ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25)), 0.5, 5.0
-ENDS, STAYS, STAYS_AS_STATED = "end from 0.5, two modes", "end from 0, two modes", "end from 0, two modes, if it reaches a mode"
+ENDS, STAYS, STAYS_AS_STATED = (
+    "end from 0.5, two modes",
+    "end from 0, two modes, at most 1e-05",
+    "end from 0, two modes, if it reaches a mode",
+)
 POINT, COSINE, COSINE_AS_STATED = (
     (1.0, math.sqrt(10)),
     "cosine of score and way to the mode",

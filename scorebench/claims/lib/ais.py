@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scorebench.claims.base import Measurement
-from scorebench.claims.lib.estimates import of_means
+from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.samplers.base import Density
 from scorebench.samplers.mala import MALA
 from scorebench.targets.base import Target
@@ -18,9 +18,9 @@ from scorebench.targets.base import Target
 Energy = Callable[[Tensor], Tensor]
 
 
-def log_z(energy: Energy, start: Target, chains: int, levels: int, step_size: float, generator: torch.Generator) -> Measurement:
-    """Log Z of an energy (*, d) -> (*) with its standard error over independent chains, by the delta method."""
-    return log_mean(log_weights(energy, start, chains, levels, step_size, generator))
+def z(energy: Energy, start: Target, chains: int, levels: int, step_size: float, generator: torch.Generator) -> Measurement:
+    """Z of an energy (*, d) -> (*) with its standard error over independent chains: unbiased."""
+    return mean(log_weights(energy, start, chains, levels, step_size, generator).exp())
 
 
 def log_mean(log_weight: Tensor) -> Measurement:

@@ -9,7 +9,7 @@ from scorebench.store.results import Results
 LABEL = "q(x, t) between two Gaussians"
 CAPTION = (
     "Histograms: 20,000 Langevin chains; curves: the law in closed form. Towards N(0, 1) it takes units of time (left); towards the narrow N(5,"
-    " .1) tenths, the clock runs ten times as fast (middle). Right: KL to the end falls along the closed form; points are measured on 100,000 "
+    " .1) tenths, the clock runs ten times as fast (middle). Right: KL to the end falls along the closed form; points are measured on 280,000 "
     "chains."
 )
 USES = {"claim": ("two-gaussians",)}

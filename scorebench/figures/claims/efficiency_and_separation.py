@@ -24,7 +24,7 @@ def draw(results: Results) -> Figure:
     left.set(xlabel="$x$", ylabel="$p(x)$", ylim=(0, 0.48))
     left.legend(loc="upper right")
     right.plot(picture["curve_a"], picture["curve_efficiency"], color="black", lw=1.6, label="quadrature")
-    measured(right, picture["measured_a"].tolist(), quantities.loc[picture["measured_names"]], 3, "measured, 400,000 draws")
+    measured(right, picture["measured_a"].tolist(), quantities.loc[picture["measured_names"]], 3, "measured, 440,000 draws")
     right.axhline(1, color="0.5", lw=1, ls=":")
     right.set(yscale="log", xlabel="half separation $a$ (standard deviations)", ylabel="efficiency of score matching", ylim=(3e-3, 2))
     right.legend(loc="lower left")

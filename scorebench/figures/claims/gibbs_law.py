@@ -8,7 +8,7 @@ from scorebench.store.results import Results
 
 LABEL = "The Gibbs law at three temperatures"
 CAPTION = (
-    "V = (x² - 1)². Left: 60,000 MALA chains at each temperature (steps) fill exp(-V/T)/Z (lines): cold chains sit in the wells, hot ones "
+    "V = (x² - 1)². Left: 45,000 MALA chains at each temperature (steps) fill exp(-V/T)/Z (lines): cold chains sit in the wells, hot ones "
     "cross. Right: the same counts, as log density against V, lie on lines of slope -1/T; bars are two standard errors, ± is one."
 )
 USES = {"claim": ("boltzmann-steady-state",)}

@@ -10,7 +10,7 @@ from scorebench.store.results import Results
 LABEL = "The score of a mixture, and its trajectories"
 CAPTION = (
     "Left: density (shading), score (arrows, length compressed) and five Langevin trajectories from one point (star) until t = 1 (squares); "
-    "without noise all would take the dashed way to the right mode. Right: 10,000 of them end in both modes, with the law that the spectrum of "
+    "without noise all would take the dashed way to the right mode. Right: 36,000 of them end in both modes, with the law that the spectrum of "
     "the Fokker-Planck operator says (± one standard error)."
 )
 USES = {"claim": ("vector-field",)}
@@ -34,7 +34,7 @@ def draw(results: Results) -> Figure:
     ax.legend(loc="lower center", ncols=3, frameon=True, framealpha=0.9, edgecolor="none")
 
     right.hist(
-        picture["edges"][:-1], picture["edges"], weights=picture["heights"], histtype="stepfilled", color="0.8", label="10,000 chains"
+        picture["edges"][:-1], picture["edges"], weights=picture["heights"], histtype="stepfilled", color="0.8", label="36,000 chains"
     )
     right.plot(picture["x"], picture["law"], color=COLOURS[0], label="law at t = 1")
     right.axvline(0, color="0.5", lw=1, ls=":")

@@ -3,7 +3,7 @@
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.figures.base import COLOURS, as_text, measured, numbers
+from scorebench.figures.base import COLOURS, measured, numbers
 from scorebench.store.results import Results
 
 LABEL = "With noise and without, at two modes"
@@ -36,7 +36,8 @@ def draw(results: Results) -> Figure:
     for i, (start, name) in enumerate(zip(picture["starts"], picture["share_names"], strict=True)):
         measured(right, [start], quantities.loc[[name]], i, f"from {start:g}")
     right.set(xlabel="start $x_0$", ylabel="share right of 0 at $t = 1$", xlim=(-1, 1), xticks=[-1, -0.5, 0, 0.5, 1])
-    crossed = as_text(quantities, str(picture["crossed_name"]), 4).replace(", ", ",\n")
+    share, error = (float(quantities[column][str(picture["crossed_name"])]) for column in ("measured", "standard_error"))
+    crossed = f"{share:.4f} ± {error:.4f},\npredicted {float(picture['crossed_share']):.4f}"
     right.text(-0.97, 0.72, f"from -2 instead, at $t = 10$:\n{crossed}", fontsize=9)
     right.legend(loc="lower right", fontsize=8.5, bbox_to_anchor=(1.0, 0.08))
     return figure
