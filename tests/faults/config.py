@@ -182,6 +182,7 @@ NAMES = [  # methods, options and their values
     Mistake(("accuracy", "margin"), 1, ("accuracy.margin = 1", "greater than 1")),
     Mistake(("seed",), 2**63, ("seed = 9223372036854775808", "less than 9223372036854775808")),
 ]
+SEED = Mistake(("seed",), True, ("seed = True", "valid integer"))
 TOGETHER = [  # right by themselves, not together: limits that contradict each other, and what nothing would read
     Mistake((*E, "training", "learning_rate"), 0.01, ("experiments[0].training.learning_rate = 0.01", "allowed: learning_rate or sweep")),
     Mistake((*E, "training", "sizes"), [2000], ("experiments[0].training.sizes: 2000", "allowed: less than size = 2000")),
@@ -324,6 +325,9 @@ def malformed() -> list[Case]:
     types = list(wrong_types())
     singles = [*unknown_keys(), *chance.sample(types, 90), *NAMES, *TOGETHER]
     cases = [*files_that_are_no_suites(), *(Case(f"{shown(m.place)} = {m.value!r}"[:70], with_mistakes([m]), [m.words]) for m in singles)]
+    for m in TOGETHER:
+        if m.place[:2] == E:  # told at once with what is wrong elsewhere
+            cases.append(Case(f"{shown(m.place)} = {m.value!r} and the seed"[:70], with_mistakes([m, SEED]), [m.words, SEED.words]))
     plantable = [*unknown_keys(), *(m for m in types if m.value not in ([], {}) and "experiments" != m.place[-1]), *NAMES]
     for number in range(60):
         mistakes: list[Mistake] = []
