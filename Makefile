@@ -8,7 +8,7 @@ BIN = .venv/bin
 SUITE_FILE = workflows/suites/$(SUITE).yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce verify claims test bench lint format reference lock clean
+.PHONY: help reproduce verify claims test faults bench lint format reference lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ claims: .venv/installed ## test every claim on SEEDS=20 fresh master seeds: does
 
 test: .venv/installed-dev ## set up and run the tests
 	@$(BIN)/pytest --junit-xml=results/tests.xml
+
+faults: .venv/installed-dev ## kills, damage, full disks, limits under load: every one, with its counts (long)
+	@for script in kill damage surroundings limits; do $(BIN)/python tests/faults/$$script.py || failed=1; done; exit $${failed:-0}
 
 bench: .venv/installed-peers ## how fast it is, beside other libraries and against size (ARGS="--work ula_ring --only speed" for a part)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,15 +1,123 @@
-"""A tenth of what `make faults` does: kills, damage and a full disk, by the scripts under tests/faults."""
+"""A tenth of what `make faults` does at most: a kill, a signal, damage, full disks and limits under load; the scripts stand under tests/faults."""
 
+import errno
+import hashlib
 import os
+import random
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import in_this_process
+
+from scorebench import stages
+from scorebench.core.errors import InputError
+from scorebench.core.schema import METRICS
+from scorebench.engine.process import isolated
+from scorebench.store import given
+from scorebench.suite.jobs import STAGES
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
 
 sys.path.insert(0, str(Path(__file__).parent / "faults"))
 
 import damage
 import kill
 import rig
+
+
+@pytest.fixture(scope="module")
+def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rig.Rig]:
+    """A copy of the repository whose suite waits in a claim, in a process that has started another."""
+    copy = rig.Rig(tmp_path_factory.mktemp("faults").resolve() / "copy")
+    kill.waiting(copy)
+    yield copy
+    copy.orphans(0.0)
+
+
+@pytest.mark.parametrize(("number", "whole"), [(signal.SIGKILL, False), (signal.SIGTERM, False), (signal.SIGKILL, True)])
+def test_the_same_command_goes_on(waiting: rig.Rig, number: signal.Signals, whole: bool) -> None:
+    """Nothing that it started lives on; a second run while it lives names it, ends, and takes nothing from it."""
+    target = f"results/{waiting.suite}/claims/waiting.json"
+    process = waiting.start(target)
+    kill.waits(waiting)
+    if whole:
+        code, said = waiting.run(target)
+        assert code == 1 and f"scorebench: process {process.pid} is at work on results/{waiting.suite}: " in said
+    (os.killpg if whole else os.kill)(process.pid, number)
+    said, _ = process.communicate(timeout=5)
+    assert waiting.orphans() == 0
+    assert ("stopped by SIGTERM; the same command goes on" in said) == (number == signal.SIGTERM) and "Traceback" not in said
+    if whole:
+        (waiting.folder / "go").touch()
+        code, said = waiting.run(target)
+        assert code == 0 and (waiting.folder / target).exists(), said
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path]:
+    """A suite that has been run, its jobs one after the other in this process."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(rig.TINY)
+    plan = Plan(load(folder / "tiny.yaml"))
+    given.keep(plan, folder / "tiny.yaml", folder / "tiny")
+    with in_this_process():
+        every(plan, folder)
+    return plan, folder
+
+
+def every(plan: Plan, folder: Path) -> None:
+    for stage in STAGES:
+        for job in plan.jobs(stage):
+            stages.run(stage, plan, job, folder)
+
+
+def test_damage_is_noticed(tiny: tuple[Plan, Path]) -> None:
+    plan, folder = tiny
+    assert damage.damages(folder / "tiny", plan, 100, random.Random(1))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    kinds = ("train", "sample", "measure", "claims", "figures")
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for kind in kinds for p in folder.glob(f"{kind}/**/*.*")}
+
+
+@pytest.mark.parametrize("writes", [2, 6, 11])
+def test_a_full_disk_is_no_result(tiny: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+    """After so many writes there is no space: one line says so, no row tells of it, no half file is left; and with space all is as it ever was."""
+    plan, folder = tiny
+    sync, count = os.fsync, iter(range(10**6))
+
+    def full(handle: int) -> None:
+        if next(count) >= writes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(handle)
+
+    with monkeypatch.context() as patch, in_this_process(), pytest.raises(InputError, match="No space left on device; mend that") as told:
+        patch.setattr(os, "fsync", full)
+        every(plan, tmp_path)
+    assert len(told.value.lines) == 1 and next(count) == writes + 1  # it ends at the first
+    assert not list(tmp_path.rglob("[.]?*.????????"))
+    with in_this_process():
+        every(plan, tmp_path)
+    assert digests(tmp_path / "tiny") == digests(folder / "tiny") and len(digests(tmp_path / "tiny")) > 6
+    assert set(METRICS.from_csv((tmp_path / "tiny/metrics.csv").read_bytes(), "")["status"]) <= {"ok", "not_applicable"}
+
+
+def test_a_full_disk_is_told_by_the_process_of_a_job() -> None:
+    """Whoever writes: a method's own code, too."""
+
+    def work() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "weights.pt")
+
+    with pytest.raises(InputError, match="weights.pt: No space left on device"):
+        isolated(work, 10.0, 1e6)
+
+
+def test_limits_hold_side_by_side() -> None:
+    command = [sys.executable, Path(rig.__file__).with_name("limits.py"), "--jobs", "4", "--at-once", "4", "--seconds", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -50,7 +50,7 @@ DEEDS: dict[str, tuple[Callable[[], None], str]] = {
 }
 
 
-def job(deed: str, path: Path) -> tuple[str, Left, float]:
+def job(deed: str, path: Path, limit: float) -> tuple[str, Left, float]:
     """In a process as a stage has it."""
 
     def work() -> None:
@@ -60,17 +60,17 @@ def job(deed: str, path: Path) -> tuple[str, Left, float]:
         path.write_text(str(sum(number * number for number in range(10**6))))
 
     started = time.monotonic()
-    left = isolated(work, SECONDS, MEGABYTES)
+    left = isolated(work, limit, MEGABYTES)
     return deed, left, time.monotonic() - started
 
 
-def limits(jobs: int, at_once: int, seed: int) -> bool:
+def limits(jobs: int, at_once: int, seed: int, limit: float = SECONDS) -> bool:
     counts: Counter[str] = Counter()
     deeds = [*(sorted(DEEDS)[number % len(DEEDS)] for number in range(jobs)), *["works"] * jobs]
     random.Random(seed).shuffle(deeds)
     with tempfile.TemporaryDirectory(prefix="faults") as folder, ProcessPoolExecutor(at_once) as pool:
         paths = [Path(folder, str(number)) for number in range(len(deeds))]
-        for (deed, left, seconds), path in zip(pool.map(job, deeds, paths), paths, strict=True):
+        for (deed, left, seconds), path in zip(pool.map(job, deeds, paths, [limit] * len(deeds)), paths, strict=True):
             counts[deed] += 1
             if deed == "works":
                 counts["lost"] += left.ended != Ended(Status.OK) or path.read_text() != str((10**6 - 1) * 10**6 * (2 * 10**6 - 1) // 6)
@@ -78,7 +78,7 @@ def limits(jobs: int, at_once: int, seed: int) -> bool:
                 if DEEDS[deed][1] not in str(left.ended):
                     counts["said otherwise"] += 1
                     print(f"{deed}: {left}", flush=True)
-                counts["too long"] += seconds > SECONDS * (1 + SHARE) + GRACE + 2
+                counts["too long"] += seconds > limit * (1 + SHARE) + GRACE + 2
                 counts["too large"] += left.peak_memory_mb > 1.5 * MEGABYTES
     time.sleep(2)
     counts["processes left"] = sum(process.info["cmdline"] == ["sleep", SLEEP] for process in psutil.process_iter(["cmdline"]))
@@ -89,6 +89,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--at-once", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    sys.exit(not limits(given.jobs, given.at_once, given.seed))
+    sys.exit(not limits(given.jobs, given.at_once, given.seed, given.seconds))
