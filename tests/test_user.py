@@ -16,6 +16,7 @@ from forked_python import python
 from test_workflow import ROOT, Copy
 
 import scorebench
+from scorebench.core import sealed
 from scorebench.core.spec import parse
 from scorebench.store import artifacts
 from scorebench.store.results import Results
@@ -130,7 +131,7 @@ def test_what_failed_is_told_and_tried_again_when_asked(copy: Copy) -> None:
     record = copy.folder / OUT / "timings/sample/gaussian/ula.json"
     kept, before = record.read_bytes(), copy.digest(f"{OUT}/metrics.csv")
     times = record.stat()
-    record.write_text(json.dumps(json.loads(kept) | {"status": "failed", "reason": "KeyError: x"}), encoding="utf-8")
+    record.write_bytes(sealed.sealed(sealed.read(record) | {"status": "failed", "reason": "KeyError: x"}))
     os.utime(record, ns=(times.st_atime_ns, times.st_mtime_ns))
     done = run(copy)
     assert "nothing to do: 1 job failed or ran out of time; `scorebench retry results/tiny`" in done.stderr

@@ -57,5 +57,7 @@ def _owner(file: TextIO, patience: float = PATIENCE) -> dict[str, Any]:
 def _locks(out: str, folder: Path) -> list[Path]:
     """Snakemake's locks of these results: each lists files."""
     return [
-        path for path in sorted(folder.glob("*.lock")) if any(line.startswith(f"{out}/") for line in path.read_text("utf-8").splitlines())
+        path
+        for path in sorted(folder.glob("*.lock"))
+        if any(line.startswith(f"{out}/") for line in path.read_text(encoding="utf-8").splitlines())
     ]
