@@ -129,7 +129,7 @@ def test_a_runs_own_record_runs_again(copy: Copy) -> None:
 def test_what_failed_is_told_and_tried_again_when_asked(copy: Copy) -> None:
     """That there is nothing to do is not all that is said; after `retry` the job is done again with what rests on it, and nothing else: the same bytes."""
     record = copy.folder / OUT / "timings/sample/gaussian/ula.json"
-    kept, before = record.read_bytes(), copy.digest(f"{OUT}/metrics.csv")
+    _kept, before = record.read_bytes(), copy.digest(f"{OUT}/metrics.csv")
     times = record.stat()
     record.write_bytes(sealed.sealed(sealed.read(record) | {"status": "failed", "reason": "KeyError: x"}))
     os.utime(record, ns=(times.st_atime_ns, times.st_mtime_ns))
