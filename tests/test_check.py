@@ -617,7 +617,11 @@ def test_new_writes_a_method(kind: str, tmp_path: Path) -> None:
     ("kind", "name", "said"),
     [
         ("samplr", "mine", "kind 'samplr' is unknown; did you mean 'sampler'?"),
-        ("sampler", "1st", "name '1st' is not allowed (allowed: a Python identifier, for example my_sampler)"),
+        (
+            "sampler",
+            "1st",
+            "name '1st' is not allowed (allowed: a Python identifier of 64 letters at most, a-z, A-Z, 0-9 and _, for example my_sampler)",
+        ),
         ("sampler", "my-own", "name 'my-own' is not allowed"),
         ("sampler", "class", "name 'class' is not allowed"),
         ("sampler", "ula", "there is a sampler 'ula' already"),

@@ -132,6 +132,15 @@ def test_smoke_leaves_what_the_contract_promises(copy: Copy) -> None:
     assert rows.loc[rows["status"] == "ok", "value"].notna().all()
 
 
+def test_a_run_is_a_crate(copy: Copy, tmp_path: Path) -> None:
+    pytest.importorskip("rocrate")
+    from faults.crate import wrong
+
+    done = copy.run("-m", "scorebench", "crate", OUT)
+    assert done.returncode == 0, done.stderr
+    assert wrong(copy.folder / f"{OUT}.crate.zip", tmp_path) == []
+
+
 def test_smoke_verdicts(copy: Copy) -> None:
     verdicts = {p.stem: json.loads(p.read_text())["verdict"] for p in (copy.folder / OUT / "claims").glob("*.json")}
     assert verdicts == {"step-size-bias": "reproduced", "wiener-increment": "refuted"}
@@ -269,7 +278,7 @@ def test_bad_suites_say_every_mistake_and_write_nothing(tmp_path: Path) -> None:
 
 
 def test_a_job_out_of_time_is_a_row(edited: Copy) -> None:
-    edited.edit(SMOKE, "seed: 1\n", "seed: 1\njob_minutes: 0.005\n")
+    edited.edit(SMOKE, "seed: 1\n", "seed: 1\njob_minutes: 0.001\n")
     edited.stages([("train", "gaussian/quadratic/sliced"), ("sample", "gaussian/ula"), ("measure", "gaussian/mmd")], "late")
     assert edited.record("train", "gaussian/quadratic/sliced", "late/smoke")["status"] == "timeout"
     rows = pd.read_csv(edited.folder / "late/smoke/measure/gaussian/mmd.csv.gz")
@@ -382,15 +391,6 @@ def test_the_manifest_lets_a_stranger_do_it_again(copy: Copy) -> None:
     assert manifest["lock_sha256"] == copy.digest("requirements.lock") and manifest["machine"]["cpu_capability"]
     assert manifest["commands"][-1].endswith(f"--configfile {OUT}/suite.yaml") and (copy.folder / OUT / "suite.yaml").is_file()
     assert (manifest["git_commit"] == "") == (manifest["commands"][0].startswith("python"))  # the copy is no checkout
-
-
-def test_a_run_is_a_crate(copy: Copy, tmp_path: Path) -> None:
-    pytest.importorskip("rocrate")
-    from faults.crate import wrong
-
-    done = copy.run("-m", "scorebench", "crate", OUT)
-    assert done.returncode == 0, done.stderr
-    assert wrong(copy.folder / f"{OUT}.crate.zip", tmp_path) == []
 
 
 def test_snakemake_reports(copy: Copy) -> None:

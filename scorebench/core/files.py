@@ -8,16 +8,12 @@ import ast
 import difflib
 import hashlib
 import shutil
-import sys
 from collections.abc import Iterator
 from functools import cache
 from os.path import expanduser, isdir, isfile
 from pathlib import Path
-from types import ModuleType
 
-from scorebench.core import plugins
 from scorebench.core.errors import InputError
-from scorebench.core.schema import raised
 from scorebench.core.spec import Spec
 
 FOLDER = "files"
@@ -121,21 +117,3 @@ def _named(path: Path) -> list[str]:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in BESIDE:
             names += [word.value for word in ast.walk(node.value) if isinstance(word, ast.Constant) and isinstance(word.value, str)]
     return names
-
-
-def run(path: Path, what: str) -> ModuleType:
-    """Run a Python file, a density's or a network's, once a content. Raises InputError for one that cannot be run."""
-    import torch
-
-    if path.suffix != ".py":
-        raise InputError(f"{path.name}: a {what} is a Python file, NAME.py")
-    if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # last, so that nothing there stands for a module of another
-    try:
-        with torch.random.fork_rng(devices=[]):  # a network is made with random weights before it has its own
-            torch.manual_seed(0)
-            return plugins.load(f"{plugins.PACKAGE}.{what}_{content(path)}", path)
-    except (Exception, SystemExit) as error:
-        raise InputError(
-            f"{path.name} cannot be run: {raised(error).reason} (what it reads beside itself it names, as FILES = [...])"
-        ) from error

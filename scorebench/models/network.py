@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import vjp, vmap
 
-from scorebench.core import files, rng
+from scorebench.core import files, rng, script
 from scorebench.core.errors import InputError
 from scorebench.core.options import File
 from scorebench.core.schema import raised
@@ -44,7 +44,7 @@ class Network(nn.Module):
 @cache
 def _checked(file: Path, dim: int) -> Callable[[Tensor], Tensor]:
     """The file's function, which at a few points gives as many finite scores, each of its point alone, the same twice, and can be differentiated."""
-    module = files.run(file, "network")
+    module = script.run(file, "network")
     for value in vars(module).values():
         if isinstance(value, nn.Module):
             value.requires_grad_(False)

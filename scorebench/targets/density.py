@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from scorebench.core import files, rng
+from scorebench.core import files, rng, script
 from scorebench.core.errors import InputError, NotApplicable, unknown
 from scorebench.core.options import File
 from scorebench.core.schema import raised
@@ -48,7 +48,7 @@ Function = Callable[[Tensor], Tensor]
 def density(*, path: File) -> Target:
     """The density of the file at `path`. Raises InputError for a file that does not say what it should."""
     file = files.locate(path)
-    module = files.run(file, "density")
+    module = script.run(file, "density")
     dim = getattr(module, "dim", None)
     if not isinstance(dim, int) or isinstance(dim, bool) or not 1 <= dim <= 100_000:
         raise InputError(f"{file.name}: dim = {dim!r} (allowed: a whole number from 1 to 100000)")
