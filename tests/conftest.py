@@ -24,7 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:`torch\.jit\.script` is deprecated:DeprecationWarning")
 
 
-LONG = {"test_claims_mutants", "test_claims_whole"}
+LONG = {"test_claims_mutants", "test_claims_whole", "test_veto"}
 """Files whose tests share nothing: each may run wherever a core is free."""
 
 
@@ -39,6 +39,10 @@ FIRST = (
     "test_readme",
     "test_promise",
     "test_cli",
+    "test_compare",
+    "test_metrics",
+    "test_work_on_gaussians",
+    "test_faults",
 )
 """Files of half a minute and more, in one process each: what is started last would be waited for."""
 
