@@ -80,7 +80,7 @@ class Target:
     """How many different draws `sample` has, where it is from a finite set: none comes twice in a call, and it raises NotApplicable for more."""
     training_rows: int | None = None
     """The same of `training_sample`, which may give one again."""
-    labelled: Callable[[int, torch.Generator], tuple[Tensor, Tensor]] = Absent("labelled draws")
+    labelled: Callable[[int, torch.Generator], tuple[Tensor, Tensor]] = Absent("labelled draw")
     """Training draws with the class of each, (n, d) and (n,)."""
     modes: Tensor = NOTHING
     """Centres, (k, d): a point belongs to the nearest."""
