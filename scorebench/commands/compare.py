@@ -19,7 +19,7 @@ from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended, Status
 from scorebench.core.spec import Spec, parse
 from scorebench.report import statistics, tables
-from scorebench.report.choosing import at_end, is_ok, lower_is_better, standings
+from scorebench.report.choosing import at_end, floor, is_ok, lower_is_better, standings
 from scorebench.store import artifacts, trained
 from scorebench.store.trained import Training
 from scorebench.suite.config import Accuracy
@@ -198,7 +198,7 @@ def _summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
         status = {name: ended.count(name) for name in dict.fromkeys(ended)}
         entry: dict[str, Any] = {"metric": metric, "label": spec.label, "mean": mean, "low": low, "high": high, "status": status}
         if facts["FLOOR"]:
-            entry |= {"floor_mean": float(group["floor_mean"].iloc[0]), "floor_q95": float(group["floor_q95"].iloc[0])}
+            entry |= {"floor_mean": float(group["floor_mean"].iloc[0]), "floor_q95": floor(group[is_ok(group)])}
         metrics.append({k: None if isinstance(v, float) and v != v else v for k, v in entry.items()})
     return metrics
 
