@@ -4,6 +4,7 @@
 import logging
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,7 +35,8 @@ STARTED = time.time()
 logging.raiseExceptions = (
     False  # a log of Snakemake's that cannot be written, on a full disk or to a closed terminal, is no news by its traceback
 )
-# What a job may take at most, which the stage holds it to; the rest is what the process itself has.
+# What a job may take at most, which the stage holds it to; the rest is what the process itself has. A cluster that ends it all the same is asked for more, and for
+# the time of each of the jobs that share a start, of which the first asks as if one alone took all that it may.
 MEMORY, LIMIT = math.ceil(PLAN.suite.job_memory_mb) + 500, math.ceil(1.1 * PLAN.suite.job_minutes) + 1
 RETRIES = retried(PLAN, Path(OUT))
 LOST = len(lost(PLAN, Path(OUT)))

@@ -22,8 +22,8 @@ for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(s
             "environment.yaml"
         threads: 1
         resources:
-            mem_mb=MEMORY,
-            runtime=LIMIT * len(jobs),
+            mem_mb=lambda wildcards, attempt: MEMORY * attempt,
+            runtime=lambda wildcards, attempt, most=LIMIT * len(jobs): LIMIT if attempt == 1 else most,
         params:
             stage=stage,
             names=jobs,
