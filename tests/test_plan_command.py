@@ -1,16 +1,27 @@
 """`scorebench plan`: what a suite takes, before anything starts."""
 
 import json
+from pathlib import Path
 
 import pytest
+from conftest import in_this_process
 
+from scorebench import stages
 from scorebench.cli import main
 from scorebench.commands import plan as planning
+from scorebench.suite import estimate
 from scorebench.suite.estimate import Pace, _measured, wall_seconds, work_and_span
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 
+EXACT = """
+name: tiny
+seed: 1
+metrics: [acceptance]
+experiments:
+  - {target: gaussian, seeds: 2, exact: {samplers: [mala, exact], step_sizes: [0.1, 0.2], chains: 16, budgets: [5, 9]}}
+"""
 ARTICLE = Plan(load("workflows/suites/article.yaml"))
 
 
@@ -55,6 +66,17 @@ def test_the_rates_foretell_the_reference_run() -> None:
     """The core-seconds of its jobs, within 30 %, as whatever is planned should be."""
     work, _ = work_and_span(ARTICLE, Pace(start=0.0))
     assert work == pytest.approx(sum(_measured("article").values()), rel=0.3)
+
+
+def test_what_is_sampled_takes_as_many_bytes_as_foretold(tmp_path: Path) -> None:
+    """Of a sampler with gradients and of draws: states and traces, and 2 KB beside them."""
+    (tmp_path / "tiny.yaml").write_text(EXACT)
+    plan = Plan(load(tmp_path / "tiny.yaml"))
+    with in_this_process():
+        for job in ("gaussian/mala", "gaussian/exact"):
+            stages.run("sample", plan, job, tmp_path)
+            written = (tmp_path / f"tiny/sample/{job}.npz").stat().st_size
+            assert 0 < written - estimate._sample_bytes(plan.samples[job], 2) < 2_500
 
 
 def test_the_pace_is_that_of_starts_and_jobs() -> None:

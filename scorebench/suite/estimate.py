@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from scorebench.core.spec import parse_all
-from scorebench.suite.jobs import STAGES, Measure, Sample, Train, gradients, timing
+from scorebench.core.spec import Spec, parse_all
+from scorebench.suite.jobs import STAGES, Measure, Sample, Train, gradients, has_step, has_temperature, timing, within
 
 if TYPE_CHECKING:  # the plan asks here which jobs are short
     from scorebench.suite.config import Sampling
@@ -19,11 +19,11 @@ START_SECONDS = 3.0
 # Seconds for a step of all seeds, and on top of it for a row of it at width 64, depth 2 (64 x 64 products dominate).
 STEP_SECONDS, ROW_SECONDS = 1e-3, 8e-7
 # The same for chains; then for a seed of a cell and metric.
-ROUND_SECONDS, CHAIN_SECONDS, EXACT_SECONDS, CELL_SECONDS = 1e-3, 5e-7, 8e-8, 3.5e-4
+ROUND_SECONDS, CHAIN_SECONDS, EXACT_SECONDS, CELL_SECONDS = 1e-3, 5e-7, 8e-8, 4.5e-4
 # Of a work: its equilibrium and its intervals, which are of as many chains in every suite; the same for each value of what it tunes; then as above.
 WORK_FIXED_SECONDS, BEGIN_SECONDS, WORK_ROUND_SECONDS, WORK_SECONDS = 4.0, 1.2, 3e-4, 1.5e-8
 OTHER_SECONDS = {"measure": 0.2, "map": 0.6, "claim": 2.6, "figure": 1.2, "sensitivity": 0.7, "tables": 0.5, "page": 0.5, "work": 0.3}
-ROW_OF_TABLES_SECONDS = 5e-5
+TABLE_ROW_SECONDS = {"tables": 1e-4, "page": 5e-5}
 
 
 def minutes(plan: Plan, stage: str, *jobs: str) -> float:
@@ -65,9 +65,7 @@ def seconds(plan: Plan, stage: str, job: str) -> float:
         return WORK_FIXED_SECONDS + BEGIN_SECONDS * len(work.begins) + rounds
     if stage == "measure":
         return fixed + CELL_SECONDS * sum(_cells(sample) for sample in plan.measures[job].on.samples)
-    if stage in ("tables", "page"):
-        return fixed + ROW_OF_TABLES_SECONDS * rows(plan)
-    return fixed
+    return fixed + (TABLE_ROW_SECONDS[stage] * rows(plan) if stage in TABLE_ROW_SECONDS else 0.0)
 
 
 def _size(train: Train) -> float:
@@ -75,16 +73,20 @@ def _size(train: Train) -> float:
 
 
 def _run(sample: Sample, block: Sampling, train: Train | None, losses: int) -> float:
-    chains = _grid(block) * block.chains * sample.experiment.seeds
+    chains = _grid(block, sample.sampler) * block.chains * sample.experiment.seeds
     return block.budgets[-1] * (ROUND_SECONDS + chains * (CHAIN_SECONDS * _size(train) * losses if train else EXACT_SECONDS))
 
 
-def _grid(block: Sampling) -> int:
-    return len(block.step_sizes) * len(block.temperatures)
+def _grid(block: Sampling, sampler: Spec) -> int:
+    return (len(block.step_sizes) if has_step(sampler) else 1) * (len(block.temperatures) if has_temperature(sampler) else 1)
 
 
-def _cells(sample: Sample) -> float:
-    return sum(_grid(block) * len(block.budgets) * sample.experiment.seeds * max(len(losses), 1) for block, _, losses in sample.runs)
+def _cells_of(sample: Sample, block: Sampling, losses: Sized) -> int:
+    return _grid(block, sample.sampler) * sample.experiment.seeds * max(len(losses), 1)
+
+
+def _cells(sample: Sample) -> int:
+    return sum(_cells_of(sample, block, losses) * len(block.budgets) for block, _, losses in sample.runs)
 
 
 class Pace(NamedTuple):
@@ -151,10 +153,8 @@ def memory_mb(plan: Plan, dims: Mapping[str, int]) -> float:
 def _sample_bytes(sample: Sample, dim: int) -> float:
     states = 0
     for block, _, losses in sample.runs:
-        cells = _grid(block) * sample.experiment.seeds * max(len(losses), 1)
-        budgets = len(block.budgets) if sample.gradients else 1
         steps = block.budgets[-1] // sample.gradients // 2 if sample.gradients else TRACE
-        states += cells * (budgets * block.chains + min(TRACE, 8 * max(steps, 1)))
+        states += _cells_of(sample, block, losses) * (_snapshots(sample, block) * block.chains + min(TRACE, 8 * max(steps, 1)))
     return float(FLOAT * dim * states)
 
 
@@ -174,7 +174,11 @@ def _rows(plan: Plan, job: Measure) -> int:
     snapshots = plan.suite.snapshots
     every = snapshots is None or job.metric in parse_all("metric", snapshots)
     return sum(
-        _grid(block) * sample.experiment.seeds * max(len(losses), 1) * (len(block.budgets) if every else 1)
+        _cells_of(sample, block, losses) * (_snapshots(sample, block) if every else 1)
         for sample in job.on.samples
         for block, _, losses in sample.runs
     )
+
+
+def _snapshots(sample: Sample, block: Sampling) -> int:
+    return len(within(sample.sampler, block.budgets)) if sample.gradients else 1
