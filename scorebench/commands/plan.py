@@ -14,10 +14,10 @@ from scorebench.suite.estimate import Pace
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 
-PIECE_SECONDS = 0.22
-"""What `_piece` took on the ordinary core of the rates."""
-START = "import scorebench.cli, scorebench.engine.measuring, scorebench.engine.training"
-"""What a job imports before it begins."""
+IMPORT_SECONDS, PIECE_SECONDS = 1.4, 0.22
+"""What IMPORT and `_piece` took on the ordinary core of the rates."""
+IMPORT = "import scorebench.cli, scorebench.engine.measuring, scorebench.engine.training"
+"""Most of what a start of Python does before its first job begins."""
 
 
 def needs(plan: Plan, cores: Sequence[int], pace: Pace) -> list[dict[str, Any]]:
@@ -37,13 +37,13 @@ def needs(plan: Plan, cores: Sequence[int], pace: Pace) -> list[dict[str, Any]]:
 def calibrated() -> Pace:
     """Of this machine, in at most ten seconds: the least of some repeats, which other work on it makes longer."""
     limit = time.monotonic() + 5.0
-    starts = [_timed(lambda: subprocess.run([sys.executable, "-c", START], check=True))]
+    starts = [_timed(lambda: subprocess.run([sys.executable, "-c", IMPORT], check=True))]
     if time.monotonic() + starts[0] < limit:
-        starts.append(_timed(lambda: subprocess.run([sys.executable, "-c", START], check=True)))
+        starts.append(_timed(lambda: subprocess.run([sys.executable, "-c", IMPORT], check=True)))
     pieces = [_timed(_piece)]
     while len(pieces) < 5 and time.monotonic() + pieces[-1] < limit + 2.0:
         pieces.append(_timed(_piece))
-    return Pace(min(starts), min(pieces) / PIECE_SECONDS)
+    return Pace(estimate.START_SECONDS * min(starts) / IMPORT_SECONDS, min(pieces) / PIECE_SECONDS)
 
 
 def _timed(work: Any) -> float:
