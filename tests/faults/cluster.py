@@ -42,7 +42,7 @@ experiments:
     sources: {quadratic: [implicit]}
     trained: {samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}
 """
-HUNGRY = '''"""It needs memory, less than job_memory_mb allows and more than was asked of the cluster."""
+HUNGRY = '''"""It starts a process that takes memory: not its own, which job_memory_mb holds, and more than was asked of the cluster."""
 from scorebench.claims.base import Measurement, Prediction
 
 LABEL = "hungry"
@@ -56,11 +56,11 @@ def predict():
 
 
 def measure(master):
-    import time
+    import subprocess, sys
 
-    kept = bytearray(b"x") * (1_100 * 2**20)
-    time.sleep(8)
-    return {"x": Measurement(float(kept[-1] == 120), 0.001, 2000)}
+    eats = "import time; kept = bytearray(b'x') * (1_800 * 2**20); time.sleep(8); print(kept[-1])"
+    done = subprocess.run([sys.executable, "-S", "-c", eats], capture_output=True)
+    return {"x": Measurement(float(done.stdout == b"120\\n"), 0.001, 2000)}
 '''
 
 
