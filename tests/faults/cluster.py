@@ -1,12 +1,13 @@
-"""A suite on a real Slurm of one node. `python tests/faults/cluster.py [--suite smoke] [--only same killed memory node]`
+"""A suite on a real Slurm of one node. `python tests/faults/cluster.py [--suite smoke] [--only own memory storage same killed node]`
 
 Predicted: every start of Python is one sbatch job, and metrics.csv, tables, figures and what they rest on are those of one machine, byte by byte. A controller
 that is killed goes on by the same command: what it had left in the queue is taken out of it, what is done is not done again. A job that needs more memory
 than it asked for is killed by Slurm and submitted again with more, once, and its result is that of one machine. A node that goes down while a job runs on it,
-and comes back, costs time and nothing else.
+and comes back, costs time and nothing else. Results that lie in a storage are the same. Without Slurm nothing is run.
 """
 
 import argparse
+import hashlib
 import os
 import signal
 import subprocess
@@ -192,6 +193,21 @@ def node(run: Rig, expected: dict[str, str], host: str) -> bool:
     return judged("node down", counts, ("failed", "none was hit", "files that differ"))
 
 
+def storage(run: Rig, expected: dict[str, str]) -> bool:
+    """Results in a storage, which no job sees but by Snakemake: a folder here, as a volume of Kubernetes or object storage is elsewhere."""
+    with tempfile.TemporaryDirectory(prefix="storage") as folder:
+        apart = ("--shared-fs-usage", "persistence", "software-deployment", "sources", "source-cache")
+        where = ("--default-storage-provider", "fs", "--default-storage-prefix", folder)
+        code, text = run.run(*CLUSTER, *apart, *where, environment={"PYTHONPATH": path(run)})
+        stored = Path(folder) / "results" / run.suite
+        found = {name: hashlib.sha256((stored / name).read_bytes()).hexdigest() for name in expected if (stored / name).exists()}
+    counts = Counter({"files": len(expected), "failed": code != 0, "files in the folder itself": len(run.digests())})
+    counts["files that differ"] = sum(found.get(name) != digest for name, digest in expected.items())
+    if code:
+        print(text)
+    return judged("results in a storage", counts, ("failed", "files in the folder itself", "files that differ"))
+
+
 def waited(for_what, seconds: float = 300.0) -> None:
     """Until it is so."""
     limit = time.monotonic() + seconds
@@ -203,9 +219,8 @@ def waited(for_what, seconds: float = 300.0) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", default="smoke")
-    parser.add_argument(
-        "--only", nargs="+", choices=("own", "same", "killed", "memory", "node"), default=("own", "same", "killed", "memory", "node")
-    )
+    every = ("own", "memory", "storage", "same", "killed", "node")
+    parser.add_argument("--only", nargs="+", choices=every, default=every)
     given = parser.parse_args()
     if why := lacking():
         print(f"cluster: nothing is run: {why}")
@@ -216,6 +231,9 @@ if __name__ == "__main__":
             with rig("own") as copy:
                 own(copy)
                 good.append(same(copy, alone(copy)))
+        if "storage" in given.only:
+            with rig() as copy:
+                good.append(storage(copy, alone(copy)))
         if "memory" in given.only:
             with rig() as copy:
                 good.append(memory(copy))
