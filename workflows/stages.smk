@@ -29,7 +29,7 @@ for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(s
             stage=stage,
             names=jobs,
             jobs=" ".join(f"--job {job}" for job in jobs if job),
-            root=lambda wildcards, output, path=f"/{PLAN.suite.name}/{PLAN.outputs(stage, jobs[0])[0]}": output[0].removesuffix(path),
+            root=lambda wildcards, output, path=f"{PLAN.suite.name}/{PLAN.outputs(stage, jobs[0])[0]}": output[0].removesuffix(path),
             rests_on=rests_on(PLAN, RETRIES, stage, *jobs),
         message:
             f"{stage} {jobs[0]}".strip() + f" and {len(jobs) - 1} more" * (len(jobs) > 1)
