@@ -4,6 +4,7 @@
 import logging
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,7 +35,8 @@ STARTED = time.time()
 logging.raiseExceptions = (
     False  # a log of Snakemake's that cannot be written, on a full disk or to a closed terminal, is no news by its traceback
 )
-# What a job may take at most, which the stage holds it to; the rest is what the process itself has.
+# What a job may take at most, which the stage holds it to; the rest is what the process itself has. A cluster is asked for the time of one of those that share
+# a start, and, once it has ended them all the same, for that of all, and for more memory.
 MEMORY, LIMIT = math.ceil(PLAN.suite.job_memory_mb) + 500, math.ceil(1.1 * PLAN.suite.job_minutes) + 1
 RETRIES = retried(PLAN, Path(OUT))
 LOST = len(lost(PLAN, Path(OUT)))
@@ -43,11 +45,12 @@ if LOST:
 
 # Jobs run with this interpreter and suite, one thread each, on a laptop as on a cluster. In the environment, since a job does not
 # depend on how the suite's file is called: its parameters say what it rests on. They read the suite as it was when the run started.
+# A job whose machine does not see the results has the suite's file as Snakemake sent it.
 # What lies beside the Snakefile is no module of theirs: a user's statistics.py would stand for Python's own. They have docstrings and asserts.
 os.environ.update(
     PYTHONSAFEPATH="1",
     PYTHONOPTIMIZE="",
-    SCOREBENCH_SUITE=os.path.abspath(f"{OUT}/suite.yaml"),
+    SCOREBENCH_SUITE=os.path.abspath(SUITE if workflow.remote_exec and not os.path.exists(f"{OUT}/suite.yaml") else f"{OUT}/suite.yaml"),
     SCOREBENCH_RUN=str(os.getpid()),
     PATH=os.pathsep.join([os.path.dirname(sys.executable), os.getenv("PATH", "")]),
 )
@@ -82,7 +85,8 @@ onstart:
 
 
 onsuccess:
-    if any(job.rule.name == "tables" for job in workflow.dag.jobs):  # not after one claim, nor where older tables lie
+    if os.path.exists(f"{OUT}/manifest.json") and any(job.rule.name == "tables" for job in workflow.dag.jobs):
+        # not after one claim, nor where older tables lie, nor of results in a storage
         shell("exec python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")
 
 

@@ -1,4 +1,4 @@
-"""The command line: `scorebench list | compare | new | check | validate | reference | score | claims | stage | summary | retry | verify | crate | readme`."""
+"""The command line: `scorebench list | compare | new | check | validate | plan | reference | score | claims | stage | summary | retry | verify | ...`."""
 
 import errno
 import json
@@ -15,7 +15,7 @@ from scorebench.core.errors import InputError, of_surroundings, surroundings, un
 from scorebench.core.spec import parse, parse_all
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
-from scorebench.suite.reading import load
+from scorebench.suite.reading import SUITES, load
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 compare = typer.Typer(no_args_is_help=True, help="Compare methods by hand, with the workflow's own loop and metrics.")
@@ -248,6 +248,32 @@ def validate(suite: SuiteFile) -> None:
     looking.validate(plan)
     jobs = sum(len(plan.jobs(stage)) for stage in STAGES)
     print(f"{plan.suite.name}: {jobs} jobs")
+
+
+@app.command()
+def plan(
+    suite: Annotated[str, typer.Argument(help="A suite of workflows/suites by its name, or a suite's YAML file.")],
+    cores: Annotated[list[int] | None, typer.Option(help="A number of cores; repeat it. 1, 64 and 1024 if none is said.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a suite takes before anything starts: core-hours, disk, jobs, memory, and the time on so many cores; this machine's pace is measured."""
+    numbers = cores or [1, 64, 1024]
+    known = {path.stem: path for path in sorted(SUITES.glob("*.yaml"))}
+    lines = [f"--cores {number} is not allowed (allowed: 1 or more)" for number in numbers if number < 1]
+    if suite not in known and not Path(suite).is_file():
+        lines.append(unknown("suite", suite, known) + ", or the path of a suite's YAML file")
+    if lines:
+        raise InputError(*lines)
+    asked = Plan(load(known.get(suite, suite)))
+
+    from scorebench.commands import plan as planning
+
+    pace = planning.calibrated()
+    rows = planning.needs(asked, numbers, pace)
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        planning.show(asked.suite.name, rows, pace)
 
 
 @app.command()

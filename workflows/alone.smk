@@ -1,5 +1,7 @@
 # One run at a time, which ends with all that it started; what a killed one or a bad disk has left is put right before the next.
 
+TITLE = PLAN.suite.name[:50]  # of its jobs on Slurm, which takes no more
+
 
 def stopped(number, _):
     """Ctrl-C, SIGTERM, a closed terminal: the jobs end with this process (`engine.process.bound`)."""
@@ -19,6 +21,23 @@ def stoppable():
             signal.signal(number, stopped)
 
 
+def queued():
+    """The jobs of this suite, from this folder, in the queue of Slurm, where there is one."""
+    asked = ["squeue", "--me", "--noheader", "--format=%A|%j|%Z"]
+    rows = subprocess.run(asked, capture_output=True, text=True).stdout.splitlines() if shutil.which("squeue") else []
+    split = [row.split("|", 2) for row in rows]
+    return [job for job, name, folder in split if name.rpartition("_")[0] == TITLE and folder == os.getcwd()]
+
+
+def taken_back():
+    """What a killed run has left in a queue ends, before others write the same files."""
+    if left := queued():
+        print(f"scorebench: taken out of the queue, of a run that is gone: {' '.join(left)}", file=sys.stderr)
+        subprocess.run(["scancel", *left])
+        while queued():
+            time.sleep(1)
+
+
 def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
     """Snakemake's own; before it the results become this process's alone, and what a killed one or a bad disk has left of them is put right."""
     how = executor_plugin.common_settings
@@ -27,6 +46,9 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
             own(OUT, Path(".snakemake"))
             if how.local_exec:
                 stoppable()
+            taken_back()
+            if hasattr(settings := named.get("executor_settings"), "jobname_prefix"):
+                settings.jobname_prefix = TITLE
             sweep(Path(OUT))
             for name in (changed := damaged(PLAN, Path(OUT))):
                 print(f"scorebench: {OUT}/{name} is damaged or edited: it is made again", file=sys.stderr)

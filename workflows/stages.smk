@@ -1,4 +1,5 @@
 # One rule for each start of Python: what jobs share it, and what they read and write, the plan says.
+# The root is `results`, or where Snakemake keeps copies of what lies in a storage.
 # Longest way to the page first: training, then sampling, then measuring; claims fill the gaps, and their figures what is left while the tables are made.
 PRIORITY = {"train": 4, "sample": 3, "work": 2, "measure": 2, "map": 1, "sensitivity": 1, "claim": 1, "tables": 1}
 
@@ -22,14 +23,15 @@ for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(s
             "environment.yaml"
         threads: 1
         resources:
-            mem_mb=MEMORY,
-            runtime=LIMIT * len(jobs),
+            mem_mb=lambda wildcards, attempt: MEMORY * attempt,
+            runtime=lambda wildcards, attempt, most=LIMIT * len(jobs): LIMIT if attempt == 1 else most,
         params:
             stage=stage,
             names=jobs,
             jobs=" ".join(f"--job {job}" for job in jobs if job),
+            root=lambda wildcards, output, path=f"{PLAN.suite.name}/{PLAN.outputs(stage, jobs[0])[0]}": output[0].removesuffix(path),
             rests_on=rests_on(PLAN, RETRIES, stage, *jobs),
         message:
             f"{stage} {jobs[0]}".strip() + f" and {len(jobs) - 1} more" * (len(jobs) > 1)
         shell:
-            "exec python -m scorebench stage {params.stage} {params.jobs} > {log} 2>&1"
+            "exec python -m scorebench stage {params.stage} {params.jobs} --results {params.root:q} > {log} 2>&1"
