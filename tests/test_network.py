@@ -67,9 +67,9 @@ def test_its_divergence_is_that_of_the_function(tmp_path):
 
 WRONG = {
     "x = 3": "it defines no score",
-    "def score(x): return x[:, :1]": r"score\(x\) gave shape \(3, 1\) for points of shape \(3, 2\)",
+    "def score(x): return x[:, :1]": r"score\(x\) gave shape \(32, 1\) for points of shape \(32, 2\)",
     "def score(x): return x.tolist()": r"score\(x\) gave list",
-    "net = nn.Linear(3, 3)\nscore = net": r"score\(x\) fails on points of shape \(3, 2\): RuntimeError: mat1 and mat2",
+    "net = nn.Linear(3, 3)\nscore = net": r"score\(x\) fails on points of shape \(32, 2\): RuntimeError: mat1 and mat2",
     "def score(x): return x / 0": "is not finite at points of",
     "net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(.5))\nscore = net": "is not the same twice .allowed: a network in its eval mode",
     "def score(x): return x - x.mean(0)": "at a point depends on the other points",

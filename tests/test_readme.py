@@ -24,7 +24,7 @@ LESS = {
 
 def section() -> str:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return text[text.index("## Bring your own") : text.index("## Methods")]
+    return text[text.index("## Bring your own") : text.index("## On a cluster")]
 
 
 def blocks(language: str) -> list[str]:

@@ -27,6 +27,8 @@ LABEL = "network {path}"
 REFERENCE = "the user's own network"
 EXAMPLES = ()  # there is none without a file: tests/test_network.py
 GIVES = {"score", "given"}
+POINTS = 32
+"""At which it is looked at: that a unit is dropped at random shows at all but 1 in 2^32."""
 
 
 class Network(nn.Module):
@@ -51,7 +53,7 @@ def _checked(file: Path, dim: int) -> Callable[[Tensor], Tensor]:
     function = getattr(module, "score", None)
     if not callable(function):
         raise InputError(f"{file.name}: it defines no score(x)")
-    x = torch.randn(2, 3, dim, generator=rng.generator("network", dim))  # as two seeds
+    x = torch.randn(2, POINTS, dim, generator=rng.generator("network", dim))  # as two seeds
     try:
         first, again = function(x[0]), function(x[0])
         if not isinstance(first, Tensor) or first.shape != x[0].shape:
