@@ -56,7 +56,7 @@ def test_a_profile_is_read(contained: Path, profile: str) -> None:
     assert settings["executor"] == profile and settings["retries"] > 0 and settings["cores"] == 1
 
 
-@pytest.mark.skipif(bool(lacking()), reason=lacking())
+@pytest.mark.skipif(bool(lacking()), reason=f"NOT RUN: {lacking()}")
 def test_a_cluster_makes_what_one_machine_makes(tmp_path: Path) -> None:
     copy = rig.Rig(tmp_path / "copy", "own")
     cluster.own(copy)

@@ -1,6 +1,8 @@
 """A score network that was trained elsewhere, from its file to the tables; files that define none.
 
-Exact: the score of N(0, I) as a network has no relative Fisher divergence, whatever it stands beside. Statistical: its samples by exact steps, at 1e-5.
+Exact: the score of N(0, I) as a network has no relative Fisher divergence, whatever it stands beside. Statistical: the bias of the second moment of its
+samples, by steps that are exact for it, within 6 standard deviations of the floor in each of three, which 1e-5 at most exceed (a mean of 512 squares, skewed
+by .13). Half of the score, which doubles the variance, is 16 off.
 """
 
 import pytest
@@ -22,7 +24,7 @@ LINEAR = "FILES = ['weights.pt']\nnet = nn.Linear(2, 2)\nnet.load_state_dict(tor
 SUITE = """
 name: own
 seed: 1
-metrics: [relative_fisher_divergence, "relative_fisher_divergence:to=fixed_point", hyvarinen_score, mmd, rhat]
+metrics: [relative_fisher_divergence, "relative_fisher_divergence:to=fixed_point", hyvarinen_score, second_moment_bias, rhat]
 experiments:
   - target: gaussian
     seeds: 3
@@ -48,8 +50,8 @@ def test_it_goes_through_the_same_tables(tmp_path):
     assert its.loc["relative_fisher_divergence", "mean"] < 1e-12 and its.loc["relative_fisher_divergence", "best"]
     assert its.loc["relative_fisher_divergence:to=fixed_point", "reason"] == "it was trained elsewhere"
     assert losses.loc[("implicit", "relative_fisher_divergence"), "word"] == "worse"
-    sampled = results.metrics[(results.metrics["loss"] == "given") & (results.metrics["metric"] == "mmd")]
-    assert len(sampled) == 3 and set(sampled["status"]) == {"ok"} and (sampled["z"] < 4.3).all()
+    sampled = results.metrics[(results.metrics["loss"] == "given") & (results.metrics["metric"] == "second_moment_bias")]
+    assert len(sampled) == 3 and set(sampled["status"]) == {"ok"} and (sampled["z"].abs() < 6).all()
     rates = results.table("learning_rates")
     assert set(rates["loss"]) == {"implicit"}  # what is not trained has none
 
