@@ -15,11 +15,11 @@ from scipy import stats
 
 from scorebench.core import plugins, registry
 from scorebench.core.jackknife import standard_error
-from scorebench.core.schema import Ended, Status
+from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import parse
 from scorebench.engine import gap, gaussian
 from scorebench.engine.bench import Bench, Cell
-from scorebench.engine.search import search
+from scorebench.engine.search import _beside, search
 from scorebench.engine.target import built
 from scorebench.engine.work import lost_rows, method
 from scorebench.report.work import work
@@ -93,6 +93,15 @@ BREAKS = CHAIN.replace(
     "        return State(x.masked_fill(lost, torch.inf))",
 )
 
+DAWDLES = CHAIN.replace(
+    "keeps = (-self.step_size[..., None]).exp()",
+    f"keeps = (-self.step_size[..., None] / (2.2 if state.x.shape[-2] > 4 * {MANY} else 1.0)).exp()",
+).replace(
+    KEPT,
+    "wide = torch.where(self.step_size[..., None] > 0.2, 2.0, 1.0)\n"
+    "        return State(keeps * state.x + wide * (1 - keeps**2).sqrt() * draws[:, None])",
+)
+
 
 def file(name: str, option: str, does: str, wants: str, spent: str) -> str:
     """A sampler's file: its class, its one option, and what it does."""
@@ -107,6 +116,7 @@ FILES = {
     ),
     "paced": file("Paced", "spends: Count = 1", CHAIN, "score", "'spends'"),
     "fools": file("Fools", "spends: Count = 1", FOOLS, "score", "'spends'"),
+    "dawdles": file("Dawdles", "spends: Count = 1", DAWDLES, "score", "'spends'"),
     "breaks": file("Breaks", "spends: Count = 1", BREAKS, "score", "'spends'"),
     "broken": file(
         "Broken", "spends: Count = 1", CHAIN.replace("density.score(state.x)", "raise ValueError('it broke')"), "score", "'spends'"
@@ -292,6 +302,25 @@ def test_final_runs_that_diverge_are_followed_by_shorter_steps() -> None:
     (chosen,) = [row for row in rows if row["chosen"]]
     lost = [row["step_size"] for row in rows if row["phase"] == "final" and row["status"] == Status.DIVERGED]
     assert lost and min(lost) > 2 and chosen["status"] == Status.OK and 1 < chosen["step_size"] <= 2
+
+
+def test_a_final_run_that_is_too_short_is_longer_and_says_nothing_of_the_step() -> None:
+    """Of one that forgets 2.2 times more slowly in as many chains as a final run has, whose law is right up to c = .2 and four times too wide above: that is
+    chosen, with a work of 2.2 log(100)/(2 c) = 25, within 4 of its own errors.
+    """
+    found = search(job("gaussian", "dawdles", (0.1, 0.2, 0.4)), bench("gaussian"))
+    assert found.chosen is not None and found.chosen.step_size == 0.2 and found.chosen.arrivals[0].told
+    logs = found.chosen.arrivals[0].logs
+    assert abs(np.log(found.chosen.arrivals[0].gradients) - np.log(2.2 * np.log(100) / 0.4)) < 4 * standard_error(logs) < 0.5
+
+
+def test_beside_the_best_value_of_an_option_are_others_a_tenth_apart() -> None:
+    """Of whole numbers one apart at least."""
+    cells = [
+        Cell(parse("sampler", f"hmc:leapfrog_steps={n}"), 0.1, "pilot", 640, 400, OK, np.empty(0), np.empty((2, 0, 0))) for n in (3, 40)
+    ]
+    for at, near in zip(cells, [{2, 4}, {33, 36, 44, 48}], strict=True):
+        assert {spec.options["leapfrog_steps"] for spec in _beside(at, cells)} == near
 
 
 def test_what_only_few_chains_take_for_arrived_is_not_the_end_of_the_search() -> None:

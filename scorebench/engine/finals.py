@@ -11,8 +11,9 @@ The choice is made again without each block, so that the work's error has the ch
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -22,9 +23,9 @@ from scorebench.engine.arrival import LAST, Arrival
 from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.suite.jobs import gradients, to_the_end
 
-ENOUGH, MOST = 0.1, 0.5
+ENOUGH, MOST, RUNS = 0.1, 1.0, 2
 """A final run goes on, with twice as many chains each time, where its work's interval is wider than this to a side. What comes after the first final run takes
-at most so many times the gradients of what came before; what diverged first is not counted."""
+at most so many times the gradients of what came before, or those of so many runs of the whole budget; what diverged first is not counted."""
 SAFE = 0.9
 """Of epsilon, what a plateau with its standard error must be below: nearer than that a step is as likely to be too long."""
 HALF, SHORTER = 1.1**0.5, 1.1**-2
@@ -33,8 +34,9 @@ TWICE = 2
 """After so many final runs that are not told, it goes on from the shortest step."""
 FINALS = 8
 """A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
-LONGER, SHORTEST = 4, 48
-"""The budget of a final run: so many times the work that the pilot found, and so many steps at least."""
+LONGER, SHORTEST, ROOM = 4, 48, 0.4
+"""The budget of a final run: so many times the work that the pilot found, and so many steps at least; twice the budget where that work is more than so much of
+it, as the next run's may be more than a half."""
 
 
 def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -> tuple[list[Cell], Cell | None]:
@@ -45,23 +47,32 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
     before, after = bench.spent, 0
 
     def affordable(cost: int) -> bool:
-        return not finals or after + cost <= MOST * before
+        return not finals or after + cost <= max(MOST * before, RUNS * chains * budget)
+
+    def again(cell: Cell, cost: int, run: Callable[[], Cell]) -> None:
+        nonlocal after, finals
+        after += cost
+        new = run()
+        finals = [new if other is cell else other for other in finals]
+
+    def longer(cell: Cell) -> Cell:
+        return bench.cells(cell.sampler, [cell.step_size], enough(cell, budget), cell.chains, FINAL)[0]
 
     while not finals or finals[-1].ended.status not in (Status.FAILED, Status.TIMEOUT):
         at = min(finals, key=_order, default=None)
         cell = _next(ladder, tried, finals, epsilon) if len(finals) < FINALS else None
-        if cell and affordable(cost := chains * enough(cell, budget)):
+        late = next((cell for cell in finals if _below(cell) and _late(cell, budget)), None)
+        if late and affordable(cost := late.chains * enough(late, budget)):
+            again(late, cost, partial(longer, late))
+        elif cell and affordable(cost := chains * enough(cell, budget)):
             first = not any(cell.arrivals for cell in finals)
             tried.append(cell)
             finals += bench.cells(cell.sampler, [cell.step_size], enough(cell, budget), chains, FINAL)
             after += 0 if first else cost
-        elif at and at.budget < budget and at.arrivals and not at.arrivals[0].reached and affordable(cost := at.chains * budget):
-            after += cost
-            (longer,) = bench.cells(at.sampler, [at.step_size], budget, at.chains, FINAL)
-            finals = [longer if cell is at else cell for cell in finals]
+        elif at and _late(at, budget) and affordable(cost := at.chains * enough(at, budget)):
+            again(at, cost, partial(longer, at))
         elif at and _short(at, epsilon) and affordable(cost := at.chains * at.budget):
-            after += cost
-            finals = [bench.more(at) if cell is at else cell for cell in finals]
+            again(at, cost, partial(bench.more, at))
         else:
             break
     at = min(finals, key=_order, default=None)
@@ -75,8 +86,8 @@ def _next(ladder: Sequence[Cell], tried: Sequence[Cell], finals: Sequence[Cell],
     """What is worth a final run, after those of the cells that were tried.
 
     The one with the least work that is hoped to stay below epsilon; after two that are not told to, the shortest step. From one that is told to, of those
-    with less work, half way; and at last half way to the next longer step. Where a step is not told to stay below no longer one is tried of its options;
-    of any, where it is never below.
+    with less work, half way; and at last half way to the next longer step. Where a step is not told to stay below no longer one is tried of its options; of
+    any, where it is never below.
     """
     if not finals:
         return ladder[0] if ladder else None
@@ -90,7 +101,7 @@ def _next(ladder: Sequence[Cell], tried: Sequence[Cell], finals: Sequence[Cell],
     if not _told(at):
         last = tried[-1]
         shorter = [replace(last, step_size=times(last, [SHORTER])[0])] if last.step_size and hoped(last, epsilon) else []
-        arriving = [cell for cell in left if cell.arrivals[0].reached or (True, cell.cost) < _order(at)]
+        arriving = [cell for cell in left if cell.arrivals[0].reached or (True, cell.cost) < _order(at)] or [*filter(_below, left)]
         surest = sorted(arriving, key=lambda cell: cell.step_size or 0)
         return next(iter([*(hopeful if len(untold) < TWICE else []), *surest, *shorter]), None)
     if hopeful and not untold and hopeful[0].cost < at.cost:
@@ -125,6 +136,11 @@ def _rules_out(final: Cell, cell: Cell) -> bool:
 def _below(cell: Cell) -> bool:
     """Whether a cell is below at the end, if not for long enough."""
     return bool(cell.arrivals) and (cell.arrivals[0].reached or cell.arrivals[0].gradients < cell.gradients[-1])
+
+
+def _late(cell: Cell, budget: int) -> bool:
+    """Whether a cell did not arrive in a run that was shorter than it is now worth."""
+    return bool(cell.arrivals) and not cell.arrivals[0].reached and cell.budget < enough(cell, budget)
 
 
 def _told(cell: Cell) -> bool:
@@ -173,10 +189,10 @@ def hoped(cell: Cell, epsilon: float, higher: float = 0.0) -> bool:
 
 
 def enough(cell: Cell, budget: int) -> int:
-    """Gradients for a run whose work is about that of a cell; up to twice the budget where that was below at the end, but not seen for as long again."""
+    """Gradients for a run whose work is about that of a cell; up to twice the budget where that was below for too short a time, or nearly so."""
     first = cell.arrivals[0]
     if not _below(cell):
         return budget
     each = max(gradients(cell.sampler), 1)
-    most = budget if first.reached else 2 * budget
+    most = budget if first.reached and first.gradients < ROOM * budget else 2 * budget
     return min(most, max(math.ceil(LONGER * first.gradients), SHORTEST * each, 2 * to_the_end(cell.sampler)))

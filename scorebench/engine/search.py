@@ -99,12 +99,14 @@ def search(job: Work, bench: Bench) -> Found:
 
 
 def _beside(at: Cell, cells: Sequence[Cell]) -> Iterator[Spec]:
-    """The sampler with each option that is a number and was tried at several values a tenth less and more, or one."""
+    """The sampler with each option that is a number and was tried at several values a tenth or two less and more, and of a whole number one at least."""
     for option, value in at.sampler.tuned.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or len({cell.sampler.options[option] for cell in cells}) == 1:
             continue
-        near = (value - 1, value + 1) if isinstance(value, int) else [float(f"{value * ratio:.3g}") for ratio in NEAR]
-        yield from (at.sampler.having(option, new) for new in near if new > 0)
+        near = [float(f"{value * ratio:.3g}") for ratio in NEAR]
+        if isinstance(value, int):
+            near = [min(round(new), value - 1) if new < value else max(round(new), value + 1) for new in near]
+        yield from (at.sampler.having(option, new) for new in dict.fromkeys(near) if new > 0)
 
 
 def _by_sampler(cells: Iterable[Cell]) -> Iterable[list[Cell]]:
