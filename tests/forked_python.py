@@ -1,7 +1,7 @@
 """A `python` that starts by a fork of a process which has the libraries imported, and none of the package's own modules: in a tenth of the time.
 
 For tests that start many: `python()` is the path of a command that takes `-m MODULE` or `-c CODE`, with their arguments, and PYTHONPATH. What the interpreter
-itself reads when it starts (its flags, PYTHONHASHSEED, the locale) it does not: tests of that start a real one.
+itself reads when it starts (PYTHONHASHSEED, PYTHONWARNINGS, the locale) is what `python` was called with, for all of them.
 """
 
 import atexit
@@ -36,21 +36,23 @@ import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({path!r})
 socket.send_fds(server, [b" "], [0, 1, 2])
-server.sendall(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode() + b"\\n")
+environment = [text for pair in os.environb.items() for text in pair]
+texts = [list(map(os.fsencode, sys.argv[1:])), environment, [os.getcwdb()]]
+server.sendall(json.dumps([[text.decode("latin1") for text in part] for part in texts]).encode() + b"\\n")
 code = int(server.makefile().readline() or 1)
 sys.exit(code if code >= 0 else 128 - code)
 """
 
 
 @cache
-def python() -> str:
-    """The command; its server lives as long as this process."""
+def python(**environment: str) -> str:
+    """The command, of a server with this environment beside this process's own; it lives as long as this process."""
     folder = Path(tempfile.mkdtemp(prefix="python"))
     command, path = folder / "python", str(folder / "socket")
     command.write_text(COMMAND.format(python=sys.executable, path=path))
     command.chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
-    server = subprocess.Popen([sys.executable, "-P", __file__, path], env=environment, stdout=subprocess.PIPE, text=True)
+    whole = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"} | environment
+    server = subprocess.Popen([sys.executable, "-P", __file__, path], env=whole, stdout=subprocess.PIPE, text=True)
     atexit.register(server.kill)
     assert server.stdout is not None and server.stdout.readline() == "ready\n"
     return str(command)
@@ -90,7 +92,9 @@ def serve(path: str) -> Start:
 def _started(connection: socket.socket, command: str) -> Start:
     connection.settimeout(None)
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-    start = Start(*json.loads(connection.makefile().readline()), command)
+    texts = ([os.fsdecode(text.encode("latin1")) for text in part] for part in json.loads(connection.makefile().readline()))
+    arguments, environment, (folder,) = texts
+    start = Start(arguments, dict(zip(environment[::2], environment[1::2], strict=True)), folder, command)
     child = os.fork()
     if child == 0:
         connection.close()

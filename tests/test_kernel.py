@@ -115,7 +115,7 @@ def test_errors_and_false_alarms():
     """
     target = parse("target", "gaussian").build()
     for rho, expected in ((0.6, 1.0), (0.0, 2**0.5)):
-        value, error, chance = repeated(target, lambda n, g, rho=rho: correlated(rho, target, n, g), 1_200, 100, f"rho {rho}")
+        value, error, chance = repeated(target, lambda n, g, rho=rho: correlated(rho, target, n, g), 600, 100, f"rho {rho}")
         assert 0.7 < np.sqrt((error**2).mean()) / value.std(ddof=1) / expected < 1.3
     assert 1 <= (chance <= 0.05).sum() <= 14
 

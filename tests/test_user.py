@@ -1,7 +1,7 @@
 """Nothing of a user's machine changes a result; what has changed since is not told as new; what failed can be tried again.
 
-In a copy of the repository, driven as a user drives it, by a suite that takes seconds. What another user's machine starts is a real Python, and what is
-made here by forks (`forked_python`) has the same bytes.
+In a copy of the repository, driven as a user drives it, by a suite that takes seconds. On another user's machine Snakemake is a real Python's, and its jobs
+are forks (`forked_python`) of one that was started there.
 """
 
 import json
@@ -57,9 +57,17 @@ def machine(home: Path, package: Path) -> dict[str, str]:
     return locale | python | {"HOME": str(home), "MATPLOTLIBRC": str(rc), "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
 
 
+THERE = """
+import runpy, sys
+sys.executable = sys.argv.pop(1)
+runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+"""
+
+
 def run(copy: Copy, *arguments: str, suite: str = "tiny.yaml", **environment: str) -> subprocess.CompletedProcess[str]:
-    start = [sys.executable, "-P"] if environment else [python()]
-    command = [*start, "-m", "snakemake", "--cores", "2", *arguments, "--configfile", suite]
+    of_jobs = {name: value for name, value in environment.items() if name not in ("PYTHONPATH", "PYTHONOPTIMIZE")}
+    start = [sys.executable, "-P", "-c", THERE, python(**of_jobs)] if environment else [python(), "-m", "snakemake"]
+    command = [*start, "--cores", "2", *arguments, "--configfile", suite]
     whole = {k: v for k, v in os.environ.items() if k != "PYTHONIOENCODING"} | {"PYTHONPATH": str(copy.folder)} | environment
     return subprocess.run(
         command,
@@ -75,15 +83,16 @@ def run(copy: Copy, *arguments: str, suite: str = "tiny.yaml", **environment: st
 
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Copy]:
-    """The suite, run here and on another user's machine, where a file beside the Snakefile is called as a module of Python's which numpy imports."""
+    """The suite, run here and on another user's machine, where files beside the Snakefile are called as a module of Python's which numpy imports, and as us."""
     made = []
-    for name in ("mine", "theirs"):
-        copy = Copy(tmp_path_factory.mktemp({"mine": "mine", "theirs": "their löcher und räume"}[name]))
+    for whose in ("mine", "theirs"):
+        copy = Copy(tmp_path_factory.mktemp({"mine": "mine", "theirs": "their löcher und räume"}[whose]))
         (copy.folder / "tiny.yaml").write_text(SUITE, encoding="utf-8")
-        if name == "theirs":
+        if whose == "theirs":
             shutil.rmtree(copy.folder / "scorebench")
-            (copy.folder / "secrets.py").write_text("raise SystemExit('not the one that numpy means')\n", encoding="utf-8")
-        done = run(copy, **(machine(tmp_path_factory.mktemp("home"), made[0].folder) if name == "theirs" else {}))
+            for name in ("secrets.py", "scorebench.py"):
+                (copy.folder / name).write_text("raise SystemExit('not the one that is meant')\n", encoding="utf-8")
+        done = run(copy, **(machine(tmp_path_factory.mktemp("home"), made[0].folder) if whose == "theirs" else {}))
         assert done.returncode == 0, done.stderr
         copy.first = done.stderr
         made.append(copy)
