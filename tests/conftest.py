@@ -10,6 +10,7 @@ import torch
 from hypothesis import strategies as st
 
 from scorebench import stages
+from scorebench.commands import work
 from scorebench.core import registry
 from scorebench.core.schema import OK
 from scorebench.engine.process import Left
@@ -109,7 +110,14 @@ def in_this_process() -> Iterator[None]:
         return Left(OK, 0.0, 0.0)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "isolated", here)
+        for module in (stages, work):
+            patch.setattr(module, "isolated", here)
+        yield
+
+
+@pytest.fixture
+def jobs_here() -> Iterator[None]:
+    with in_this_process():
         yield
 
 

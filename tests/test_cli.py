@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import in_this_process
 from forked_python import python
 from scipy import stats
 
@@ -39,12 +38,6 @@ def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(e["error"] is None and e["summary"] for e in found)
     cli.list_methods(kind)
     assert found[0]["name"] in capsys.readouterr().out
-
-
-@pytest.fixture
-def jobs_here() -> Iterator[None]:
-    with in_this_process():
-        yield
 
 
 @pytest.mark.usefixtures("jobs_here")

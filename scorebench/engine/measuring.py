@@ -172,26 +172,27 @@ class Bench:
 
     def _frame(self, key: Key, cells: int, estimate: Estimate | None, ended: Ended, diverged: np.ndarray | None = None) -> pd.DataFrame:
         """Rows (seed, cell); a value that is not finite where nothing diverged is the metric's failure, or UNDEFINED there."""
-        key = key | {"metric": str(self.metric.spec)}
-        frame = pd.DataFrame({"seed": np.repeat(np.arange(self.seeds), cells), "status": str(ended.status), "reason": ended.reason})
+        count = self.seeds * cells
+        status, reason = np.full(count, str(ended.status), object), np.full(count, ended.reason, object)
+        rows = key | {"metric": str(self.metric.spec), "seed": np.repeat(np.arange(self.seeds), cells), "status": status, "reason": reason}
         if estimate:
-            frame["value"], frame["standard_error"] = _flat(estimate.value), _flat(estimate.standard_error)
-            infinite = ~np.isfinite(frame["value"]) if diverged is None else ~np.isfinite(frame["value"]) & ~diverged
+            value = rows["value"] = _flat(estimate.value)
+            rows["standard_error"] = _flat(estimate.standard_error)
+            infinite = ~np.isfinite(value) if diverged is None else ~np.isfinite(value) & ~diverged
             if takes := self.metric.facts.get("UNDEFINED"):
-                undefined = infinite & frame["value"].isna()
-                frame.loc[undefined, ["status", "reason"]] = str(Status.NOT_APPLICABLE), takes
+                undefined = infinite & np.isnan(value)
+                status[undefined], reason[undefined] = str(Status.NOT_APPLICABLE), takes
                 infinite &= ~undefined
-            size = f", of {key['chains']} chains after {key['steps']} steps" if "chains" in key else ""
-            reason = f"{key['metric']} is not finite{size}"
-            frame.loc[infinite, ["status", "reason"]] = str(Status.FAILED), reason
             if infinite.any():
-                print(f"{self.name}, {key.get('sampler', '')} {key['model']} {key['loss']}: {reason}", file=sys.stderr)
+                size = f", of {key['chains']} chains after {key['steps']} steps" if "chains" in key else ""
+                said = f"{rows['metric']} is not finite{size}"
+                status[infinite], reason[infinite] = str(Status.FAILED), said
+                print(f"{self.name}, {key.get('sampler', '')} {key['model']} {key['loss']}: {said}", file=sys.stderr)
+            if "floor_sd" in key:
+                rows["z"] = (value - key["floor_mean"]) / key["floor_sd"]
         if diverged is not None:
-            frame.loc[diverged, ["status", "reason"]] = str(Status.DIVERGED), ""
-        frame = frame.assign(**key)
-        if "floor_sd" in frame:
-            frame["z"] = (frame["value"] - frame["floor_mean"]) / frame["floor_sd"]
-        return frame
+            status[diverged], reason[diverged] = str(Status.DIVERGED), ""
+        return pd.DataFrame(rows)
 
 
 def _flat(x: Tensor) -> np.ndarray:
