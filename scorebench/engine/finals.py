@@ -23,7 +23,7 @@ from scorebench.engine.arrival import LAST, Arrival
 from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.suite.jobs import gradients, to_the_end
 
-ENOUGH, MOST, RUNS = 0.1, 1.0, 2
+ENOUGH, MOST, RUNS = 0.1, 2.0, 4
 """A final run goes on, with twice as many chains each time, where its work's interval is wider than this to a side. What comes after the first final run takes
 at most so many times the gradients of what came before, or those of so many runs of the whole budget; what diverged first is not counted."""
 SAFE = 0.9
@@ -31,7 +31,7 @@ SAFE = 0.9
 HALF, SHORTER = 1.1**0.5, 1.1**-2
 """The last step to be tried, in units of the best, where the next longer of the ladder is too long; and where all were, in units of the shortest."""
 TWICE = 2
-"""After so many final runs that are not told, it goes on from the shortest step."""
+"""After so many final runs that are not told, it goes on from what is surest."""
 FINALS = 8
 """A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
 LONGER, SHORTEST, ROOM = 4, 48, 0.4
@@ -85,9 +85,9 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
 def _next(ladder: Sequence[Cell], tried: Sequence[Cell], finals: Sequence[Cell], epsilon: float) -> Cell | None:
     """What is worth a final run, after those of the cells that were tried.
 
-    The one with the least work that is hoped to stay below epsilon; after two that are not told to, the shortest step. From one that is told to, of those
-    with less work, half way; and at last half way to the next longer step. Where a step is not told to stay below no longer one is tried of its options; of
-    any, where it is never below.
+    The one with the least work that is hoped to stay below epsilon; after two that are not told to, the shortest step of those that arrive, else the longest
+    of those that do so too late. From one that is told to, of those with less work, half way; and at last half way to the next longer step. Where a step is
+    not told to stay below no longer one is tried of its options; of any, where it is never below.
     """
     if not finals:
         return ladder[0] if ladder else None
@@ -101,9 +101,10 @@ def _next(ladder: Sequence[Cell], tried: Sequence[Cell], finals: Sequence[Cell],
     if not _told(at):
         last = tried[-1]
         shorter = [replace(last, step_size=times(last, [SHORTER])[0])] if last.step_size and hoped(last, epsilon) else []
-        arriving = [cell for cell in left if cell.arrivals[0].reached or (True, cell.cost) < _order(at)] or [*filter(_below, left)]
-        surest = sorted(arriving, key=lambda cell: cell.step_size or 0)
-        return next(iter([*(hopeful if len(untold) < TWICE else []), *surest, *shorter]), None)
+        surest = sorted(left, key=lambda cell: cell.step_size or 0)
+        arriving = [cell for cell in surest if cell.arrivals[0].reached or (True, cell.cost) < _order(at)]
+        too_late = [cell for cell in reversed(surest) if _below(cell)]
+        return next(iter([*(hopeful if len(untold) < TWICE else []), *arriving, *too_late, *shorter]), None)
     if hopeful and not untold and hopeful[0].cost < at.cost:
         return hopeful[0]
     if cheaper := sorted((cell for cell in left if cell.cost < at.cost), key=lambda cell: cell.cost):
