@@ -6,7 +6,7 @@ by a quarter of its size on every side (`lib.plane`); likewise of the target's l
     weights    sum_k |W_k - W*_k| / 2,   W_k the mass of what is nearest to mode k
     scale      the largest |v_a/v*_a - 1|, v_a the mean square along axis a of x - m(x), m(x) the nearest mode, or the target's mean where it has
                no modes
-    panel      the mean over the panel of (E f - E_p f)^2/Var_p f, which `panel_bias` estimates of samples
+    panel      the root of the mean over the panel of (E f - E_p f)^2/Var_p f, which `panel_bias` estimates of samples
 
 A sum over nodes closer than a third of the least standard deviation is exact to rounding for a smooth law (Trefethen and Weideman 2014, theorem 5.1). In two
 dimensions; of others a long run of a sampler that is exact says as much (`mala_from_data`). What mass a source has beyond the box is not counted.
@@ -64,7 +64,7 @@ def law(run: Run, grid: plane.Grid, p: Tensor, seeds: int) -> Tensor:
 def _of_panel(values: Tensor, p: Tensor, q: Tensor) -> Tensor:
     """Of functions at the nodes (node, function), and masses p (node,) and q (seed, node)."""
     means = p @ values
-    return ((q @ values - means).square() / (p @ (values - means).square())).mean(-1)
+    return ((q @ values - means).square() / (p @ (values - means).square())).mean(-1).sqrt()
 
 
 def _weights(x: Tensor, mass: Tensor, target: Target) -> Tensor:

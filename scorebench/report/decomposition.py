@@ -17,7 +17,7 @@ from scorebench.report import statistics
 from scorebench.report.choosing import is_control, is_ok, lower_is_better, methods
 
 OWN = {"law_error:of=panel": "panel_bias"}
-"""Metrics of a source's own law, without noise, and what estimates the same of samples without bias."""
+"""Metrics of a source's own law, without noise, and what estimates the same of samples."""
 KEYS = ["target", "model", "loss", "sampler", "step_size"]
 SEED = ["target", "model", "loss", "metric", "seed"]
 PARTS = {"loss": "the loss's part", "sampler": "the sampler adds", "total": "together", "sampler_exact": "sampler on the exact score"}
