@@ -41,6 +41,8 @@ def test_on_a_gaussian(c: float) -> None:
         found = field_error(run, target, seeds, of=of).value
         assert found.shape == (2, 1) and found[0, 0] == pytest.approx(value, rel=2e-3, abs=1e-4), of
     assert float(law_error(run, target, seeds, of="scale").value[0, 0]) == pytest.approx(variance - 1, rel=2e-3)
+    # of x_1, x_2 nothing, of their squares (v - 1)^2/2 each, of log p (v - 1)^2: a mean of 2/5 (v - 1)^2
+    assert float(law_error(run, target, seeds, of="panel").value[0, 0]) == pytest.approx((variance - 1) * 0.4**0.5, rel=2e-3)
 
 
 def test_a_rotation_is_harmless_and_a_gradient_is_not() -> None:
