@@ -66,6 +66,13 @@ def test_a_law_by_its_energy_and_by_its_field() -> None:
         assert float(law_error(run, target, seeds, of="weights").value[0, 0]) == pytest.approx(0.3, abs=2e-3)
 
 
+def test_the_mass_of_an_energy_beyond_the_data_counts() -> None:
+    """N(0, 4 I) for N(0, I): a bias of the panel of 3 sqrt(2/5), of which a box that ends at 2.9 standard deviations misses three hundredths."""
+    run = Run(density=Density(score_and_log_prob=lambda x: (x, -x.square().sum(-1) / 8)))
+    found = law_error(run, parse("target", "gaussian").build(), seeds, of="panel").value[0, 0]
+    assert float(found) == pytest.approx(3 * 0.4**0.5, rel=1e-4)
+
+
 def test_the_projection_is_one() -> None:
     """A gradient has itself as its potential's slope, to rounding, whatever the weights."""
     grid = plane.grid(torch.tensor([[-1.0, -1.0], [1.0, 1.0]]), nodes=20)

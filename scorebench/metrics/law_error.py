@@ -34,6 +34,9 @@ FLOOR = False
 LOG = False
 EXACT = True
 
+BEYOND = 1.0
+"""Sizes of the box by which it is widened for the panel of an energy, whose log p and x^2 see what noise of .8 on the double well has beyond a quarter."""
+
 
 def law_error(run: Run, target: Target, reference: Points, *, of: Literal["weights", "scale", "panel"] = "scale") -> Estimate:
     """(seed, 1); no standard error within a seed: nothing is drawn."""
@@ -41,7 +44,8 @@ def law_error(run: Run, target: Target, reference: Points, *, of: Literal["weigh
         raise NotApplicable(f"by quadrature, in 2 dimensions; here {target.dim}")
     if of == "weights" and not has(target, "modes"):
         raise NotApplicable("there are no modes")
-    grid = plane.grid(target.reference)
+    energy = not isinstance(run.density.score_and_log_prob, Absent)
+    grid = plane.grid(target.reference, margin=BEYOND if of == "panel" and energy else plane.MARGIN)
     p = plane.mass(target.log_prob(grid.nodes))
     q = law(run, grid, p, len(reference(target)))
     if of == "panel":
