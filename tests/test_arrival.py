@@ -17,7 +17,7 @@ from scipy import stats
 
 from scorebench.core.jackknife import standard_error
 from scorebench.engine.arrival import SUMMARIES, Arrival, arrival, crossing, curves
-from scorebench.engine.panel import Panel
+from scorebench.targets.lib.panel import Panel
 
 BLOCKS, EACH, REPEATS = 40, 512, 400
 EPSILON = 0.01

@@ -608,7 +608,7 @@ def test_a_ladder_that_was_not_trained(suite):
         text = with_blocks("", sources=sources).replace("[ula]", f"['annealed:sigmas={sigmas},steps=5']")
         if absent:
             (line,) = mistakes(suite(text))
-            assert line.endswith(f"trains nothing: {absent} (allowed: 4, 2, 1)") and line.startswith(
+            assert line.endswith(f"does not have: {absent} (allowed: 4, 2, 1)") and line.startswith(
                 "experiments[0].trained[0]: sampler 'annealed"
             )
         else:

@@ -41,6 +41,8 @@ def test_on_a_gaussian(c: float) -> None:
         found = field_error(run, target, seeds, of=of).value
         assert found.shape == (2, 1) and found[0, 0] == pytest.approx(value, rel=2e-3, abs=1e-4), of
     assert float(law_error(run, target, seeds, of="scale").value[0, 0]) == pytest.approx(variance - 1, rel=2e-3)
+    # of x_1, x_2 nothing, of their squares (v - 1)^2/2 each, of log p (v - 1)^2: a mean of 2/5 (v - 1)^2
+    assert float(law_error(run, target, seeds, of="panel").value[0, 0]) == pytest.approx((variance - 1) * 0.4**0.5, rel=2e-3)
 
 
 def test_a_rotation_is_harmless_and_a_gradient_is_not() -> None:
@@ -62,6 +64,13 @@ def test_a_law_by_its_energy_and_by_its_field() -> None:
     field = Run(density=Density(score=learnt.score))
     for run in (energy, field):
         assert float(law_error(run, target, seeds, of="weights").value[0, 0]) == pytest.approx(0.3, abs=2e-3)
+
+
+def test_the_mass_of_an_energy_beyond_the_data_counts() -> None:
+    """N(0, 4 I) for N(0, I): a bias of the panel of 3 sqrt(2/5), of which a box that ends at 2.9 standard deviations misses three hundredths."""
+    run = Run(density=Density(score_and_log_prob=lambda x: (x, -x.square().sum(-1) / 8)))
+    found = law_error(run, parse("target", "gaussian").build(), seeds, of="panel").value[0, 0]
+    assert float(found) == pytest.approx(3 * 0.4**0.5, rel=1e-4)
 
 
 def test_the_projection_is_one() -> None:

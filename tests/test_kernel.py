@@ -12,8 +12,8 @@ import torch
 from scorebench.core.jackknife import standard_error, t_quantile
 from scorebench.core.spec import parse
 from scorebench.engine.kernel import kernel_bias
-from scorebench.engine.panel import panel
 from scorebench.targets.base import Target, nearest
+from scorebench.targets.lib.panel import panel
 from scorebench.testing.examples import stream
 from scorebench.testing.statistical import z_limit
 

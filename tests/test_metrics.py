@@ -6,6 +6,7 @@ right when the spread over 200 repeats is within [.7, 1.4] of it: a true one lea
 199 degrees of freedom), one that forgets a factor of 2 is seen always, a factor of 1.5 with power .9.
 """
 
+import math
 import re
 
 import numpy as np
@@ -774,3 +775,15 @@ def test_fisher_divergence_where_the_chains_are():
         expected = 2 * 0.75**2 * size**2
         assert abs(float(found.value) - expected) < z_limit(2) * float(found.standard_error)
         assert float(found.standard_error) < 0.02 * expected
+
+
+def test_the_panel_bias_is_that_of_its_equation():
+    """On N(0, I), of x_1, x_2, their squares (of mean 1 and variance 2) and log p, written out; of draws that are too good for chance it is negative."""
+    target, x = parse("target", "gaussian").build(), torch.tensor([[1.0, 2.0], [-1.0, 0.5], [0.5, -3.0]], dtype=torch.float64)
+    f = torch.cat([x, x.square(), -x.square().sum(-1, keepdim=True) / 2], -1)
+    means, variances = torch.tensor([0, 0, 1, 1, -1.0]), torch.tensor([1, 1, 2, 2, 1.0])
+    square = float((((f.mean(0) - means).square() - f.var(0) / 3) / variances).mean())
+    corners = torch.tensor([[1.0, 1.0], [-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0]])  # whose means are all right: v = -(4/3 + 4/3)/4/5
+    for points, value in ((x.float(), math.copysign(abs(square) ** 0.5, square)), (corners, -((2 / 15) ** 0.5))):
+        found = call("panel_bias", Run(samples=points[None, None]), target, None).value
+        assert float(found) == pytest.approx(value, rel=1e-6)

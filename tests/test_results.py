@@ -401,6 +401,19 @@ def test_error_is_decomposed() -> None:
     assert shown.loc[0, "the sampler adds"].startswith("0.3 [")
 
 
+def test_the_loss_part_is_that_of_its_own_law_where_that_is_known() -> None:
+    """By quadrature, before the control: the sampler adds the rest."""
+    common = {"target": "gaussian", "temperature": 1.0, "steps": 100, "gradient_evaluations": 100, "step_size": 0.1}
+    its = {"model": "quadratic", "loss": "sliced"}
+    made = [
+        rows(np.full(SEEDS, 0.25), target="gaussian", metric="law_error:of=panel", **its),
+        rows(spread("a", 0.2), **common, **its, metric="panel_bias", sampler="mala_from_data"),
+        rows(np.full(SEEDS, 0.375), **common, **its, metric="panel_bias", sampler="ula"),
+    ]
+    parts = decomposition.decompose(pd.concat(made), parse_all("metric", ["panel_bias"])).set_index("part")
+    assert parts.loc[["loss", "sampler", "total"], "mean"].tolist() == [0.25, 0.125, 0.375] and set(parts["seeds"].dropna()) == {SEEDS, 0}
+
+
 def test_the_same_method_on_the_exact_score_has_its_own_friction() -> None:
     """What stands beside a trained source's row is the sampler at its best there, by its method: another friction, not nothing."""
     common = {"target": "gaussian", "metric": "mmd", "temperature": 1.0, "steps": 100, "gradient_evaluations": 100, "step_size": 0.1}

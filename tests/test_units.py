@@ -77,6 +77,8 @@ def moved(law: Target, scale: float, shift: float, grid: float) -> Target:
         mean, variance = law.truths["mean"], law.truths["variance"]
         truths |= {"mean": Truth(scale * mean.value.double() + shift, mean.standard_error, "moved")}
         truths |= {"variance": Truth(scale**2 * variance.value.double(), variance.standard_error, "moved")}
+    if "variances" in truths:
+        truths |= {"variances": Truth(scale**2 * law.truths["variances"].value.double(), variance.standard_error, "moved")}
     return Target(
         law.dim,
         sample,

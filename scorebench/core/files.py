@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from os.path import expanduser, isdir, isfile
 from pathlib import Path
+from typing import Any
 
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec
@@ -73,6 +74,16 @@ def digest(spec: Spec) -> str:
     return "".join(map(content, _all(spec)))
 
 
+def says(spec: Spec) -> dict[str, Any]:
+    """What the Python files of a spec define at their top, with the values that are written out, None for others; a file that is not there says nothing."""
+    said: dict[str, Any] = {}
+    for path in _all(spec):
+        for node in _tree(path).body:
+            value = _literal(node.value) if isinstance(node, ast.Assign | ast.AnnAssign) and node.value else None
+            said |= dict.fromkeys(_defined(node), value)
+    return said
+
+
 def content(path: Path) -> str:
     """A hash of what a file holds now."""
     return _digest(path, path.stat().st_mtime_ns, path.stat().st_size)
@@ -106,14 +117,32 @@ def _under(text: str) -> Path:
 
 
 def _named(path: Path) -> list[str]:
-    if path.suffix != ".py":
-        return []
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return []
     names: list[str] = []
-    for node in tree.body:
+    for node in _tree(path).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in BESIDE:
             names += [word.value for word in ast.walk(node.value) if isinstance(word, ast.Constant) and isinstance(word.value, str)]
     return names
+
+
+def _tree(path: Path) -> ast.Module:
+    """Of a Python file; of another, or one that is none, an empty one."""
+    try:
+        return ast.parse(path.read_bytes() if path.suffix == ".py" else b"")
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name for alias in node.names]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return None

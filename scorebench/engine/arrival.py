@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scorebench.core.jackknife import influences, joint_quantile, standard_error, t_quantile
-from scorebench.engine.panel import Panel
+from scorebench.targets.lib.panel import Panel
 
 SUMMARIES = ("max", "mean")
 SIGNIFICANT = 0.05

@@ -32,12 +32,12 @@ from scorebench.engine.attempt import attempt
 from scorebench.engine.kernel import KernelBias, kernel_bias
 from scorebench.engine.loop import TOGETHER, grid, run
 from scorebench.engine.measuring import FAR, SHARE_FAR
-from scorebench.engine.panel import Panel, panel
 from scorebench.engine.sampling import absent, lacking
 from scorebench.samplers.base import Runs, Starts, exact_density
 from scorebench.suite.config import BLOCKS
 from scorebench.suite.jobs import gradients, to_the_end
 from scorebench.targets.base import Target
+from scorebench.targets.lib.panel import Panel, panel
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
     from scorebench.suite.config import Accuracy

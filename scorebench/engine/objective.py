@@ -13,12 +13,12 @@ from scorebench.core import registry
 from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec
 from scorebench.models.base import Bound, Parameters
-from scorebench.suite.jobs import level
+from scorebench.suite.jobs import gives, level
 
 
 def gives_energy(model: Spec) -> bool:
     """Whether a model is an energy, else a field."""
-    return "log_prob" in model.entry.facts["GIVES"]
+    return "log_prob" in gives(model)
 
 
 def shared_options(losses: Sequence[Spec]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from scorebench.engine.tracing import repeated
 from scorebench.models.base import over_stack, score, score_and_divergence, score_and_log_prob
 from scorebench.samplers.base import Density
 from scorebench.store.trained import Checkpoint, Training
-from scorebench.suite.jobs import Train, ladder
+from scorebench.suite.jobs import Train, gives, levels
 from scorebench.targets.base import Target
 
 
@@ -44,8 +44,8 @@ def sources(training: Training, checkpoints: Sequence[Checkpoint], train: Train,
 
 def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], target: Target) -> Source:
     """A source from stacked parameters, each (seed, ...). A noise-conditional one is its density at the lowest level, and has the others."""
-    gives = model.entry.facts["GIVES"]
-    energy, levels = "log_prob" in gives, ladder(loss) if "noise_levels" in gives else ()
+    its = gives(model)
+    energy, noise = "log_prob" in its, levels(loss, model) if "noise_levels" in its else ()
     parameters = {k: v.to(torch.get_default_device()) for k, v in parameters.items()}
     module = model.build(target.dim, rng.generator("structure"))
 
@@ -70,8 +70,8 @@ def trained(model: Spec, loss: Spec, steps: int, parameters: dict[str, Tensor], 
         there = Density(lambda x: field(x).view_as(x), score_and_divergence=beside(score_and_divergence))
         if energy:
             there = replace(there, score_and_log_prob=beside(score_and_log_prob))
-        if levels:
-            there = replace(there, perturbed=cache(density), levels=levels)
+        if noise:
+            there = replace(there, perturbed=cache(density), levels=noise)
         return replace(there, prior=target.prior.sample) if target.prior else there
 
-    return Source(model, loss, steps, OK, density(levels[-1] if levels else None))
+    return Source(model, loss, steps, OK, density(noise[-1] if noise else None))

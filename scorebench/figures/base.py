@@ -28,6 +28,7 @@ from scorebench.core.spec import parse
 from scorebench.report import statistics
 from scorebench.report.choosing import CELL, halves, is_ok
 from scorebench.store.results import Results
+from scorebench.suite.jobs import gives
 
 COLOURS = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -166,7 +167,7 @@ def seconds_a_gradient(results: Results) -> dict[tuple[str, str, str], float]:
 
 def source_label(model: str, loss: str) -> str:
     """A trained source's name: its loss, and whether it is a field without an energy."""
-    has_energy = "log_prob" in parse("model", model).entry.facts.get("GIVES", ())
+    has_energy = "log_prob" in gives(parse("model", model))
     return parse("loss", loss).label + ("" if has_energy else " (field)")
 
 

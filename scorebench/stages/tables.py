@@ -11,7 +11,7 @@ import pandas as pd
 from scorebench.core import schema, sealed
 from scorebench.core.spec import parse_all
 from scorebench.report import render, tables, work
-from scorebench.report.choosing import at_best_steps
+from scorebench.report.choosing import at_best_steps, at_end
 from scorebench.report.decomposition import decompose
 from scorebench.stages.record import record
 from scorebench.store import artifacts, provenance, trained, works
@@ -36,7 +36,7 @@ def run(plan: Plan, job: str, folder: Path) -> None:
             "samplers": tables.samplers(chosen, metrics, plan.suite.accuracy.margin, rank_by),
             "work": work.work(by_target, plan.suite.accuracy.margin),
             "equilibrium": work.equilibrium(by_target),
-            "decomposition": decompose(chosen, metrics),
+            "decomposition": decompose(pd.concat([chosen, at_end(rows[rows["sampler"] == ""])]), metrics),
             "learning_rates": tables.learning_rates(trainings),
             "tuned": tables.tuned(trainings),
             "sensitivity": _collected(plan, folder, "sensitivity", schema.SENSITIVITY),

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scorebench.core import registry
-from scorebench.core.registry import AXES
+from pydantic import ValidationError
+
+from scorebench.core import files, registry
+from scorebench.core.registry import AXES, REQUIRED, Option
 from scorebench.core.spec import Spec, parse, parse_all, written
 
 if TYPE_CHECKING:  # planning is no part of what a job runs: the settings that it makes count
@@ -44,9 +46,27 @@ def level(loss: Spec) -> float | None:
     return loss.options.get(loss.entry.facts.get("LEVELS", ""))
 
 
+def gives(model: Spec) -> set[str]:
+    """What a model gives (GIVES), and of one that a file defines what that gives by what stands in it (BY_FILE)."""
+    facts = model.entry.facts
+    said = files.says(model) if "BY_FILE" in facts else {}
+    return {*facts.get("GIVES", ()), *(member for name, member in facts.get("BY_FILE", {}).items() if name in said)}
+
+
 def ladder(spec: Spec) -> tuple[float, ...]:
-    """The noise levels that one trained model has, or a sampler goes down, if the method has that option (LADDER)."""
-    return spec.options.get(spec.entry.facts.get("LADDER", ""), ())
+    """The noise levels that one trained model has, or a sampler goes down: what the method calls so (LADDER), an option or a name in its file."""
+    name = spec.entry.facts.get("LADDER", "")
+    given: Any = spec.options.get(name) or (files.says(spec).get(name) if name else None) or ()
+    try:
+        checked: Any = Option("Falling", REQUIRED).check(tuple(given))
+    except (TypeError, ValidationError):
+        return ()
+    return checked
+
+
+def levels(loss: Spec, model: Spec) -> tuple[float, ...]:
+    """The noise levels of a trained source, from the largest to the smallest: of a model that was trained elsewhere its own."""
+    return ladder(loss) or ladder(model)
 
 
 def over(grid: Mapping[str, Iterable[Any]], texts: Iterable[str]) -> Iterator[str]:
@@ -114,9 +134,14 @@ def swept(loss: Spec, training: Training) -> tuple[str, tuple[float, ...]]:
 
 
 def trains(loss: Spec, model: Spec) -> bool:
-    """Whether a loss can train a model: it has what the loss needs, and noise levels or weights of its own only then. A broken file fails where it is used."""
-    needs, gives = {member for owner, member in loss.needs if owner == "model"}, set(model.entry.facts.get("GIVES", ()))
-    return bool(loss.entry.error or model.entry.error) or needs <= gives and not {"noise_levels", "given"} & (needs ^ gives)
+    """Whether a loss can train a model: it has what the loss needs and nothing that is `unwanted`. A broken file fails where it is used."""
+    needs = {member for owner, member in loss.needs if owner == "model"}
+    return bool(loss.entry.error or model.entry.error) or needs <= (its := gives(model)) and not unwanted(needs) & its
+
+
+def unwanted(needs: set[str]) -> set[str]:
+    """What a model must not have for a loss that does not need it: weights of its own; noise levels, where it is trained."""
+    return set() if "given" in needs else {"noise_levels", "given"} - needs
 
 
 def without_level(loss: Spec) -> Spec:

@@ -12,7 +12,7 @@ from scorebench.core.errors import InputError, unknown
 from scorebench.core.registry import AXES
 from scorebench.core.spec import Spec, parse, parse_all, read
 from scorebench.suite.config import Accuracy, Experiment, Race, Sampling, Sensitivity, Suite, Sweep, Training
-from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gradients, ladder, over, samplers, to_the_end, trains
+from scorebench.suite.jobs import OF_SNAPSHOTS, a_round, floored, gives, gradients, ladder, over, samplers, to_the_end, trains, unwanted
 from scorebench.suite.patterns import MARKS
 
 
@@ -256,7 +256,7 @@ def _unspread(where: str, e: Experiment) -> Iterator[str]:
 
 def _short(where: str, e: Experiment) -> Iterator[str]:
     """Budgets that end before a sampler is through, and noise levels that the model has not been trained at."""
-    losses = [loss for texts in e.sources.values() for loss in parse_all("loss", texts)]
+    sources = [(parse("model", model), loss) for model, texts in e.sources.items() for loss in parse_all("loss", texts)]
     for key, blocks in (("exact", e.exact), ("trained", e.trained)):
         for j, block in enumerate(blocks):
             for sampler in samplers(block):
@@ -267,13 +267,14 @@ def _short(where: str, e: Experiment) -> Iterator[str]:
                 if block.budgets[-1] >= each > 1 and len({b // each for b in (0, *block.budgets)}) <= len(block.budgets):
                     shown = ", ".join(map(str, block.budgets))
                     yield f"{at}.budgets = {shown}: sampler {str(sampler)!r} takes {each} gradients a step (allowed: a step or more between them)"
-                asked = parse_all("loss", block.losses) if block.losses else losses
-                for loss in dict.fromkeys(asked) if key == "trained" else ():
-                    if ladder(loss) and (absent := [f"{level:g}" for level in ladder(sampler) if level not in ladder(loss)]):
-                        levels = ", ".join(f"{level:g}" for level in ladder(loss))
+                asked = parse_all("loss", block.losses) if block.losses else [loss for _, loss in sources]
+                for has_levels in dict.fromkeys(s for pair in sources for s in pair if pair[1] in asked) if key == "trained" else ():
+                    its = ladder(has_levels)
+                    if its and (absent := [f"{level:g}" for level in ladder(sampler) if level not in its]):
+                        known = ", ".join(f"{level:g}" for level in its)
                         yield (
-                            f"{at}: sampler {str(sampler)!r} goes to noise levels at which {str(loss)!r} trains nothing: {', '.join(absent)} "
-                            f"(allowed: {levels})"
+                            f"{at}: sampler {str(sampler)!r} goes to noise levels that {str(has_levels)!r} does not have: {', '.join(absent)} "
+                            f"(allowed: {known})"
                         )
 
 
@@ -385,7 +386,7 @@ def _impossible(where: str, e: Experiment) -> Iterator[str]:
     for model, loss in pairs:
         if not trains(loss, model):
             needs = {member for owner, member in loss.needs if owner == "model"}
-            too_much = {"noise_levels", *({"given"} & model.entry.facts["GIVES"])} - needs
+            too_much = unwanted(needs) - ({"given"} - gives(model))
             words = [_WANTED.get(member, f"that gives {member}") for member in sorted(needs)] + [
                 _UNWANTED[member] for member in sorted(too_much)
             ]

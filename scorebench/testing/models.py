@@ -14,6 +14,7 @@ from torch.func import jacfwd, vmap
 
 from scorebench.core.spec import Spec
 from scorebench.models.base import Bound, over_stack, score, score_along, score_and_divergence, score_and_log_prob, stack
+from scorebench.suite.jobs import gives
 from scorebench.testing.contract import Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
 from scorebench.testing.examples import stream
 from scorebench.testing.options import obeys_its_options
@@ -23,12 +24,12 @@ DIMS = (1, 2, 5)
 
 def gives_energy(spec: Spec) -> bool:
     """Whether the model is an energy, else a field."""
-    return "log_prob" in spec.entry.facts["GIVES"]
+    return "log_prob" in gives(spec)
 
 
 def has_levels(spec: Spec) -> bool:
     """Whether the model has noise levels."""
-    return "noise_levels" in spec.entry.facts["GIVES"]
+    return "noise_levels" in gives(spec)
 
 
 def level(spec: Spec) -> Tensor | None:
@@ -58,8 +59,8 @@ def difference(model: Bound, x: Tensor, h: float) -> Tensor:
 def declares_what_it_gives(spec: Spec) -> None:
     """It says LABEL, REFERENCE and GIVES: the score, and whether it is an energy, and whether it has noise levels."""
     says(spec, LABEL=str, REFERENCE=str, GIVES=set)
-    gives = spec.entry.facts["GIVES"]
-    assert "score" in gives, f"GIVES = {gives} does not name the score, which every model gives"
+    its = spec.entry.facts["GIVES"]
+    assert "score" in its, f"GIVES = {its} does not name the score, which every model gives"
 
 
 def gives_row_by_row(spec: Spec) -> None:
@@ -127,6 +128,7 @@ def has_its_curvature(spec: Spec) -> None:
             agree("the Jacobian of the score", jacobian, jacobian.mT, 1e-10, 1e-11, "of an energy it is symmetric")
 
 
+@only(lambda spec: "given" not in gives(spec))
 def starts_from_its_generator(spec: Spec) -> None:
     """First weights come from the generator alone: the same stream gives the same, another gives others, all finite."""
 
@@ -191,7 +193,7 @@ def has_a_level_a_row(spec: Spec) -> None:
         )
 
 
-@only(lambda spec: "closed_form" in spec.entry.facts["GIVES"])
+@only(lambda spec: "closed_form" in gives(spec))
 def is_linear_where_it_says(spec: Spec) -> None:
     """Once placed by its generator its output is linear in the parameter that it names, beside a constant; the Gram matrix is a squared norm."""
     for dim in DIMS:

@@ -18,7 +18,7 @@ from scorebench.metrics.base import Run
 from scorebench.models.base import Bound
 from scorebench.samplers.base import exact_density
 from scorebench.suite.config import Training
-from scorebench.suite.jobs import gradients, to_the_end
+from scorebench.suite.jobs import gives, gradients, to_the_end
 from scorebench.targets.base import Target, has
 from scorebench.testing.examples import density_for, fits, is_stepped, loss_values, stream
 
@@ -44,7 +44,7 @@ def of_model(spec: Spec) -> Observed:
     """First parameters and output."""
     x = mixture().sample(64, stream("options"))
     module = spec.build(2, stream("weights"))
-    levels = (torch.ones(64),) if "noise_levels" in spec.entry.facts["GIVES"] else ()
+    levels = (torch.ones(64),) if "noise_levels" in gives(spec) else ()
     return [p.detach() for p in module.parameters()] + [module(x, *levels).detach()]
 
 

@@ -11,12 +11,12 @@ from scorebench.store.results import Results
 
 LABEL = "Error decomposed"
 CAPTION = (
-    "Squared MMD (small bandwidth) to the target. Circles: the trained source alone, by MALA with small steps from exact draws: the "
-    "loss's part. Squares: the trained source with the sampler, at its best step; the line between them is what the sampler adds. "
+    "What ranks the samples, to the target: by how much means over a panel of functions are off, in standard deviations. Circles: the trained "
+    "source's own law, by quadrature: the loss's part. Squares: the trained source with the sampler; the line between them is what the sampler adds. "
     "Triangles: the same sampler on the exact score. Grey: 95 % of such means of exact draws are below, as many as a "
     "trained source has chains. Means with 95 % intervals across the seeds that had no say in the step."
 )
-USES = {"sampler": ("mala_from_data",)}
+USES = {"metric": ("panel_bias", "law_error"), "model": ("",)}
 READS = ("tables/decomposition.csv", "tables/samplers.csv")
 LOOKS = (
     ("loss", "o", "trained source alone", 0.18),
@@ -27,7 +27,7 @@ LOOKS = (
 
 def draw(results: Results) -> Figure:
     """A panel a target with a row for each loss and sampler."""
-    table = required(results.table("decomposition"), "source that was sampled from data and from the prior")
+    table = required(results.table("decomposition"), "source that was sampled, and of which the own law is known")
     table = by_first_metric(table)
     targets = list(table["target"].unique())
     pairs = {t: table[table["target"] == t][["sampler", "model", "loss"]].drop_duplicates().to_numpy().tolist() for t in targets}

@@ -41,11 +41,11 @@ class Grid(NamedTuple):
         return (self.nodes[self.low] + self.nodes[self.high]) / 2
 
 
-def grid(draws: Tensor, nodes: int = NODES) -> Grid:
-    """Over the box of the draws (n, 2), widened by a quarter of its size on every side."""
+def grid(draws: Tensor, nodes: int = NODES, margin: float = MARGIN) -> Grid:
+    """Over the box of the draws (n, 2), widened by a margin, in its sizes, on every side."""
     low, high = draws.amin(0), draws.amax(0)
-    margin = MARGIN * (high - low)
-    axes = [torch.linspace(float(a), float(b), nodes, device=draws.device) for a, b in zip(low - margin, high + margin, strict=True)]
+    more = margin * (high - low)
+    axes = [torch.linspace(float(a), float(b), nodes, device=draws.device) for a, b in zip(low - more, high + more, strict=True)]
     numbers = np.arange(nodes * nodes).reshape(nodes, nodes)
     ends = [(numbers[:-1].ravel(), numbers[1:].ravel()), (numbers[:, :-1].ravel(), numbers[:, 1:].ravel())]
     steps = [float(axis[1] - axis[0]) for axis in axes]

@@ -1,4 +1,4 @@
-r"""The functions whose means tell how far a sampler is from its law, with what they should be: the panel.
+r"""The functions whose means tell how far samples are from their law, with what they should be: the panel.
 
 x_j and x_j^2 of every coordinate, log p(x); where there are modes the indicator of each (of two of the first) and the squared distance from the nearest
 centre, without which a ring lets pass a variance within the modes that is several times too large. With M chains, over which f has mean f and variance s^2,
@@ -34,15 +34,15 @@ class Panel(NamedTuple):
     errors: np.ndarray  # (function,), e^2, the squared standard error of E_p f
 
 
-def panel(target: Target) -> Panel:
-    """The panel of a target. Raises NotApplicable where its law has no exact draws or no fourth moments."""
+def panel(target: Target, about: Tensor | None = None) -> Panel:
+    """The panel of a target, squares being of x, or of x less a point (d,). Raises NotApplicable where its law has no exact draws or no fourth moments."""
     if not has(target, "sample"):
         raise NotApplicable("there are no exact draws, nor a reference, to take moments from")
     if target.moments < 4:
         raise NotApplicable("it has no fourth moments, so that the mean of x^2 has no standard error")
-    names, values = _functions(target)
+    names, values = functions(target, about)
     if "variances" in target.truths:  # a Gaussian
-        return Panel(names, values, *_of_gaussian(target))
+        return Panel(names, values, *_of_gaussian(target, about))
     number = target.at_most(DRAWS)
     generator = rng.generator("panel", target.dim)
     if target.rows is not None:
@@ -59,7 +59,8 @@ def panel(target: Target) -> Panel:
     return Panel(tuple(names[k] for k in kept), varying, means[kept], variances[kept], variances[kept] / number)
 
 
-def _functions(target: Target) -> tuple[tuple[str, ...], Callable[[Tensor], Tensor]]:
+def functions(target: Target, about: Tensor | None = None) -> tuple[tuple[str, ...], Callable[[Tensor], Tensor]]:
+    """Their names and their values, (*, d) -> (*, function), float64."""
     modes = target.modes if has(target, "modes") else None
     names = [f"x{j + 1}{power}" for power in ("", "^2") for j in range(target.dim)]
     names += ["log p"] if has(target, "log_prob") else []
@@ -68,7 +69,7 @@ def _functions(target: Target) -> tuple[tuple[str, ...], Callable[[Tensor], Tens
 
     def values(x: Tensor) -> Tensor:
         wide = x.double()
-        parts = [wide, wide.square()]
+        parts = [wide, (wide if about is None else wide - about.to(wide)).square()]
         if has(target, "log_prob"):
             parts.append(target.log_prob(x).double()[..., None])
         if modes is not None:
@@ -84,10 +85,11 @@ def _sums(values: Tensor) -> np.ndarray:
     return torch.stack([values.sum(0), values.square().sum(0)]).cpu().numpy()
 
 
-def _of_gaussian(target: Target) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _of_gaussian(target: Target, about: Tensor | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """N(m, diag v): E x^2 = v + m^2, Var x^2 = 2 v^2 + 4 m^2 v; log p has variance d/2."""
     m, v = (target.truths[name].value.double().cpu().numpy() for name in ("mean", "variances"))
     log_prob = -0.5 * (target.dim + np.log(2 * np.pi * v).sum())
-    means = np.concatenate([m, v + m**2, [log_prob]])
-    variances = np.concatenate([v, 2 * v**2 + 4 * m**2 * v, [target.dim / 2]])
+    from_it = m if about is None else m - about.double().cpu().numpy()
+    means = np.concatenate([m, v + from_it**2, [log_prob]])
+    variances = np.concatenate([v, 2 * v**2 + 4 * from_it**2 * v, [target.dim / 2]])
     return means, variances, np.zeros_like(means)
