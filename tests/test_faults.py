@@ -33,7 +33,7 @@ import rig
 def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rig.Rig]:
     """A copy of the repository whose suite waits in a claim, in a process that has started another."""
     copy = rig.Rig(tmp_path_factory.mktemp("faults").resolve() / "copy")
-    kill.waiting(copy)
+    copy.claim("waiting", kill.WAITING)
     yield copy
     copy.orphans(0.0)
 

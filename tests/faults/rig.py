@@ -32,6 +32,20 @@ experiments:
     exact: {samplers: [ula, mala], step_sizes: [0.1, 0.2], chains: 16, budgets: [5]}
     trained: {samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}
 """
+CLAIM = '''"""A claim that is planted."""
+from scorebench.claims.base import Measurement, Prediction
+
+LABEL = QUOTE = TRANSLATION = STATEMENT = CONDITIONS = SOURCE = "none"
+EXPECTED = "reproduced"
+LEADING = "x"
+
+
+def predict():
+    return [Prediction("x", "as-written", {}, "", 1.0)]
+
+
+'''
+"""What a claim needs but for `measure`."""
 
 
 class Rig:
@@ -44,6 +58,13 @@ class Rig:
             source, ignore = ROOT / name, shutil.ignore_patterns("__pycache__")
             shutil.copytree(source, folder / name, ignore=ignore) if source.is_dir() else shutil.copy(source, folder / name)
         (folder / "workflows/suites/tiny.yaml").write_text(TINY)
+
+    def claim(self, name: str, measure: str, more: str = "") -> None:
+        """Let the copy's suite be one planted claim, with what is least beside it."""
+        (self.folder / f"workflows/suites/{name}.py").write_text(CLAIM + measure)
+        text = f"name: {self.suite}\nseed: 1\nmetrics: [acceptance]\nplugins: [{name}.py]\nclaims: [{name}]\n{more}experiments:\n"
+        text += "  - {target: gaussian, seeds: 2, exact: {samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}}\n"
+        (self.folder / f"workflows/suites/{self.suite}.yaml").write_text(text)
 
     @property
     def out(self) -> Path:
