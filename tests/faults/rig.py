@@ -49,10 +49,10 @@ def predict():
 
 
 class Rig:
-    """A copy of the repository with a suite of a few seconds, `tiny`, beside those that it has."""
+    """A copy of the repository with a suite of a few seconds, `tiny`, beside those that it has; `python` is the one that it is run by."""
 
-    def __init__(self, folder: Path, suite: str = "tiny") -> None:
-        self.folder, self.suite = folder, suite
+    def __init__(self, folder: Path, suite: str = "tiny", python: str = sys.executable) -> None:
+        self.folder, self.suite, self.python = folder, suite, python
         folder.mkdir(parents=True, exist_ok=True)
         for name in PARTS:
             source, ignore = ROOT / name, shutil.ignore_patterns("__pycache__")
@@ -74,7 +74,7 @@ class Rig:
         """`snakemake --cores 2`, the leader of a process group; what it says comes in one stream."""
         command = [
             *named.pop("by", ()),
-            sys.executable,
+            self.python,
             "-m",
             "snakemake",
             "--cores",
@@ -119,8 +119,12 @@ class Rig:
 
     def unfinished(self) -> set[str]:
         """The files that Snakemake holds for incomplete."""
-        marked = self.folder / ".snakemake/incomplete"
-        names = ["".join(part.lstrip("@") for part in path.relative_to(marked).parts) for path in marked.rglob("*") if path.is_file()]
+        return self.known("incomplete")
+
+    def known(self, kind: str = "metadata") -> set[str]:
+        """The files of which Snakemake has a record."""
+        folder = self.folder / ".snakemake" / kind
+        names = ["".join(part.lstrip("@") for part in path.relative_to(folder).parts) for path in folder.rglob("*") if path.is_file()]
         return {urlsafe_b64decode(name).decode() for name in names}
 
     def processes(self) -> list[psutil.Process]:
