@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import in_this_process
+from forked_python import python
 
 from scorebench import stages
 from scorebench.core.errors import InputError
@@ -26,7 +27,19 @@ sys.path.insert(0, str(Path(__file__).parent / "faults"))
 
 import damage
 import kill
+import month
 import rig
+
+SMALL = """
+name: tiny
+seed: 1
+metrics: [second_moment_bias]
+claims: []
+figures: []
+experiments:
+  - {target: gaussian, seeds: 2, exact: {samplers: [ula], step_sizes: [0.1, 0.2], chains: 16, budgets: [5]}}
+"""
+"""What is edited between runs."""
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +134,9 @@ def test_limits_hold_side_by_side() -> None:
     command = [sys.executable, Path(rig.__file__).with_name("limits.py"), "--jobs", "4", "--at-once", "4", "--seconds", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_edited_between_runs_leaves_nothing(tmp_path: Path) -> None:
+    """Four of the fifty edits of a month, the last of them back to the first state: no row, no file and no record of what the suite no longer has."""
+    copies = [rig.Rig(tmp_path.resolve() / name, python=python()) for name in ("copy", "empty")]
+    assert month.month(*copies, SMALL, 4, 9, random.Random(1), ("sampler", "broken", "broken", "return"))

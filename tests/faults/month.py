@@ -243,10 +243,14 @@ def month(run: Rig, fresh: Rig, text: str, edits: int, every: int, chance: rando
         if number and use.state == before.state:
             counts["runs of nothing"] += 1
             counts["not nothing"] += "nothing to do" not in said or run.digests() != files
+        if code:
+            counts["failures"] += 1
+            logs = "".join(path.read_text() for path in sorted(run.out.glob("logs/**/*.log")) if "Traceback" in path.read_text())
+            print(f"--- {said}\n{logs}", flush=True)
+            continue
         wrong = differing(run, use)
         counts.update(wrong)
-        if code or wrong:
-            counts["failures"] += code != 0
+        if wrong:
             print(f"--- {wrong}\n{said}", flush=True)
         if use.state in known:
             _, digests, disk = known[use.state]

@@ -10,9 +10,10 @@ import tempfile
 import time
 from base64 import urlsafe_b64decode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -159,11 +160,20 @@ def rig(suite: str = "tiny", name: str = "copy") -> Iterator[Rig]:
         yield Rig(Path(folder).resolve() / name, suite)
 
 
+_said: list[str] = []
+
+
 def judged(what: str, counts: Counter[str], wrong: tuple[str, ...]) -> bool:
     """Print the counts; whether none is wrong."""
     bad = {name: counts[name] for name in wrong if counts[name]}
-    print(
-        f"{what}: {', '.join(f'{number} {name}' for name, number in counts.items())}; {f'WRONG: {bad}' if bad else 'as predicted'}",
-        flush=True,
-    )
+    numbers = ", ".join(f"{number} {name}" for name, number in counts.items())
+    _said.append(f"{what}: {numbers}; {f'WRONG: {bad}' if bad else 'as predicted'}")
+    print(_said[-1], flush=True)
     return not bad
+
+
+def ended(good: Iterable[bool]) -> NoReturn:
+    """The end of a script: all of that in one line, and 1 if any was not as predicted."""
+    code = int(not all(good))
+    print(" | ".join(_said))
+    sys.exit(code)
