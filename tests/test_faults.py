@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from scorebench import stages
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS
 from scorebench.engine.process import isolated
-from scorebench.store import given
+from scorebench.store import given, leftovers
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
@@ -139,6 +140,33 @@ def test_limits_hold_side_by_side() -> None:
     command = [sys.executable, Path(rig.__file__).with_name("limits.py"), "--jobs", "4", "--at-once", "4", "--seconds", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_a_user_put_there_stays(tiny: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what the suite no longer has that alone goes which Snakemake made for this suite, however long its path, and what a run wrote beside that."""
+    monkeypatch.chdir(tmp_path)
+    plan, out, records = tiny[0], Path("results/tiny"), Path(".snakemake/metadata")
+    made = [
+        out / "sample/gaussian/hmc.npz",
+        out / ("long/" * 60) / "x.npz",
+        Path("results/other/sample/gaussian/hmc.npz"),
+        out / "sample/gaussian/ula.npz",
+    ]
+    beside = [out / "logs/sample/gaussian/hmc.log", out / "plugins/hmc.py"]
+    users = [out / "figures/mine.png", out / "notes.txt"]
+    for path in (*made, *beside, *users):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for path in made:
+        name = urlsafe_b64encode(path.as_posix().encode()).decode()
+        record = records.joinpath(
+            *("@" + name[at : at + 254] for at in range(0, len(name) - 254, 254)), name[(len(name) - 1) // 254 * 254 :]
+        )
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.touch()
+    assert leftovers.remove(plan, out, Path(".snakemake")) == 4
+    assert [path for path in (*made, *beside, *users) if path.exists()] == [*made[2:], *users]
+    assert sum(path.is_file() for path in records.rglob("*")) == 2 and not (out / "plugins").exists()
 
 
 def test_what_is_edited_between_runs_leaves_nothing(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
 
 def tidied():
     """After a run of all of it no file is left of what the suite no longer has."""
-    if any(job.rule.name == "all" for job in workflow.dag.jobs):
+    if not workflow.touch and any(job.rule.name == "all" for job in workflow.dag.jobs):
         gone = remove(PLAN, Path(OUT), Path(".snakemake"))
         if gone:
             print(f"scorebench: removed from {OUT}: {gone} files of what the suite no longer has", file=sys.stderr)
