@@ -178,8 +178,9 @@ CLAIM_MB = 100.0
 """Beside the libraries, of most claims; their numbers of draws are their own, and the largest of the article's take 1 GB."""
 WORK_MB, WORK_DRAWS = 100.0, 3 * 2**20
 """Of a work beside exact draws of the target, by which its panel is known."""
-SOURCE_MB, QUADRATURE_MB = 0.7, 1.8
-"""Of a metric of sources for a seed and a unit of a layer: what a network holds of the points at which its score is asked for, 5,000, or of the grid."""
+SOURCE_MB, QUADRATURE_MB, GRID_MB = 0.7, 1.05, 550.0
+"""Of a metric of sources for a seed and a unit of a layer: what a network holds of the points at which its score is asked for, 5,000 or the edges of a grid;
+and of the grid's own matrices and their factors."""
 COPIES = 3
 """Of what a job samples or measures it has so many at a time."""
 
@@ -190,9 +191,11 @@ def memory_mb(plan: Plan, dims: Mapping[str, int], pace: Pace) -> float:
     held += [CLAIM_MB for _ in plan.suite.claims]
     held += [WORK_MB + FLOAT * WORK_DRAWS * dims[str(work.target.slug)] / 2**20 for work in plan.works.values()]
     for its in filter(of_source, plan.measures.values()):
-        if not by_quadrature(its) or dims[its.on.id] == 2:
-            units = (train.experiment.seeds * train.model.options.get("width", 16) for train, _ in _sources(its))
-            held.append((QUADRATURE_MB if by_quadrature(its) else SOURCE_MB) * max(units, default=0))
+        units = max((train.experiment.seeds * train.model.options.get("width", 16) for train, _ in _sources(its)), default=0)
+        if units and not by_quadrature(its):
+            held.append(SOURCE_MB * units)
+        elif units and dims[its.on.id] == 2:
+            held.append(QUADRATURE_MB * units + GRID_MB)
     return min(pace.megabytes + max(held, default=0.0), plan.suite.job_memory_mb)
 
 
