@@ -208,6 +208,26 @@ EDITS: tuple[Callable[[Use, random.Random], str], ...] = (
 )
 
 
+WRONG = (
+    "orphans",
+    "tracebacks",
+    "told to unlock",
+    "not nothing",
+    "failures",
+    "rows that are not of the plan",
+    "rows of the plan that are not there",
+)
+WRONG += ("statuses that are not of today's plugin", "files that the plan does not name", "files of the plan that are not there")
+WRONG += (
+    "records that the plan does not name",
+    "locks",
+    "marks of what is unfinished",
+    "Snakemake's logs, too many",
+    "not the bytes that it was",
+)
+WRONG += ("more of the disk than it was", "files unlike those of an empty directory", "files that an empty directory has not")
+
+
 def at_random(edits: int, chance: random.Random) -> list[str]:
     """So many edits: every kind once before any comes again, what is broken is mended next, and of four one is a return."""
     kinds: list[str] = []
@@ -273,19 +293,7 @@ def month(run: Rig, fresh: Rig | None, text: str, kinds: Sequence[str], chance: 
             counts["files that an empty directory has not"] += len(unlike)
             if other or unlike:
                 print(f"--- unlike an empty directory: {other[:10]} {sorted(unlike)[:10]}", flush=True)
-    wrong = (
-        "orphans",
-        "tracebacks",
-        "told to unlock",
-        "not nothing",
-        "failures",
-        "rows that are not of the plan",
-    )
-    wrong += ("rows of the plan that are not there", "statuses that are not of today's plugin", "files that the plan does not name")
-    wrong += ("files of the plan that are not there", "records that the plan does not name", "locks", "marks of what is unfinished")
-    wrong += ("Snakemake's logs, too many", "not the bytes that it was", "more of the disk than it was")
-    wrong += ("files unlike those of an empty directory", "files that an empty directory has not")
-    return judged("month", counts, wrong)
+    return judged("month", counts, WRONG)
 
 
 def differing(run: Rig, use: Use) -> Counter[str]:
