@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from scorebench.core import files
 from scorebench.core.errors import InputError, surroundings
 from scorebench.store import artifacts, given
 from scorebench.store.damage import damaged, sweep
+from scorebench.store.leftovers import prune, remove
 from scorebench.store.owner import own
 from scorebench.suite.again import RETRIED, lost, rests_on, retried, told
 from scorebench.suite.estimate import minutes
@@ -85,6 +87,7 @@ onstart:
 
 
 onsuccess:
+    tidied()
     if os.path.exists(f"{OUT}/manifest.json") and any(job.rule.name == "tables" for job in workflow.dag.jobs):
         # not after one claim, nor where older tables lie, nor of results in a storage
         shell("exec python -m scorebench summary {OUT} --since {STARTED} --cores {workflow.cores} >&2")

@@ -264,11 +264,12 @@ def plan(
         lines.append(unknown("suite", suite, known) + ", or the path of a suite's YAML file")
     if lines:
         raise InputError(*lines)
-    asked = Plan(load(known.get(suite, suite)))
+    path = known.get(suite, Path(suite))
+    asked = Plan(load(path))
 
     from scorebench.commands import plan as planning
 
-    pace = planning.calibrated()
+    pace = planning.calibrated(path)
     rows = planning.needs(asked, numbers, pace)
     if as_json:
         print(json.dumps(rows, indent=1))

@@ -7,17 +7,19 @@ import random
 import signal
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import in_this_process
+from forked_python import python
 
 from scorebench import stages
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS
 from scorebench.engine.process import isolated
-from scorebench.store import given
+from scorebench.store import given, leftovers
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
@@ -26,14 +28,26 @@ sys.path.insert(0, str(Path(__file__).parent / "faults"))
 
 import damage
 import kill
+import month
 import rig
+
+SMALL = """
+name: tiny
+seed: 1
+metrics: [second_moment_bias]
+claims: []
+figures: []
+experiments:
+  - {target: gaussian, seeds: 2, exact: {samplers: [ula], step_sizes: [0.1, 0.2], chains: 16, budgets: [5]}}
+"""
+"""What is edited between runs."""
 
 
 @pytest.fixture(scope="module")
 def waiting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rig.Rig]:
     """A copy of the repository whose suite waits in a claim, in a process that has started another."""
     copy = rig.Rig(tmp_path_factory.mktemp("faults").resolve() / "copy")
-    kill.waiting(copy)
+    copy.claim("waiting", kill.WAITING)
     yield copy
     copy.orphans(0.0)
 
@@ -85,22 +99,27 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for kind in kinds for p in folder.glob(f"{kind}/**/*.*")}
 
 
-@pytest.mark.parametrize("writes", [2, 6, 11])
-def test_a_full_disk_is_no_result(tiny: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int) -> None:
+def test_a_full_disk_is_no_result(tiny: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After so many writes there is no space: one line says so, no row tells of it, no half file is left; and with space all is as it ever was."""
     plan, folder = tiny
-    sync, count = os.fsync, iter(range(10**6))
+    sync = os.fsync
+    for writes in (2, 6, 11):
+        count = iter(range(10**6))
 
-    def full(handle: int) -> None:
-        if next(count) >= writes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        sync(handle)
+        def full(handle: int, count: Iterator[int] = count, writes: int = writes) -> None:
+            if next(count) >= writes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            sync(handle)
 
-    with monkeypatch.context() as patch, in_this_process(), pytest.raises(InputError, match="No space left on device; mend that") as told:
-        patch.setattr(os, "fsync", full)
-        every(plan, tmp_path)
-    assert len(told.value.lines) == 1 and next(count) == writes + 1  # it ends at the first
-    assert not list(tmp_path.rglob("[.]?*.????????"))
+        with (
+            monkeypatch.context() as patch,
+            in_this_process(),
+            pytest.raises(InputError, match="No space left on device; mend that") as told,
+        ):
+            patch.setattr(os, "fsync", full)
+            every(plan, tmp_path)
+        assert len(told.value.lines) == 1 and next(count) == writes + 1  # it ends at the first
+        assert not list(tmp_path.rglob("[.]?*.????????"))
     with in_this_process():
         every(plan, tmp_path)
     assert digests(tmp_path / "tiny") == digests(folder / "tiny") and len(digests(tmp_path / "tiny")) > 6
@@ -121,3 +140,36 @@ def test_limits_hold_side_by_side() -> None:
     command = [sys.executable, Path(rig.__file__).with_name("limits.py"), "--jobs", "4", "--at-once", "4", "--seconds", "2"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_a_user_put_there_stays(tiny: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what the suite no longer has that alone goes which Snakemake made for this suite, however long its path, and what a run wrote beside that."""
+    monkeypatch.chdir(tmp_path)
+    plan, out, records = tiny[0], Path("results/tiny"), Path(".snakemake/metadata")
+    made = [
+        out / "sample/gaussian/hmc.npz",
+        out / ("long/" * 60) / "x.npz",
+        Path("results/other/sample/gaussian/hmc.npz"),
+        out / "sample/gaussian/ula.npz",
+    ]
+    beside = [out / "logs/sample/gaussian/hmc.log", out / "plugins/hmc.py"]
+    users = [out / "figures/mine.png", out / "notes.txt"]
+    for path in (*made, *beside, *users):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for path in made:
+        name = urlsafe_b64encode(path.as_posix().encode()).decode()
+        record = records.joinpath(
+            *("@" + name[at : at + 254] for at in range(0, len(name) - 254, 254)), name[(len(name) - 1) // 254 * 254 :]
+        )
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.touch()
+    assert leftovers.remove(plan, out, Path(".snakemake")) == 4
+    assert [path for path in (*made, *beside, *users) if path.exists()] == [*made[2:], *users]
+    assert sum(path.is_file() for path in records.rglob("*")) == 2 and not (out / "plugins").exists()
+
+
+def test_what_is_edited_between_runs_leaves_nothing(tmp_path: Path) -> None:
+    """Two of the fifty edits of a month, a sampler more and back: no row, no file and no record of what the suite no longer has."""
+    copied = rig.Rig(tmp_path.resolve() / "copy", python=python())
+    assert month.month(copied, None, SMALL, ("sampler", "return"), random.Random(1))

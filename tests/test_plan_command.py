@@ -1,6 +1,7 @@
 """`scorebench plan`: what a suite takes, before anything starts."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from scorebench import stages
 from scorebench.cli import main
 from scorebench.commands import plan as planning
 from scorebench.suite import estimate
-from scorebench.suite.estimate import Pace, _measured, wall_seconds, work_and_span
+from scorebench.suite.estimate import STARTS, Pace, _measured, wall_seconds, work_and_span
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
@@ -27,7 +28,7 @@ ARTICLE = Plan(load("workflows/suites/article.yaml"))
 
 def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     monkeypatch.setattr("sys.argv", ["scorebench", "plan", *arguments])
-    monkeypatch.setattr(planning, "calibrated", Pace)
+    monkeypatch.setattr(planning, "calibrated", lambda suite: Pace())
     try:
         main()
     except SystemExit as left:
@@ -63,9 +64,21 @@ def test_what_cannot_be_planned_is_told_in_lines(capsys: pytest.CaptureFixture[s
 
 
 def test_the_rates_foretell_the_reference_run() -> None:
-    """The core-seconds of its jobs, within 30 %, as whatever is planned should be."""
+    """The core-seconds of its jobs, which they are fitted to, within 30 %."""
     work, _ = work_and_span(ARTICLE, Pace(start=0.0))
     assert work == pytest.approx(sum(_measured("article").values()), rel=0.3)
+
+
+@pytest.mark.parametrize("suite", ["smoke", "article"])
+def test_what_is_foretold_is_what_the_readme_says_of_the_run(suite: str) -> None:
+    """Time and memory within 30 %. The rates are fitted to the article's jobs; of smoke, and of how starts and jobs come together, nothing is."""
+    readme = Path("README.md").read_text(encoding="utf-8")
+    time, unit, cores, memory = re.search(
+        rf"^\| `{suite}` \|.*? ([\d.]+) (s|min) on (\d+) cores \|.*?(\d+) MB \|$", readme, re.MULTILINE
+    ).groups()
+    (row,) = planning.needs(Plan(load(f"workflows/suites/{suite}.yaml")), [int(cores)], Pace())
+    assert row["hours"] * 3600 == pytest.approx(float(time) * {"s": 1, "min": 60}[unit], rel=0.3)
+    assert row["peak_memory_mb"] == pytest.approx(float(memory), rel=0.3)
 
 
 def test_what_is_sampled_takes_as_many_bytes_as_foretold(tmp_path: Path) -> None:
@@ -81,7 +94,7 @@ def test_what_is_sampled_takes_as_many_bytes_as_foretold(tmp_path: Path) -> None
 
 def test_the_pace_is_that_of_starts_and_jobs() -> None:
     work, span = work_and_span(ARTICLE, Pace(2.0, 1.0))
-    starts = sum(len(ARTICLE.batches(stage)) for stage in STAGES)
+    starts = sum(STARTS[stage] * len(ARTICLE.batches(stage)) for stage in STAGES)
     assert work_and_span(ARTICLE, Pace(4.0, 2.0)) == pytest.approx((2 * work, 2 * span))
     assert work_and_span(ARTICLE, Pace(3.0, 1.0))[0] == pytest.approx(work + starts)
 

@@ -226,6 +226,9 @@ def test_a_quarter_more_gradients_is_worse_to_the_last_digit() -> None:
     other = other[other["chosen"] & (other["panel"] == "max")].set_index("sampler")
     assert other["ratio"].max() == pytest.approx(other["gradients"].max() / other["gradients"].min(), rel=1e-6)
     assert [slow[name] for name in ("ratio", "ratio_low", "ratio_high")] == pytest.approx([1.25] * 3, rel=1e-6)
+    unknown = dict.fromkeys(("low", "high", "plateau_low", "plateau_high"))  # as a file has it where no interval can be said
+    table = work({"gaussian": [m._replace(cells=[cell | unknown for cell in m.cells]) for m in methods]}, 1.25)
+    assert set(table.loc[table["chosen"] & (table["panel"] == "max"), "word"]) == {"undecided"}
 
 
 def test_the_work_is_that_of_the_exact_curve() -> None:

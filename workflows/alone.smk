@@ -4,14 +4,22 @@ TITLE = PLAN.suite.name[:50]  # of its jobs on Slurm, which takes no more
 
 
 def stopped(number, _):
-    """Ctrl-C, SIGTERM, a closed terminal: the jobs end with this process (`engine.process.bound`)."""
-    with suppress(OSError):
-        progress.close()
-        print(f"scorebench: stopped by {signal.Signals(number).name}; the same command goes on", file=sys.stderr, flush=True)
+    """Ctrl-C, SIGTERM, a closed terminal: the jobs end with this process (`engine.process.bound`). It may have been interrupted where it held what the bar
+    waits for, and nobody may read what it says: for both there is half a second."""
+    last = threading.Thread(target=last_words, args=[signal.Signals(number).name], daemon=True)
+    last.start()
+    last.join(0.5)
     if workflow.persistence:
         workflow.persistence.unlock()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def last_words(name):
+    with suppress(OSError):
+        progress.close()
+    with suppress(OSError):
+        os.write(2, f"scorebench: stopped by {name}; the same command goes on\n".encode())
 
 
 def stoppable():
@@ -50,6 +58,7 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
             if hasattr(settings := named.get("executor_settings"), "jobname_prefix"):
                 settings.jobname_prefix = TITLE
             sweep(Path(OUT))
+            prune(Path(".snakemake"))
             for name in (changed := damaged(PLAN, Path(OUT))):
                 print(f"scorebench: {OUT}/{name} is damaged or edited: it is made again", file=sys.stderr)
                 Path(OUT, name).unlink()
@@ -59,6 +68,14 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
             lines = (surroundings(error, error.filename or OUT) if isinstance(error, OSError) else error).lines
             sys.exit("\n".join(f"scorebench: {line}" for line in lines))
     return execute(executor_plugin, *arguments, **named)
+
+
+def tidied():
+    """After a run of all of it no file is left of what the suite no longer has."""
+    if not workflow.touch and any(job.rule.name == "all" for job in workflow.dag.jobs):
+        gone = remove(PLAN, Path(OUT), Path(".snakemake"))
+        if gone:
+            print(f"scorebench: removed from {OUT}: {gone} files of what the suite no longer has", file=sys.stderr)
 
 
 workflow.execute = executed

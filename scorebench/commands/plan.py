@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,10 +15,20 @@ from scorebench.suite.estimate import Pace
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 
-IMPORT_SECONDS, PIECE_SECONDS = 1.4, 0.22
-"""What IMPORT and `_piece` took on the ordinary core of the rates."""
-IMPORT = "import scorebench.cli, scorebench.engine.measuring, scorebench.engine.training"
-"""Most of what a start of Python does before its first job begins."""
+PIECE_SECONDS = 0.22
+"""What `_piece` took on the ordinary core of the rates."""
+START = """
+import os, resource, sys
+import scorebench.cli, scorebench.stages.measure
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import load
+Plan(load(sys.argv[1]))
+if os.fork() == 0:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2))
+else:
+    os.wait()
+"""
+"""What a start of Python does before its first job begins, in a process of its own; it says how many megabytes that has."""
 
 
 def needs(plan: Plan, cores: Sequence[int], pace: Pace) -> list[dict[str, Any]]:
@@ -29,21 +40,21 @@ def needs(plan: Plan, cores: Sequence[int], pace: Pace) -> list[dict[str, Any]]:
         "starts": sum(len(plan.batches(stage)) for stage in STAGES),
         "core_hours": work / 3600,
         "gigabytes": estimate.size(plan, dims) / 1e9,
-        "peak_memory_mb": estimate.memory_mb(plan, dims),
+        "peak_memory_mb": estimate.memory_mb(plan, dims, pace),
     }
     return [{"cores": number} | common | {"hours": estimate.wall_seconds(work, span, number) / 3600} for number in cores]
 
 
-def calibrated() -> Pace:
+def calibrated(suite: Path) -> Pace:
     """Of this machine, in at most ten seconds: the least of some repeats, which other work on it makes longer."""
-    limit = time.monotonic() + 5.0
-    starts = [_timed(lambda: subprocess.run([sys.executable, "-c", IMPORT], check=True))]
-    if time.monotonic() + starts[0] < limit:
-        starts.append(_timed(lambda: subprocess.run([sys.executable, "-c", IMPORT], check=True)))
-    pieces = [_timed(_piece)]
-    while len(pieces) < 5 and time.monotonic() + pieces[-1] < limit + 2.0:
+    limit, starts, pieces = time.monotonic() + 6.0, list[float](), list[float]()
+    while not starts or time.monotonic() + starts[-1] < limit:
+        begun = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", START, suite], capture_output=True, text=True, check=True)
+        starts.append(time.perf_counter() - begun)
+    while not pieces or (len(pieces) < 5 and time.monotonic() + pieces[-1] < limit + 2.0):
         pieces.append(_timed(_piece))
-    return Pace(estimate.START_SECONDS * min(starts) / IMPORT_SECONDS, min(pieces) / PIECE_SECONDS)
+    return Pace(min(starts), min(pieces) / PIECE_SECONDS, float(done.stdout))
 
 
 def _timed(work: Any) -> float:
@@ -76,7 +87,7 @@ def show(name: str, rows: Sequence[dict[str, Any]], pace: Pace) -> None:
         table.add_row(f"{row['cores']:,}", _time(row["hours"]), *common, f"{first['peak_memory_mb']:.0f}")
     console_for().print(table)
     print(
-        f"{name}: jobs that are short share a start of Python, which takes {pace.start:.1f} s here; a job takes {pace.job:.2f} times what the rates say. "
+        f"{name}: jobs that are short share a start of Python, of {pace.start:.1f} s at most here; a job takes {pace.job:.2f} times what the rates say. "
         "A cluster's queue, and what it takes to start a job there, come on top."
     )
 

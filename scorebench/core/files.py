@@ -49,15 +49,20 @@ def locate(text: str) -> Path:
     return path
 
 
-def keep(spec: Spec, folder: Path) -> None:
-    """Copy the files of a spec, with what stands beside them, where `look_in` finds them as kept in this folder."""
+def copies(spec: Spec, folder: Path) -> dict[Path, Path]:
+    """Where the files of a spec, with what stands beside them, lie in a folder, so that `look_in` finds them as kept there; with each the file itself."""
+    its: dict[Path, Path] = {}
     for text in given(spec):
         path, copy = locate(text), folder / _under(text)
-        for file in (path, *beside(path)):
-            to = copy.parent / file.relative_to(path.parent)
-            if not (to.exists() and to.samefile(file)):
-                to.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, to)
+        its |= {copy.parent / file.relative_to(path.parent): file for file in (path, *beside(path))}
+    return its
+
+
+def keep(spec: Spec, folder: Path) -> None:
+    """Copy the files of a spec there."""
+    for to, file in copies(spec, folder).items():
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, to)
 
 
 def beside(path: Path) -> list[Path]:

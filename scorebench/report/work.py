@@ -29,7 +29,7 @@ def work(by_target: Mapping[str, Sequence[Method]], margin: float) -> pd.DataFra
         for method in methods:
             for cell in method.cells:
                 standing = standings[cell["panel"]].get(method.method) if cell["chosen"] else None
-                if standing and standing.word == "better" and cell.get("kernel_low", -math.inf) > cell["epsilon"]:
+                if standing and standing.word == "better" and _number(cell, "kernel_low") > cell["epsilon"]:
                     standing = standing._replace(word="undecided")
                 rows.append(cell | (standing._asdict() if standing else {}))
     return schema.WORK.frame(rows)
@@ -46,15 +46,21 @@ def competes(method: str) -> bool:
     return gradients(spec) > 0 and spec.entry.facts.get("START") != "target"
 
 
+def _number(cell: Mapping[str, Any], name: str) -> float:
+    """What files have no number for is not known."""
+    value = cell.get(name)
+    return math.nan if value is None else float(value)
+
+
 def _entry(method: Method, panel: str) -> words.Entry | None:
     """The chosen cell of a method; none where it has none that ended well."""
     for cell in method.cells:
         if cell["chosen"] and cell["panel"] == panel and cell["status"] in (Status.OK, Status.NOT_REACHED):
-            plateau = (cell["plateau_low"], cell["plateau_high"])
+            plateau = (_number(cell, "plateau_low"), _number(cell, "plateau_high"))
             if cell["status"] == Status.NOT_REACHED:
-                return words.Entry(cell["low"], None, plateau, CHOICE)
+                return words.Entry(_number(cell, "low"), None, plateau, CHOICE)
             logs = np.asarray(method.logs[panel])
-            known = not plateau[0] < cell["epsilon"] < plateau[1]
-            least = CHOICE * words.beyond(cell["gradients"], cell["high"], logs) if known else math.inf
+            known = plateau[1] <= cell["epsilon"] or plateau[0] >= cell["epsilon"]
+            least = CHOICE * words.beyond(cell["gradients"], _number(cell, "high"), logs) if known else math.inf
             return words.Entry(cell["gradients"], logs, plateau, least)
     return None

@@ -8,14 +8,18 @@ from scorebench.suite.plan import Plan
 from scorebench.suite.reading import GIVEN, KEPT
 
 
+def copies(plan: Plan, folder: Path) -> dict[Path, Path]:
+    """Each copy but that of the suite, with the file that it is of."""
+    its = {folder / KEPT / Path(plugin).name: plugins.files[Path(plugin).stem] for plugin in plan.suite.plugins}
+    for spec in plan.methods:
+        its |= files.copies(spec, folder / files.FOLDER)
+    return its
+
+
 def keep(plan: Plan, suite: Path, folder: Path) -> None:
     """Copy all of it, as it is now, with its digests."""
-    kept = {folder / "suite.yaml": suite}
-    kept |= {folder / KEPT / Path(plugin).name: plugins.files[Path(plugin).stem] for plugin in plan.suite.plugins}
+    kept = {folder / "suite.yaml": suite} | copies(plan, folder)
     for to, file in kept.items():
         if not (to.exists() and to.samefile(file)):
             artifacts.write_bytes(to, file.read_bytes())
-    for spec in plan.methods:
-        files.keep(spec, folder / files.FOLDER)
-    given = [*kept, *(path for path in sorted((folder / files.FOLDER).rglob("*")) if path.is_file())]
-    artifacts.write_json(folder / GIVEN, {"sha256": {path.relative_to(folder).as_posix(): sealed.digest(path) for path in given}})
+    artifacts.write_json(folder / GIVEN, {"sha256": {path.relative_to(folder).as_posix(): sealed.digest(path) for path in kept}})

@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 from scorebench.core.errors import InputError
 
-PATIENCE = 1.0
-"""Seconds in which an owner has said who it is."""
+PATIENCE = 4.0
+"""Seconds in which an owner has said who it is, however busy the machine."""
 _held: list[TextIO] = []
 
 

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from rig import ROOT, Rig, judged, rig
+from rig import ROOT, Rig, ended, judged, rig
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -43,26 +43,14 @@ experiments:
     sources: {quadratic: [implicit]}
     trained: {samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}
 """
-HUNGRY = '''"""It starts a process that takes memory: not its own, which job_memory_mb holds, and more than was asked of the cluster."""
-from scorebench.claims.base import Measurement, Prediction
-
-LABEL = "hungry"
-QUOTE = TRANSLATION = STATEMENT = CONDITIONS = SOURCE = "none"
-EXPECTED = "reproduced"
-LEADING = "x"
-
-
-def predict():
-    return [Prediction("x", "as-written", {}, "", 1.0)]
-
-
-def measure(master):
+HUNGRY = """def measure(master):
     import subprocess, sys
 
     eats = "import time; kept = bytearray(b'x') * (1_800 * 2**20); time.sleep(8); print(kept[-1])"
     done = subprocess.run([sys.executable, "-S", "-c", eats], capture_output=True)
     return {"x": Measurement(float(done.stdout == b"120\\n"), 0.001, 2000)}
-'''
+"""
+"""It starts a process that takes memory: not its own, which job_memory_mb holds, and more than was asked of the cluster."""
 
 
 class Job(NamedTuple):
@@ -151,10 +139,7 @@ def killed(run: Rig, expected: dict[str, str]) -> bool:
 
 def memory(run: Rig) -> bool:
     """A job that Slurm ends for its memory."""
-    (run.folder / "workflows/suites/hungry.py").write_text(HUNGRY)
-    text = f"name: {run.suite}\nseed: 1\nmetrics: [acceptance]\nplugins: [hungry.py]\nclaims: [hungry]\njob_memory_mb: 1500\nexperiments:\n"
-    text += "  - {target: gaussian, seeds: 2, exact: {samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}}\n"
-    (run.folder / f"workflows/suites/{run.suite}.yaml").write_text(text)
+    run.claim("hungry", HUNGRY, "job_memory_mb: 1500\n")
     target = f"results/{run.suite}/claims/hungry.json"
     code, told = run.run(target)
     assert code == 0, told
@@ -243,4 +228,4 @@ if __name__ == "__main__":
                 good += [same(copy, digests)] if "same" in given.only else []
                 good += [killed(copy, digests)] if "killed" in given.only else []
                 good += [node(copy, digests, host)] if "node" in given.only else []
-    sys.exit(not all(good))
+    ended(good)

@@ -551,7 +551,7 @@ def by_snakemake(arguments: tuple[str, ...], folder: Path) -> tuple[str, str]:
 
 def main() -> int:
     """All of it, with counts; 1 if anything was missed."""
-    missed = 0
+    missed = unlike = 0
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
         cases, longest = malformed(), 0.0
@@ -562,24 +562,20 @@ def main() -> int:
             if said:
                 print(f"MISSED {case.name}: {said[:600]}")
         mistakes = sum(len(case.lines) for case in cases)
-        print(
-            f"malformed: {len(cases) - missed} of {len(cases)} refused with a line for each of {mistakes} mistakes; the slowest took {longest:.2f} s"
-        )
+        ends = f"malformed: {len(cases) - missed} of {len(cases)} refused with a line for each of {mistakes} mistakes; the slowest took {longest:.2f} s"
         (Path(name) / "suite_.yaml").unlink()
         found = fuzz(int(sys.argv[1]) if sys.argv[1:] else 2_000, Path(name))
         for why, text in itertools.islice(found["wrong"], 5):
             print(f"MISSED {str(why)[:600]}\n{text[:2_000]}\n---")
-        print(
-            f"fuzzed: {found['planned']} planned, {found['refused']} refused, {len(found['wrong'])} wrong; the slowest took {found['longest']:.2f} s"
-        )
+        ends += f" | fuzzed: {found['planned']} planned, {found['refused']} refused, {len(found['wrong'])} wrong; the slowest took {found['longest']:.2f} s"
         os.chdir("/")
         for arguments, words in ARGUMENTS:
             lines, wrong = by_snakemake(arguments, Path(name))
             if wrong or words not in lines:
-                missed += 1
+                unlike += 1
                 print(f"MISSED snakemake {' '.join(arguments)}: {wrong} {lines[-600:]}")
-        print(f"snakemake: {len(ARGUMENTS)} commands that are wrong")
-    return int(bool(missed or found["wrong"]))
+        print(f"{ends} | snakemake: {len(ARGUMENTS) - unlike} of {len(ARGUMENTS)} commands that are wrong refused")
+    return int(bool(missed or unlike or found["wrong"]))
 
 
 if __name__ == "__main__":

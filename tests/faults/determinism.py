@@ -99,35 +99,40 @@ def capabilities() -> list[str]:
 
 def main() -> int:
     """All of it, with counts; 1 if a file, a row or a cell differs."""
-    wrong = 0
+    wrong, ends = 0, list[str]()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         first = digests(run(folder / "one", SMOKE, "--cores", "1"))
-        for what, arguments in (("two cores", ["--cores", "2"]), ("another order", ["--cores", "2", *shuffled(folder)])):
+        for what, arguments in (
+            ("one core again", ["--cores", "1"]),
+            ("two cores", ["--cores", "2"]),
+            ("another order", ["--cores", "2", *shuffled(folder)]),
+        ):
             found = digests(run(folder / what, SMOKE, *arguments))
             different = sorted(path for path in first.keys() | found.keys() if first.get(path) != found.get(path))
             wrong += len(different)
-            print(f"{what}: {len(different)} of {len(first)} files differ {different[:5]}", flush=True)
+            ends.append(f"{what}: {len(different)} of {len(first)} files differ")
+            print(ends[-1], different[:5], flush=True)
         rows = scorebench.load(folder / "one/results/smoke")
         more = run(folder / "more", with_others(), "--cores", "2", "results/smoke/metrics.csv")
         text = [set((results / "metrics.csv").read_text(encoding="utf-8").splitlines()) for results in (folder / "one/results/smoke", more)]
         wrong += len(text[0] - text[1])
-        print(
-            f"another loss and sampler: {len(text[1])} rows, {len(text[0] - text[1])} of the {len(text[0])} from before differ", flush=True
+        ends.append(
+            f"another loss and sampler: {len(text[0] - text[1])} of {len(text[0])} rows differ, beside {len(text[1] - text[0])} others"
         )
-        levels = {}
+        print(ends[-1], flush=True)
         for level in capabilities():
             results = run(folder / level, SMOKE, "--cores", "2", "results/smoke/metrics.csv", ATEN_CPU_CAPABILITY=level)
-            levels[level] = scorebench.load(results)
-        for level, frame in levels.items():
-            exact, trained = moved(rows, frame)
+            exact, trained = moved(rows, scorebench.load(results))
             bad = pd.concat([exact[exact > EXACT], trained[trained > TRAINED]])
             wrong += len(bad)
-            print(
+            ends.append(
                 f"{level}: {len(exact)} exact cells move by {exact.max():.2g} standard errors at most, {len(trained)} trained by {trained.max():.2g} spreads"
             )
+            print(ends[-1], flush=True)
             for cell, by in bad.head(8).items():
                 print(f"MISSED {level} {cell}: {by:.3g}")
+    print(" | ".join(ends))
     return int(bool(wrong))
 
 

@@ -10,9 +10,10 @@ import tempfile
 import time
 from base64 import urlsafe_b64decode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -32,18 +33,39 @@ experiments:
     exact: {samplers: [ula, mala], step_sizes: [0.1, 0.2], chains: 16, budgets: [5]}
     trained: {samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}
 """
+CLAIM = '''"""A claim that is planted."""
+from scorebench.claims.base import Measurement, Prediction
+
+LABEL = QUOTE = TRANSLATION = STATEMENT = CONDITIONS = SOURCE = "none"
+EXPECTED = "reproduced"
+LEADING = "x"
+
+
+def predict():
+    return [Prediction("x", "as-written", {}, "", 1.0)]
+
+
+'''
+"""What a claim needs but for `measure`."""
 
 
 class Rig:
-    """A copy of the repository with a suite of a few seconds, `tiny`, beside those that it has."""
+    """A copy of the repository with a suite of a few seconds, `tiny`, beside those that it has; `python` is the one that it is run by."""
 
-    def __init__(self, folder: Path, suite: str = "tiny") -> None:
-        self.folder, self.suite = folder, suite
+    def __init__(self, folder: Path, suite: str = "tiny", python: str = sys.executable) -> None:
+        self.folder, self.suite, self.python = folder, suite, python
         folder.mkdir(parents=True, exist_ok=True)
         for name in PARTS:
             source, ignore = ROOT / name, shutil.ignore_patterns("__pycache__")
             shutil.copytree(source, folder / name, ignore=ignore) if source.is_dir() else shutil.copy(source, folder / name)
         (folder / "workflows/suites/tiny.yaml").write_text(TINY)
+
+    def claim(self, name: str, measure: str, more: str = "") -> None:
+        """Let the copy's suite be one planted claim, with what is least beside it."""
+        (self.folder / f"workflows/suites/{name}.py").write_text(CLAIM + measure)
+        text = f"name: {self.suite}\nseed: 1\nmetrics: [acceptance]\nplugins: [{name}.py]\nclaims: [{name}]\n{more}experiments:\n"
+        text += "  - {target: gaussian, seeds: 2, exact: {samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}}\n"
+        (self.folder / f"workflows/suites/{self.suite}.yaml").write_text(text)
 
     @property
     def out(self) -> Path:
@@ -53,7 +75,7 @@ class Rig:
         """`snakemake --cores 2`, the leader of a process group; what it says comes in one stream."""
         command = [
             *named.pop("by", ()),
-            sys.executable,
+            self.python,
             "-m",
             "snakemake",
             "--cores",
@@ -98,8 +120,12 @@ class Rig:
 
     def unfinished(self) -> set[str]:
         """The files that Snakemake holds for incomplete."""
-        marked = self.folder / ".snakemake/incomplete"
-        names = ["".join(part.lstrip("@") for part in path.relative_to(marked).parts) for path in marked.rglob("*") if path.is_file()]
+        return self.known("incomplete")
+
+    def known(self, kind: str = "metadata") -> set[str]:
+        """The files of which Snakemake has a record."""
+        folder = self.folder / ".snakemake" / kind
+        names = ["".join(part.lstrip("@") for part in path.relative_to(folder).parts) for path in folder.rglob("*") if path.is_file()]
         return {urlsafe_b64decode(name).decode() for name in names}
 
     def processes(self) -> list[psutil.Process]:
@@ -134,11 +160,20 @@ def rig(suite: str = "tiny", name: str = "copy") -> Iterator[Rig]:
         yield Rig(Path(folder).resolve() / name, suite)
 
 
+_said: list[str] = []
+
+
 def judged(what: str, counts: Counter[str], wrong: tuple[str, ...]) -> bool:
     """Print the counts; whether none is wrong."""
     bad = {name: counts[name] for name in wrong if counts[name]}
-    print(
-        f"{what}: {', '.join(f'{number} {name}' for name, number in counts.items())}; {f'WRONG: {bad}' if bad else 'as predicted'}",
-        flush=True,
-    )
+    numbers = ", ".join(f"{number} {name}" for name, number in counts.items())
+    _said.append(f"{what}: {numbers}; {f'WRONG: {bad}' if bad else 'as predicted'}")
+    print(_said[-1], flush=True)
     return not bad
+
+
+def ended(good: Iterable[bool]) -> NoReturn:
+    """The end of a script: all of that in one line, and 1 if any was not as predicted."""
+    code = int(not all(good))
+    print(" | ".join(_said))
+    sys.exit(code)

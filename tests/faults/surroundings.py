@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from rig import Rig, judged, rig
+from rig import Rig, ended, judged, rig
 
 import scorebench
 
@@ -156,4 +156,4 @@ if __name__ == "__main__":
     given = parser.parse_args()
     namespaced()
     good, undisturbed = strange()
-    sys.exit(not all([closed(undisturbed), full(given.points), good]))
+    ended([closed(undisturbed), full(given.points), good])
