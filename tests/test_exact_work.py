@@ -245,7 +245,7 @@ def test_the_best_step_is_the_best(text):
     spec = parse("sampler", text)
     found = best(spec, law, start, 0.01, (0.005, 1.99))
     assert isinstance(found, Best) and found.work == exact_work(spec, found.step_size, law, start, 0.01)
-    tried = np.geomspace(0.05, 1.989, 700)
+    tried = np.geomspace(0.05, 1.989, 200)  # within 1 % of the best, which is flat there
     assert found.work.gradients <= 1.001 * min(exact_work(spec, c, law, start, 0.01).gradients for c in tried)
 
 
