@@ -41,8 +41,8 @@ FIRST = (
     "test_promise",
     "test_cli",
     "test_compare",
+    "test_fingerprint",
     "test_metrics",
-    "test_work_on_gaussians",
     "test_faults",
 )
 """Files of half a minute and more, in one process each: what is started last would be waited for."""

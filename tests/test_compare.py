@@ -164,7 +164,7 @@ def test_what_is_shown(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFix
 
 
 def test_json_has_the_work_and_the_metrics() -> None:
-    """A row that JSON can hold, with no number where there is none. Chains are whole blocks: of fewer than eighty eighty, of others the next multiple of forty."""
+    """A row that JSON can hold, with no number where there is none. Chains are whole blocks: eighty, or the next multiple of forty."""
     assert [work.whole_blocks(chains) for chains in (16, 80, 81, 10_240)] == [80, 80, 120, 10_240]
     result = compare.samplers("gaussian", [LONG, "ula:step_size=3"], 1.0, 40, 90, 2)
     assert json.loads(json.dumps(result, allow_nan=False)) == result

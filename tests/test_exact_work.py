@@ -148,8 +148,8 @@ def test_a_curve_is_the_moments_step_by_step(text):
 
 
 CHAINS, SEEDS = 20_000, 2
-TARGETS = {"gaussian": 0.3, "gaussian:condition=100": 1.2, "gaussian:dim=50": 0.3, "gaussian:dim=50,condition=100": 1.2}
-"""With a step size each."""
+TARGETS = {"gaussian": 0.3, "gaussian:condition=100": 1.2, "gaussian:dim=50,condition=100": 1.2}
+"""With a step size each. Of 50 equal variances nothing is asked that 50 different ones do not ask, and see sooner."""
 RECORDS = (1, 3, 10, 60)
 RUNS = ["ula", "leimkuhler_matthews", *(f"underdamped:splitting={s},friction=0.5" for s in SPLITTINGS)]
 
@@ -166,7 +166,7 @@ def test_runs_have_the_bias_of_the_curve(text, of):
     """|mean of f| of 40,000 chains, at four records each from 1 step to 60, is the root of the curve's b^2, for every f of the panel.
 
     The triangle inequality makes the rate at most the nominal. An error of 7 standard errors is seen in 9 of 10 runs: .035 of b where f varies as in the
-    law, which at b^2 = .01 is b^2 off by .007. A step that is off by 3 % is seen on N(0, I) in 2-D, by 1 % in 50 dimensions, by .5 % at kappa = 100.
+    law, which at b^2 = .01 is b^2 off by .007. A step that is off by 3 % is seen on N(0, I) in 2-D, by .5 % at kappa = 100.
     """
     spec, target = parse("sampler", text), parse("target", of).build()
     law, c = gaussian(target), float(np.float32(TARGETS[of]))
@@ -245,7 +245,7 @@ def test_the_best_step_is_the_best(text):
     spec = parse("sampler", text)
     found = best(spec, law, start, 0.01, (0.005, 1.99))
     assert isinstance(found, Best) and found.work == exact_work(spec, found.step_size, law, start, 0.01)
-    tried = np.geomspace(0.05, 1.989, 700)
+    tried = np.geomspace(0.05, 1.989, 200)  # within 1 % of the best, which is flat there
     assert found.work.gradients <= 1.001 * min(exact_work(spec, c, law, start, 0.01).gradients for c in tried)
 
 

@@ -499,3 +499,11 @@ def test_rejection_accepts_what_it_says(count, dim, temperature, seed):
         peak = float(target.log_prob(best).exp() * (2 * math.pi / curvature).sqrt().prod())
         least = temperature ** (dim / 2) * peak / math.e
     assert float(accepted.mean() + z_limit(30) * accepted.std() / len(accepted) ** 0.5) >= 0.999 * least
+
+
+def test_the_distance_is_the_norm():
+    """From the centre, however the coordinates lie."""
+    law = parse("target", "gaussian_mixture:weight=0.8").build()
+    x = torch.randn(3, 4, 2, generator=stream("distance"), dtype=torch.float64)
+    for laid in (x, x.movedim(-1, 0).contiguous().movedim(0, -1)):
+        torch.testing.assert_close(law.distance(laid), torch.linalg.vector_norm(x - law.centre.double(), dim=-1))

@@ -189,7 +189,8 @@ class Bench:
                 status[infinite], reason[infinite] = str(Status.FAILED), said
                 print(f"{self.name}, {key.get('sampler', '')} {key['model']} {key['loss']}: {said}", file=sys.stderr)
             if "floor_sd" in key:
-                rows["z"] = (value - key["floor_mean"]) / key["floor_sd"]
+                with np.errstate(divide="ignore", invalid="ignore"):  # a floor without a spread
+                    rows["z"] = (value - key["floor_mean"]) / key["floor_sd"]
         if diverged is not None:
             status[diverged], reason[diverged] = str(Status.DIVERGED), ""
         return pd.DataFrame(rows)

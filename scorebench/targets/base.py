@@ -133,7 +133,8 @@ class Target:
 
     def distance(self, x: Tensor) -> Tensor:
         """From the centre, (*, d) -> (*)."""
-        return (x - self.centre.to(x)).square().sum(-1).sqrt()  # as a loop lays chains out, a coordinate at a time, torch's norm takes fifty times as long
+        # As a loop lays chains out, a coordinate at a time, torch's norm takes fifty times as long.
+        return (x - self.centre.to(x)).square().sum(-1).sqrt()
 
     @cached_property
     def mode_weights(self) -> Truth:

@@ -58,11 +58,13 @@ def generator(drift: Callable[[Tensor], Tensor], temperature: float, *axes: Axis
 
 
 def evolve(generator: csc_array, masses: np.ndarray, times: Sequence[float]) -> np.ndarray:
-    """exp(tL) m at increasing times, (times, cells), by uniformisation (Jensen 1953): P = 1 + L/r, r the largest rate out of a cell, is stochastic, and
+    """exp(tL) m at increasing times, (times, cells), by uniformisation (Jensen 1953).
+
+    With r the largest rate out of a cell P = 1 + L/r is stochastic, and exp(tL) m a sum of what is not negative:
 
         exp(tL) m = sum_k w_k P^k m,    w_k = e^(-tr) (tr)^k/k!
 
-    a sum of what is not negative. Summed as Horner does, a BLOCK of powers at a time: y <- P^BLOCK y + sum_j w_j P^j m.
+    It is summed as Horner does, a BLOCK of powers at a time: y <- P^BLOCK y + sum_j w_j P^j m.
     """
     rate = -generator.diagonal().min()
     power = (eye_array(len(masses)) + generator / rate).tocsr()
