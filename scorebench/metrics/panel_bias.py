@@ -4,8 +4,8 @@ b = sign(v) sqrt|v|,   v = mean over f of [(f - E_p f)^2 - s^2/n - e^2] / Var_p 
                                                                                                               (Hoffman and Sountsov 2022, eq. 4)
 
 f is every x_j and (x_j - E_p x_j)^2, log p, the weights of modes and the squared distance from the nearest (`targets.lib.panel`). Their moments are known, so
-that no exact draws add their noise, and v has mean zero on exact draws. The root, negative where v is, makes the spread across trainings, that of a
-square, nearer to normal: two modes 10 % too wide in variance are .7 standard deviations above none with 384 chains, by v .6, by a narrow MMD^2 .2.
+that no exact draws add their noise, and v has mean zero on exact draws, b a little less. The root, negative where v is, makes the spread across trainings, that
+of a square, nearer to normal: two modes 10 % too wide in variance are .7 standard deviations above none with 384 chains, by v .6, by a narrow MMD^2 .2.
 """
 
 from functools import cache

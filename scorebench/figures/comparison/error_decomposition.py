@@ -23,6 +23,8 @@ LOOKS = (
     ("total", "s", "trained source with the sampler", -0.18),
     ("sampler_exact", "^", "exact score with the sampler", 0.0),
 )
+LINEAR = 4
+"""Floors up to which an axis is linear."""
 
 
 def draw(results: Results) -> Figure:
@@ -53,12 +55,13 @@ def draw(results: Results) -> Figure:
                 ends = np.abs(row[["low", "high"]].to_numpy(float) - row["mean"])[:, None]
                 look = {"fmt": marker, "color": COLOURS[j], "mfc": "white" if part == "sampler_exact" else COLOURS[j]}
                 ax.errorbar(row["mean"], i + shift, xerr=ends, markersize=4.5, capsize=1.5, lw=1, label=None if i else label, **look)
-        ax.axvspan(-floor, floor, color="0.9", lw=0, zorder=0)
-        around_zero(ax, floor)
+        around_zero(ax, LINEAR * floor)
+        ax.set_xlim(ax.get_xlim())
+        ax.axvspan(ax.get_xlim()[0], floor, color="0.9", lw=0, zorder=0)
         names = [f"{source_label(model, loss)} | {parse('sampler', s).label.replace(' Langevin', '')}" for s, model, loss in pairs[target]]
         ax.set_yticks(range(len(names)), names, fontsize=7.5)
         ax.set_ylim(len(names) - 0.4, -0.6)
         ax.set(title=parse("target", target).label, xlabel=parse("metric", metric).label)
         ax.grid(axis="y", color="0.94", lw=0.8)
-    legend_below(figure, list(axes.flat[: len(targets)]), 3)
+    legend_below(figure, list(axes.flat[: len(targets)]), 3 if columns > 1 else 1)
     return figure
