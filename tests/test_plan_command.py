@@ -71,7 +71,7 @@ def test_the_rates_foretell_the_reference_run() -> None:
 
 @pytest.mark.parametrize("suite", ["smoke", "article"])
 def test_what_is_foretold_is_what_the_readme_says_of_the_run(suite: str) -> None:
-    """Time and memory within 30 %. The rates are fitted to the article's jobs; of smoke, and of how starts and jobs come together, nothing is."""
+    """Time and memory within 30 %, of a fit: the rates are of the article's jobs, and their form was chosen with those of smoke in sight."""
     readme = Path("README.md").read_text(encoding="utf-8")
     time, unit, cores, memory = re.search(
         rf"^\| `{suite}` \|.*? ([\d.]+) (s|min) on (\d+) cores \|.*?(\d+) MB \|$", readme, re.MULTILINE
