@@ -150,6 +150,7 @@ def student(df: int, dim: int = 2) -> Target:
 LEAST = {
     "mean_error": 2,
     "second_moment_bias": 4,
+    "panel_bias": 4,
     "mmd": 2,
     "ksd": 2,
     "within_mode_sliced_w2": 2,
