@@ -32,6 +32,8 @@ HALF, SHORTER = 1.1**0.5, 1.1**-2
 """The last step to be tried, in units of the best, where the next longer of the ladder is too long; and where all were, in units of the shortest."""
 TWICE = 2
 """After so many final runs that are not told, it goes on from what is surest."""
+RIVAL = 4
+"""Of one that is not told and has less work than the best, final runs go on to so many times the chains, or to as many as the best has."""
 FINALS = 8
 """A final run whose work is more than the next best cell seemed to need is followed by one of that, so many in all."""
 LONGER, SHORTEST, ROOM = 4, 48, 0.4
@@ -71,6 +73,13 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
             after += 0 if first else cost
         elif at and _late(at, budget) and affordable(cost := at.chains * enough(at, budget)):
             again(at, cost, partial(longer, at))
+        elif (
+            at
+            and (rival := _rival(finals, at))
+            and rival.chains < max(RIVAL * chains, at.chains)
+            and affordable(cost := rival.chains * rival.budget)
+        ):
+            again(rival, cost, partial(bench.more, rival))
         elif at and _short(at, epsilon) and affordable(cost := at.chains * at.budget):
             again(at, cost, partial(bench.more, at))
         else:
@@ -162,6 +171,12 @@ def _short(cell: Cell, epsilon: float) -> bool:
     low, high = first.interval
     wide = first.half_width > ENOUGH and high - low > gradients(cell.sampler)
     return first.plateau_low < epsilon < first.plateau_high or first.reached and (not first.told or wide)
+
+
+def _rival(finals: Sequence[Cell], at: Cell) -> Cell | None:
+    """Of what arrives with less work than the best, which is told to, the cheapest: more chains tell."""
+    cheaper = [cell for cell in finals if cell.arrivals and cell.arrivals[0].reached and cell.cost < at.cost]
+    return min(cheaper, key=lambda cell: cell.cost, default=None) if _told(at) else None
 
 
 def _chosen_again(finals: Sequence[Cell], at: Cell) -> tuple[Arrival, ...]:
