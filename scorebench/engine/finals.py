@@ -63,6 +63,7 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
     while not finals or finals[-1].ended.status not in (Status.FAILED, Status.TIMEOUT):
         at = min(finals, key=_order, default=None)
         cell = _next(ladder, tried, finals, epsilon) if len(finals) < FINALS else None
+        rival = at and _rival(finals, at, RIVAL * chains)
         late = next((cell for cell in finals if _below(cell) and _late(cell, budget)), None)
         if late and affordable(cost := late.chains * enough(late, budget)):
             again(late, cost, partial(longer, late))
@@ -73,12 +74,7 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
             after += 0 if first else cost
         elif at and _late(at, budget) and affordable(cost := at.chains * enough(at, budget)):
             again(at, cost, partial(longer, at))
-        elif (
-            at
-            and (rival := _rival(finals, at))
-            and rival.chains < max(RIVAL * chains, at.chains)
-            and affordable(cost := rival.chains * rival.budget)
-        ):
+        elif rival and affordable(cost := rival.chains * rival.budget):
             again(rival, cost, partial(bench.more, rival))
         elif at and _short(at, epsilon) and affordable(cost := at.chains * at.budget):
             again(at, cost, partial(bench.more, at))
@@ -173,10 +169,11 @@ def _short(cell: Cell, epsilon: float) -> bool:
     return first.plateau_low < epsilon < first.plateau_high or first.reached and (not first.told or wide)
 
 
-def _rival(finals: Sequence[Cell], at: Cell) -> Cell | None:
-    """Of what arrives with less work than the best, which is told to, the cheapest: more chains tell."""
+def _rival(finals: Sequence[Cell], at: Cell, chains: int) -> Cell | None:
+    """Of what arrives with less work than the best, which is told to, in fewer chains than these or than the best has, the cheapest: more chains tell."""
     cheaper = [cell for cell in finals if cell.arrivals and cell.arrivals[0].reached and cell.cost < at.cost]
-    return min(cheaper, key=lambda cell: cell.cost, default=None) if _told(at) else None
+    short = [cell for cell in cheaper if cell.chains < max(chains, at.chains)]
+    return min(short, key=lambda cell: cell.cost, default=None) if _told(at) else None
 
 
 def _chosen_again(finals: Sequence[Cell], at: Cell) -> tuple[Arrival, ...]:
