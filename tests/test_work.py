@@ -6,6 +6,7 @@ a standard Gaussian, which forgets by exp(-c) a step and spends as many gradient
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from scorebench.core.jackknife import standard_error
 from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import parse
 from scorebench.engine import gap, gaussian
+from scorebench.engine.arrival import Arrival
 from scorebench.engine.bench import Bench, Cell
+from scorebench.engine.finals import _rival
 from scorebench.engine.search import _beside, search
 from scorebench.engine.target import built
 from scorebench.engine.work import lost_rows, method
@@ -324,6 +327,21 @@ def test_beside_the_best_value_of_an_option_are_others_a_tenth_apart() -> None:
     ]
     for at, near in zip(cells, [{2, 4}, {33, 36, 44, 48}], strict=True):
         assert {spec.options["leapfrog_steps"] for spec in _beside(at, cells)} == near
+
+
+def test_what_seems_cheaper_than_the_best_has_more_chains() -> None:
+    """Of those that arrive with less work and are not told to stay: the cheapest that has fewer chains than are asked for, or than the best has."""
+
+    def arrived(gradients: float, chains: int, later: float, reached: bool = True) -> Cell:
+        its = Arrival(reached, gradients, np.full(40, np.log(gradients)), (gradients, gradients), 0.005, 0.004, 0.006, (0.0, later))
+        return Cell(parse("sampler", "ula"), 0.1, "final", chains, 400, OK, np.array([400.0]), np.zeros((2, 41, 1)), (its, its))
+
+    best, dearer = arrived(20, 20_480, 0.9), arrived(22, 10_240, 1.1)
+    others = [arrived(16, 40_960, 1.1), arrived(17, 10_240, 1.1), arrived(18, 10_240, 1.1), arrived(15, 10_240, 1.1, reached=False)]
+    assert _rival([best, dearer, *others], best, 40_960) is others[1]
+    assert _rival([best, dearer, others[0]], best, 40_960) is None and _rival([best, dearer], best, 40_960) is None
+    assert _rival([arrived(16, 20_480, 1.1), replace(best, chains=81_920)], replace(best, chains=81_920), 10_240) is not None
+    assert _rival([dearer, *others], dearer, 40_960) is None  # nothing is told: what to do then is another question
 
 
 def test_what_only_few_chains_take_for_arrived_is_not_the_end_of_the_search() -> None:

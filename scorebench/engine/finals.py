@@ -3,7 +3,7 @@
 A cell is told to stay below epsilon where nothing later, a swing or the plateau, may be above (`arrival`). What is chosen is the one with the least work of
 those: near a step at which a later swing comes to lie at epsilon work jumps, and of two runs one would count it. Random numbers are those of no other run.
 Where the interval of the chosen one's work is too wide, or where none is told, the best has more chains; where it still is not told then, its row says so.
-Where the best did not arrive in a run as long as its pilot's work asked for, it has one of the whole budget.
+What came below too late in a run as long as its pilot's work asked for has a longer one; what has less work than the best and is not told, more chains.
 
 The choice is made again without each block, so that the work's error has the choice's among final runs. It has not that of the pilot's, which came to these.
 """
