@@ -50,7 +50,7 @@ def calibrated(suite: Path) -> Pace:
     limit, starts, pieces = time.monotonic() + 6.0, list[float](), list[float]()
     while not starts or time.monotonic() + starts[-1] < limit:
         begun = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", START, suite], capture_output=True, text=True, check=True)
+        done = subprocess.run([sys.executable, "-c", START, suite], capture_output=True, text=True, encoding="utf-8", check=True)
         starts.append(time.perf_counter() - begun)
     while not pieces or (len(pieces) < 5 and time.monotonic() + pieces[-1] < limit + 2.0):
         pieces.append(_timed(_piece))

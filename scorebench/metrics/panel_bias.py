@@ -33,7 +33,7 @@ def panel_bias(run: Run, target: Target, reference: torch.Tensor) -> Estimate:
     takes(2, "chains", n)
     its = _panel(target)
     values = its.values(run.samples)  # (seed, cell, n, function)
-    means, variances, errors = (torch.as_tensor(part).to(values) for part in (its.means, its.variances, its.errors))
+    means, variances, errors = (values.new_tensor(part) for part in (its.means, its.variances, its.errors))
     bias = values.mean(-2) - means
     square = ((bias.square() - values.var(-2) / n - errors) / variances).mean(-1)
     size = (bias.square() / variances).mean(-1, keepdim=True).sqrt().clamp(min=torch.finfo(bias.dtype).tiny)
