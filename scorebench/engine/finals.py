@@ -23,7 +23,7 @@ from scorebench.engine.arrival import LAST, Arrival
 from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.suite.jobs import gradients, to_the_end
 
-ENOUGH, MOST, RUNS = 0.1, 1.5, 4
+ENOUGH, MOST, RUNS = 0.1, 2.0, 4
 """A final run goes on, with twice as many chains each time, where its work's interval is wider than this to a side. What comes after the first final run takes
 at most so many times the gradients of what came before, or those of so many runs of the whole budget; what diverged first is not counted."""
 SAFE = 0.9
