@@ -79,8 +79,8 @@ def slurm(folder: Path) -> Iterator[str]:
             (["/usr/sbin/slurmctld", "-D"], {}),
             (["/usr/sbin/slurmd", "-D", "-N", host], {}),
         ):
-            log = open(folder / f"{Path(command[0]).name}.out", "wb")
-            daemons.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **named))
+            with open(folder / f"{Path(command[0]).name}.out", "wb") as log:
+                daemons.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, **named))
             time.sleep(0.5)  # munged's socket, then the controller's
         limit = time.monotonic() + 30
         while said("sinfo", "--noheader", "--format=%T") != "idle":
