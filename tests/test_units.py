@@ -37,6 +37,7 @@ from scorebench.report.statistics import t_interval
 from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.jobs import gradients
 from scorebench.targets.base import NOTHING, Absent, Target, Truth, has
+from scorebench.targets.lib import panel
 from scorebench.targets.lib.mixture import mixture
 from scorebench.testing.examples import cached, examples, fits, loss_values, stream
 
@@ -45,6 +46,12 @@ MOVES = [(1.0, 1e3), (1.0, 1e4), (1e-3, 0.0), (1e3, 0.0), (1e9, 0.0), (1e-6, 0.0
 POWERS = {"ksd": -3, "within_mode_sliced_w2": 1, "fisher_divergence": -2, "fisher_divergence_sampled": -2, "hyvarinen_score": -2}
 """The unit of a metric as a power of a length; the others have none."""
 moves = pytest.mark.parametrize(("scale", "shift"), MOVES)
+
+
+@pytest.fixture
+def small_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A law and the moved one have the moments of the same draws, of few as of many; in two parts."""
+    monkeypatch.setattr(panel, "DRAWS", 2 * panel.PART)
 
 
 @cached
@@ -129,6 +136,7 @@ LACKING = {("source", "density"), ("target", "labelled")}
 METRICS = [spec for spec in examples("metric") if not LACKING & set(spec.needs)]
 
 
+@pytest.mark.usefixtures("small_panel")
 @pytest.mark.parametrize("metric", METRICS, ids=str)
 @moves
 def test_metrics(metric, scale, shift):
@@ -534,11 +542,13 @@ WITH_FLOOR = [Metric(spec) for spec in examples("metric") if spec.entry.facts.ge
 
 
 @cached
+@cached
 def sensed(scale: float, shift: float, on_grid: bool) -> list[dict[str, Any]]:
     law = moved(build(parse("target", "gaussian_mixture:weight=0.8")), scale, shift, float(on_grid))
     return [row for metric in WITH_FLOOR for row in sensitivity(law, metric, 32, 40, 1)]
 
 
+@pytest.mark.usefixtures("small_panel")
 @moves
 def test_sensitivity(scale, shift):
     """Counts of alarms, but for one of forty that a rounding turns."""

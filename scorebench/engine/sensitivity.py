@@ -1,7 +1,7 @@
 """Which fault a metric sees: exact draws of a target with a fault put in, and how often the metric is beyond what 95 % of exact draws give."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -40,10 +40,17 @@ def sensitivity(target: Target, metric: Metric, chains: int, repeats: int, maste
     rows = []
     for fault, make in ({NO_FAULT: target.sample} | {name: partial(put, target) for name, put in FAULTS.items()}).items():
         alarms = int((_values(metric, sets(make, fault, repeats), exact, target) > limit).sum())
-        interval = binomtest(alarms, repeats).proportion_ci()
+        low, high = _interval(alarms, repeats)
         counts = {"chains": chains, "repeats": repeats, "alarms": alarms, "share": alarms / repeats}
-        rows.append({"metric": str(metric.spec), "fault": fault, **counts, "low": interval.low, "high": interval.high})
+        rows.append({"metric": str(metric.spec), "fault": fault, **counts, "low": low, "high": high})
     return rows
+
+
+@cache
+def _interval(alarms: int, repeats: int) -> tuple[float, float]:
+    """Of many faults all or no repeats raise the alarm: what takes longer than the repeats is worked out once."""
+    interval = binomtest(alarms, repeats).proportion_ci()
+    return interval.low, interval.high
 
 
 def _values(metric: Metric, x: Tensor, y: Tensor, target: Target) -> np.ndarray:

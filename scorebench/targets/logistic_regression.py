@@ -106,6 +106,9 @@ def posterior_draws() -> Tensor:
         s, log_p = both(mode.float() + z @ root)
         return s @ root.T, log_p
 
+    def slope_at(z: Tensor) -> Tensor:
+        return target.score(mode.float() + z @ root) @ root.T
+
     z = 2**0.5 * torch.randn(CHAINS, target.dim, generator=generator)
     slope, log_p = at(z)
     kept = []
@@ -113,10 +116,13 @@ def posterior_draws() -> Tensor:
         p = torch.randn(z.shape, generator=generator)
         energy = p.square().sum(-1) / 2 - log_p
         new, new_slope, new_log_p = z, slope, log_p
-        for _ in range(LEAPFROG):
+        for step in range(1, LEAPFROG + 1):
             p = p + STEP / 2 * new_slope
             new = new + STEP * p
-            new_slope, new_log_p = at(new)
+            if step < LEAPFROG:
+                new_slope = slope_at(new)
+            else:  # where it is decided, and nowhere before, it takes log p
+                new_slope, new_log_p = at(new)
             p = p + STEP / 2 * new_slope
         taken = torch.rand(CHAINS, generator=generator).log() < energy - (p.square().sum(-1) / 2 - new_log_p)
         z, slope = (torch.where(taken[:, None], *pair) for pair in ((new, z), (new_slope, slope)))
