@@ -1,7 +1,5 @@
 """Steps written down and compiled: what is repeated is the step, and where torch has no tracer or no compiler everything runs as it is."""
 
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -11,15 +9,17 @@ from conftest import over
 from torch._dynamo.utils import counters
 from torch.func import grad
 
+from scorebench.core.schema import OK
 from scorebench.core.spec import parse
 from scorebench.engine import loop, tracing, training
 from scorebench.engine.loop import grid
+from scorebench.engine.process import isolated
 from scorebench.engine.sources import trained
 from scorebench.models.base import stack
 from scorebench.samplers.base import Density, exact_density
 from scorebench.suite.config import Training
 from scorebench.suite.jobs import gradients, to_the_end
-from scorebench.testing.examples import stream
+from scorebench.testing.examples import examples, stream
 
 SETTINGS = Training(size=200, batch=16, steps=(10, tracing.WORTH_IT))
 
@@ -188,8 +188,20 @@ def assert_same_but_for_rounding(compiled: loop.Outcome, plain: loop.Outcome) ->
 
 
 @over("spec", "sampler")
+def test_a_run_by_operations_is_the_run(spec, monkeypatch):
+    """Of every sampler, however it is configured: what a kernel is made of, run as it is written down."""
+    if not gradients(spec) or spec.entry.facts.get("PEERS"):
+        return
+    written_down = []
+    monkeypatch.setattr(tracing, "_kernel", lambda written: written_down.append(written) or written.graph)
+    by_operations = ran(spec, ring(0.5), ALWAYS, monkeypatch)
+    assert len(written_down) == (spec.name not in BY_LEVEL)
+    assert_same_but_for_rounding(by_operations, ran(spec, ring(0.5), NEVER, monkeypatch))
+
+
+@pytest.mark.parametrize("spec", {spec.name: spec for spec in reversed(examples("sampler"))}.values(), ids=str)
 def test_a_compiled_run_is_the_run(spec, monkeypatch):
-    """Of every sampler whose state is tensors a kernel is made."""
+    """Of every sampler whose state is tensors a kernel is made, of its first example: the others are other operations of the same kinds."""
     if not gradients(spec) or spec.entry.facts.get("PEERS"):
         return
     monkeypatch.setattr(tracing, "_kernels", {})
@@ -198,7 +210,7 @@ def test_a_compiled_run_is_the_run(spec, monkeypatch):
     assert_same_but_for_rounding(compiled, ran(spec, ring(0.5), NEVER, monkeypatch))
 
 
-@pytest.mark.parametrize("model", ["mlp_score:width=8", "noise_conditional_energy:width=8"])
+@pytest.mark.parametrize("model", ["mlp_score:width=8", "noise_conditional_energy:width=8,depth=1"])
 def test_a_compiled_run_on_a_network_is_the_run(model, monkeypatch):
     ula = parse("sampler", "ula")
     compiled, plain = (ran(ula, network(model), worth, monkeypatch) for worth in (ALWAYS, NEVER))
@@ -273,20 +285,20 @@ def test_what_looks_at_numbers_runs_as_it_is(monkeypatch):
     assert tracing.compiled(lambda x, n: (x, n + 1), 1_000, x, 3)(x, 3)[1] == 4
 
 
-WITHOUT_A_COMPILER = """
-import torch
-from scorebench.engine import tracing
-tracing.WORTH_COMPILING = 0
-def function(x): return (x.sin() + 1).exp()
-def other(x): return (x.cos() + 1).exp()
-x = torch.linspace(0, 1, 7)
-assert tracing.compiled(function, 1, x) is function
-assert tracing.compiled(other, 1, x) is other
-"""
+def test_without_a_compiler_everything_runs_and_says_so_once(tmp_path, monkeypatch, capfd):
+    """In a process of its own, which has inductor but no kernel."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
 
+    def without() -> None:
+        from torch._inductor import config
 
-def test_without_a_compiler_everything_runs_and_says_so_once(tmp_path):
-    environment = os.environ | {"CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
-    answer = subprocess.run([sys.executable, "-c", WITHOUT_A_COMPILER], env=environment, capture_output=True, text=True)
-    said = [line for line in answer.stderr.splitlines() if line.startswith("scorebench:")]
-    assert answer.returncode == 0 and len(said) == 1 and "nothing is compiled here" in said[0]
+        config.cpp.cxx = (None, str(tmp_path / "none"))
+        tracing.WORTH_COMPILING = ALWAYS
+        tracing._kernels.clear()
+        x = torch.linspace(0, 1, 7)
+        for function in (lambda x: (x.sin() + 1).exp(), lambda x: (x.cos() + 1).exp()):
+            assert tracing.compiled(function, 1, x) is function
+
+    assert isolated(without, 120.0, 8_000.0).ended == OK
+    said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("scorebench:")]
+    assert len(said) == 1 and "nothing is compiled here" in said[0]
