@@ -21,6 +21,7 @@ from scipy import stats
 from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
+from scorebench.engine.metric import Metric
 from scorebench.metrics import ess
 from scorebench.metrics import within_mode_sliced_w2 as sliced
 from scorebench.metrics.base import Estimate, Run, jackknife, mean_over_points
@@ -584,6 +585,15 @@ def test_mean_over_points():
     found = mean_over_points(x)
     np.testing.assert_allclose(found.value.cpu(), x.cpu().numpy().mean(-1))
     np.testing.assert_allclose(found.standard_error.cpu(), stats.sem(x.cpu().numpy(), axis=-1))
+
+
+@over("spec", "metric", about_sampler)
+def test_a_value_alone_is_the_value(spec):
+    """To the last bit, NaN where it is undefined; asked for again as it was, with its standard error."""
+    metric, (run, reference) = Metric(spec), example_run("alone")
+    value, error = metric.evaluate(run, two_modes(), reference)
+    torch.testing.assert_close(metric.value(run, two_modes(), reference), value, rtol=0, atol=0, equal_nan=True)
+    assert torch.equal(metric.evaluate(run, two_modes(), reference).standard_error, error)
 
 
 def test_jackknife_of_a_mean():

@@ -46,7 +46,7 @@ def values(metric: Metric, target: Target, n: int, make: Callable[..., torch.Ten
         size = min(100, count - part)
         x = make(target, size * n, stream("veto", use, part)).unflatten(0, (size, n))
         y = target.sample(size * n, stream("veto exact", use, part)).unflatten(0, (size, n))
-        found.append(metric.evaluate(Run(samples=x[:, None], chains=n), target, y).value.flatten().double().cpu().numpy())
+        found.append(metric.value(Run(samples=x[:, None], chains=n), target, y).flatten().double().cpu().numpy())
     return np.concatenate(found)
 
 

@@ -43,7 +43,7 @@ def _of_batches(metric: Metric, law: Target, n: int, generator: torch.Generator,
     batches = []
     for _ in range(0, repeats, BATCH):
         x, y = (law.sample(BATCH * n, generator).unflatten(0, (BATCH, n)) for _ in range(2))
-        batches.append(metric.evaluate(Run(samples=x[:, None]), law, y).value.flatten())
+        batches.append(metric.value(Run(samples=x[:, None]), law, y).flatten())
     return batches
 
 
@@ -52,5 +52,5 @@ def _of_sets(metric: Metric, law: Target, n: int, generator: torch.Generator, re
     for _ in range(repeats):
         x, others = law.sample(law.at_most(n + REFERENCE), generator).tensor_split([n])
         rest = replace(law, sample=partial(distinct, others), rows=len(others))
-        sets.append(metric.evaluate(Run(samples=x[None, None]), rest, others[None, :n]).value.flatten())
+        sets.append(metric.value(Run(samples=x[None, None]), rest, others[None, :n]).flatten())
     return sets

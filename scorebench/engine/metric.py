@@ -32,6 +32,14 @@ class Metric:
         function: base.Metric = registry.method("metric", self.spec.name)
         return function(run, target, reference, **self.spec.options)
 
+    def value(self, run: Run, target: Target, reference: Tensor | Points) -> Tensor:
+        """The same without its standard error: what floors are made of."""
+        alone = base.VALUE_ALONE.set(True)
+        try:
+            return self.evaluate(run, target, reference).value
+        finally:
+            base.VALUE_ALONE.reset(alone)
+
     def __call__(self, run: Run, target: Target, reference: Callable[[], Tensor] | Points, limit: float) -> tuple[Estimate | None, Ended]:
         """The estimate, or why there is none; of a sampler's metric `reference` gives the exact draws."""
         return attempt(lambda: self._called(run, target, reference), limit)

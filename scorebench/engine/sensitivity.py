@@ -55,5 +55,5 @@ def _interval(alarms: int, repeats: int) -> tuple[float, float]:
 
 def _values(metric: Metric, x: Tensor, y: Tensor, target: Target) -> np.ndarray:
     """What is larger for worse, of each repeat, (repeat,): the metric, its negative where higher is better; a signed one by its distance from zero."""
-    values = metric.evaluate(Run(samples=x[:, None]), target, y).value.flatten().double().cpu().numpy()
+    values = metric.value(Run(samples=x[:, None]), target, y).flatten().double().cpu().numpy()
     return {"lower": values, "higher": -values, "none": np.abs(values)}[metric.facts["DIRECTION"]]

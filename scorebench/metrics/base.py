@@ -18,6 +18,7 @@ Leading axes of a run are (seed, cell). For a sampler `reference` holds as many 
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol, cast
 
 import torch
@@ -73,13 +74,19 @@ def mean_over_points(values: Tensor) -> Estimate:
     return Estimate(values.mean(-1), values.std(-1) / values.shape[-1] ** 0.5)
 
 
+VALUE_ALONE = ContextVar("VALUE_ALONE", default=False)
+"""Whether nobody reads the standard error: of a jackknife it takes as many times as long as there are blocks."""
+
+
 def jackknife(statistic: Callable[[Tensor], Tensor], items: Tensor, axis: int, blocks: int = 8) -> Estimate:
     """A statistic of independent items along `axis` with its block jackknife standard error (Quenouille 1949; Tukey 1958).
 
     Block b holds every `blocks`-th item from b on; for n items in g blocks, the variance is (g - 1)/g times the sum of squared
-    deviations of the leave-one-block-out values from their mean.
+    deviations of the leave-one-block-out values from their mean. NaN where the value is asked for alone.
     """
     takes(blocks, "chains", items.shape[axis])
+    if VALUE_ALONE.get():
+        return Estimate(value := statistic(items), torch.full_like(value, torch.nan))
     index = torch.arange(items.shape[axis], device=items.device)
     left_out = torch.stack([statistic(items.index_select(axis, index[index % blocks != b])) for b in range(blocks)]).double()
     variance = (left_out - left_out.mean(0)).square().sum(0) * (blocks - 1) / blocks

@@ -39,7 +39,8 @@ def manifest(plan: Plan) -> dict[str, Any]:
 
     suite = json.loads(plan.suite.model_dump_json())
     lock = registry.ROOT.parent / "requirements.lock"
-    packages = {distribution.name: distribution.version for distribution in metadata.distributions()}
+    said = [distribution.metadata for distribution in metadata.distributions()]
+    packages = {its["Name"]: its["Version"] for its in said}
     return {
         "suite": suite,
         "suite_sha256": hashlib.sha256(json.dumps(suite, sort_keys=True).encode()).hexdigest(),
