@@ -114,6 +114,8 @@ def grid_of(spec: Spec, name: str) -> Grid:
 @cached
 def power(spec: Spec, temperature: float) -> Grid:
     """p^(1/T) by quadrature, which knows nothing of `tempered` but its extent."""
+    if temperature == 1:
+        return grid_of(spec, "the target")
     of = built(spec)
     return resolved(lambda x: of.log_prob(x) / temperature, of.tempered(temperature), of.dim)
 
