@@ -21,7 +21,7 @@ from scorebench.core.spec import parse
 from scorebench.engine import gap, gaussian
 from scorebench.engine.arrival import Arrival
 from scorebench.engine.bench import Bench, Cell
-from scorebench.engine.finals import _rival
+from scorebench.engine.finals import _chosen_again, _rival
 from scorebench.engine.search import _beside, search
 from scorebench.engine.target import built
 from scorebench.engine.work import lost_rows, method
@@ -329,12 +329,19 @@ def test_beside_the_best_value_of_an_option_are_others_a_tenth_apart() -> None:
         assert {spec.options["leapfrog_steps"] for spec in _beside(at, cells)} == near
 
 
+def arrived(gradients: float, chains: int, later: float, reached: bool = True) -> Cell:
+    its = Arrival(reached, gradients, np.full(40, np.log(gradients)), (gradients, gradients), 0.005, 0.004, 0.006, (0.0, later))
+    return Cell(parse("sampler", "ula"), 0.1, "final", chains, 400, OK, np.array([400.0]), np.zeros((2, 41, 1)), (its, its))
+
+
+def test_what_diverged_is_no_rival_of_what_is_not_told_to_stay() -> None:
+    untold = arrived(20, 20_480, 1.1)
+    lost = replace(untold, ended=Ended(Status.DIVERGED), arrivals=())
+    assert [arrival.gradients for arrival in _chosen_again([lost, untold], untold)] == [20, 20]
+
+
 def test_what_seems_cheaper_than_the_best_has_more_chains() -> None:
     """Of those that arrive with less work and are not told to stay: the cheapest that has fewer chains than are asked for, or than the best has."""
-
-    def arrived(gradients: float, chains: int, later: float, reached: bool = True) -> Cell:
-        its = Arrival(reached, gradients, np.full(40, np.log(gradients)), (gradients, gradients), 0.005, 0.004, 0.006, (0.0, later))
-        return Cell(parse("sampler", "ula"), 0.1, "final", chains, 400, OK, np.array([400.0]), np.zeros((2, 41, 1)), (its, its))
 
     best, dearer = arrived(20, 20_480, 0.9), arrived(22, 10_240, 1.1)
     others = [arrived(16, 40_960, 1.1), arrived(17, 10_240, 1.1), arrived(18, 10_240, 1.1), arrived(15, 10_240, 1.1, reached=False)]

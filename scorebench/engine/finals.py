@@ -178,7 +178,8 @@ def _rival(finals: Sequence[Cell], at: Cell, chains: int) -> Cell | None:
 
 def _chosen_again(finals: Sequence[Cell], at: Cell) -> tuple[Arrival, ...]:
     """The chosen cell's arrivals, their logarithms without each block those of the cell that is the best without it."""
-    rivals = [cell for cell in finals if _told(cell) is _told(at) and all(np.isfinite(arrival.logs).all() for arrival in cell.arrivals)]
+    arrived = (cell for cell in finals if cell.arrivals and _told(cell) is _told(at))
+    rivals = [cell for cell in arrived if all(np.isfinite(arrival.logs).all() for arrival in cell.arrivals)]
     if not any(cell is at for cell in rivals):
         return at.arrivals
     best = np.argmin([cell.arrivals[0].logs for cell in rivals], 0)[None]

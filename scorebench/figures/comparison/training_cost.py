@@ -1,12 +1,14 @@
 """Losses at equal gradients and at equal seconds."""
 
+from collections.abc import Collection
+
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy.stats import gmean
 
 from scorebench.core.spec import parse
-from scorebench.figures.base import decades, lines, names, required, seconds_a_gradient
+from scorebench.figures.base import decades, legend_below, lines, names, required, seconds_a_gradient
 from scorebench.report.choosing import at_end, is_ok, of_all_data
 from scorebench.store.results import Results
 
@@ -21,18 +23,19 @@ READS = ("metrics.csv", "timings.csv")
 
 
 def draw(results: Results) -> Figure:
-    """A column a target with most seeds, steps above seconds."""
+    """A column a target, steps above seconds."""
     rows = results.metrics
     rows = rows[(rows["metric"] == "relative_fisher_divergence") & (names(rows, "model") == "mlp_energy") & is_ok(rows)]
     rows = required(rows, "relative Fisher divergence of an MLP energy").assign(kind=names(rows, "loss"))
     rows = of_all_data(rows)
     rows = rows[rows["model"] == rows.groupby("target")["model"].transform("first")]
-    seeds = rows.groupby("target", sort=False)["seed"].max()
-    targets = list(seeds.index[seeds == seeds.max()])
+    targets = list(rows["target"].unique())
     kinds, cost = list(rows["kind"].unique()), seconds_a_gradient(results)
-    figure, axes = plt.subplots(2, len(targets), figsize=(3.9 * len(targets), 5.6), squeeze=False, sharey="col")
+    drawn = {target: _best_of_each_kind(rows[rows["target"] == target]) for target in targets}
+    losses = {kind: {loss for here in drawn.values() for loss in here.loc[here["kind"] == kind, "loss"]} for kind in kinds}
+    figure, axes = plt.subplots(2, len(targets), figsize=(3.9 * len(targets), 6.0), squeeze=False, sharey="col")
     for (above, below), target in zip(axes.T, targets, strict=True):
-        here = _best_of_each_kind(rows[rows["target"] == target])
+        here = drawn[target]
         jobs = {
             (str(t.model), str(loss)): t.id
             for t in results.plan.trains.values()
@@ -45,16 +48,19 @@ def draw(results: Results) -> Figure:
             ax.set(xscale="log", yscale="log")
             lines(ax, here, x, "kind", kinds)
             decades(ax.xaxis)
-        labels = here.drop_duplicates("kind").set_index("kind")["loss"].map(lambda loss: parse("loss", loss).label)
-        shown = zip(*above.get_legend_handles_labels(), strict=True)
-        handles, kinds_shown = zip(*((handle, labels[kind]) for handle, kind in shown if kind in labels), strict=True)
-        above.legend(handles, kinds_shown, fontsize=7.5)
-        below.get_legend().remove()
-        above.set(title=parse("target", target).label, xlabel="training steps")
+        own = [parse("loss", loss).label for loss in here["loss"].unique() if len(losses[parse("loss", loss).name]) > 1]
+        above.set(title="; ".join([parse("target", target).label, *own]), xlabel="training steps")
         below.set(xlabel="seconds for one model")
     for ax in axes.flat:
         ax.set_ylabel("relative Fisher divergence" if ax in axes[:, 0] else "")
+    legend_below(figure, [*axes.flat], len(kinds), lambda kind: _label(losses[kind]))
     return figure
+
+
+def _label(losses: Collection[str]) -> str:
+    """Of a loss whose options differ between targets, whose titles say them, what is before these."""
+    labels = [parse("loss", loss).label for loss in losses]
+    return labels[0] if len(labels) == 1 else labels[0].partition(", ")[0]
 
 
 def _best_of_each_kind(rows: pd.DataFrame) -> pd.DataFrame:
