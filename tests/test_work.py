@@ -21,7 +21,7 @@ from scorebench.core.spec import parse
 from scorebench.engine import gap, gaussian
 from scorebench.engine.arrival import Arrival
 from scorebench.engine.bench import Bench, Cell
-from scorebench.engine.finals import _chosen_again, _rival
+from scorebench.engine.finals import _chosen_again, _rival, _unclear
 from scorebench.engine.search import _beside, search
 from scorebench.engine.target import built
 from scorebench.engine.work import lost_rows, method
@@ -329,20 +329,30 @@ def test_beside_the_best_value_of_an_option_are_others_a_tenth_apart() -> None:
         assert {spec.options["leapfrog_steps"] for spec in _beside(at, cells)} == near
 
 
-def arrived(gradients: float, chains: int, later: float, reached: bool = True) -> Cell:
-    its = Arrival(reached, gradients, np.full(40, np.log(gradients)), (gradients, gradients), 0.005, 0.004, 0.006, (0.0, later))
+def arrived(gradients: float, chains: int, later: float, reached: bool = True, error: float = 0.0) -> Cell:
+    """A final run; `error` is the standard error of its work's logarithm."""
+    logs = np.log(gradients) + error / np.sqrt(39) * np.where(np.arange(40) % 2, 1, -1)
+    its = Arrival(reached, gradients, logs, (gradients, gradients), 0.005, 0.004, 0.006, (0.0, later))
     return Cell(parse("sampler", "ula"), 0.1, "final", chains, 400, OK, np.array([400.0]), np.zeros((2, 41, 1)), (its, its))
 
 
-def test_what_diverged_is_no_rival_of_what_is_not_told_to_stay() -> None:
+def test_where_the_choice_is_not_clear_what_has_the_fewest_chains_has_more() -> None:
+    """Of cells of which each is the best without some block, and of these alone; the chosen one's error is the choice's. What diverged is none of them."""
+    best, rival = arrived(20, 20_480, 0.9), arrived(20.1, 10_240, 0.9, error=0.2)
+    other, lost = arrived(40, 10_240, 0.9), replace(best, ended=Ended(Status.DIVERGED), arrivals=())
+    finals = [lost, other, rival, best]
+    assert _unclear(finals, best, 0.01) is rival and _unclear([other, best], best, 0.01) is None
+    assert (
+        standard_error(_chosen_again(finals, best).arrivals[0].logs)
+        > 0.05
+        > standard_error(_chosen_again([other, best], best).arrivals[0].logs)
+    )
     untold = arrived(20, 20_480, 1.1)
-    lost = replace(untold, ended=Ended(Status.DIVERGED), arrivals=())
-    assert [arrival.gradients for arrival in _chosen_again([lost, untold], untold)] == [20, 20]
+    assert _chosen_again([lost, untold], untold).arrivals[0].gradients == 20 and _unclear([lost, untold], untold, 0.01) is untold
 
 
 def test_what_seems_cheaper_than_the_best_has_more_chains() -> None:
     """Of those that arrive with less work and are not told to stay: the cheapest that has fewer chains than are asked for, or than the best has."""
-
     best, dearer = arrived(20, 20_480, 0.9), arrived(22, 10_240, 1.1)
     others = [arrived(16, 40_960, 1.1), arrived(17, 10_240, 1.1), arrived(18, 10_240, 1.1), arrived(15, 10_240, 1.1, reached=False)]
     assert _rival([best, dearer, *others], best, 40_960) is others[1]

@@ -2,7 +2,8 @@
 
 A cell is told to stay below epsilon where nothing later, a swing or the plateau, may be above (`arrival`). What is chosen is the one with the least work of
 those: near a step at which a later swing comes to lie at epsilon work jumps, and of two runs one would count it. Random numbers are those of no other run.
-Where the interval of the chosen one's work is too wide, or where none is told, the best has more chains; where it still is not told then, its row says so.
+Where the interval of the chosen one's work is too wide, or where none is told, the best has more chains, or what has the fewest of those between which the
+choice is not clear; where it still is not told then, its row says so.
 What came below too late in a run as long as its pilot's work asked for has a longer one; what has less work than the best and is not told, more chains.
 
 The choice is made again without each block, so that the work's error has the choice's among final runs. It has not that of the pilot's, which came to these.
@@ -19,7 +20,7 @@ import numpy as np
 
 from scorebench.core.jackknife import standard_error
 from scorebench.core.schema import Status
-from scorebench.engine.arrival import LAST, Arrival
+from scorebench.engine.arrival import LAST
 from scorebench.engine.bench import FINAL, Bench, Cell
 from scorebench.suite.jobs import gradients, to_the_end
 
@@ -64,6 +65,7 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
         at = min(finals, key=_order, default=None)
         cell = _next(ladder, tried, finals, epsilon) if len(finals) < FINALS else None
         rival = at and _rival(finals, at, RIVAL * chains)
+        few = _unclear(finals, at, epsilon) if at and at.arrivals else None
         late = next((cell for cell in finals if _below(cell) and _late(cell, budget)), None)
         if late and affordable(cost := late.chains * enough(late, budget)):
             again(late, cost, partial(longer, late))
@@ -78,12 +80,14 @@ def final_runs(bench: Bench, ladder: Sequence[Cell], budget: int, chains: int) -
             again(rival, cost, partial(bench.more, rival))
         elif at and _short(at, epsilon) and affordable(cost := at.chains * at.budget):
             again(at, cost, partial(bench.more, at))
+        elif few and affordable(cost := few.chains * few.budget):
+            again(few, cost, partial(bench.more, few))
         else:
             break
     at = min(finals, key=_order, default=None)
     if at is None or not at.arrivals:
         return finals, at
-    chosen = replace(at, arrivals=_chosen_again(finals, at))
+    chosen = _chosen_again(finals, at)
     return [chosen if cell is at else cell for cell in finals], chosen
 
 
@@ -176,15 +180,27 @@ def _rival(finals: Sequence[Cell], at: Cell, chains: int) -> Cell | None:
     return min(short, key=lambda cell: cell.cost, default=None) if _told(at) else None
 
 
-def _chosen_again(finals: Sequence[Cell], at: Cell) -> tuple[Arrival, ...]:
-    """The chosen cell's arrivals, their logarithms without each block those of the cell that is the best without it."""
+def _by_block(finals: Sequence[Cell], at: Cell) -> tuple[list[Cell], np.ndarray]:
+    """The cells that the choice is among, and which of them is the best without each block, (block,)."""
     arrived = (cell for cell in finals if cell.arrivals and _told(cell) is _told(at))
     rivals = [cell for cell in arrived if all(np.isfinite(arrival.logs).all() for arrival in cell.arrivals)]
     if not any(cell is at for cell in rivals):
-        return at.arrivals
-    best = np.argmin([cell.arrivals[0].logs for cell in rivals], 0)[None]
-    logs = (np.take_along_axis(np.array([cell.arrivals[k].logs for cell in rivals]), best, 0)[0] for k in range(len(at.arrivals)))
-    return tuple(replace(arrival, logs=its) for arrival, its in zip(at.arrivals, logs, strict=True))
+        rivals = [at]
+    return rivals, np.argmin([cell.arrivals[0].logs for cell in rivals], 0)
+
+
+def _unclear(finals: Sequence[Cell], at: Cell, epsilon: float) -> Cell | None:
+    """Where the choice makes the interval too wide, of the cells of which one is the best without some block that with the fewest chains."""
+    rivals, best = _by_block(finals, at)
+    few = min((rivals[k] for k in {*best.tolist()}), key=lambda cell: cell.chains)
+    return few if _short(_chosen_again(finals, at), epsilon) else None
+
+
+def _chosen_again(finals: Sequence[Cell], at: Cell) -> Cell:
+    """The chosen cell, the logarithms of its arrivals without each block those of the cell that is the best without it."""
+    rivals, best = _by_block(finals, at)
+    logs = (np.take_along_axis(np.array([cell.arrivals[k].logs for cell in rivals]), best[None], 0)[0] for k in range(len(at.arrivals)))
+    return replace(at, arrivals=tuple(replace(arrival, logs=its) for arrival, its in zip(at.arrivals, logs, strict=True)))
 
 
 def times(at: Cell, ratios: Iterable[float]) -> list[float | None]:
