@@ -189,6 +189,9 @@ def test_claims():
     assert verify.claims(changed(measured=np.nan), changed(measured=np.nan)) == (1, 1, [])
     assert verify.claims([old], [dataclasses.replace(old, verdict=Verdict.REFUTED)])[2] == ["claim c: refuted, was reproduced"]
     assert verify.claims([], [old]) == (0, 0, [])
+    trained = changed(standard_error=0.0, n=None)  # another processor's rounding, and more than that
+    moved = [changed(standard_error=0.0, n=None, measured=1 + by) for by in (5e-6, 5e-5)]
+    assert [verify.claims(trained, fresh)[0] for fresh in moved] == [1, 0]
 
 
 @pytest.mark.parametrize(("shift", "agrees"), [(1e-4, False), (1e-6, True)])

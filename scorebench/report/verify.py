@@ -26,9 +26,8 @@ from scorebench.store.provenance import timings
 from scorebench.store.results import Results
 from scorebench.suite.jobs import STAGES
 
-
 DIGITS = 1e-5
-"""What training makes of another processor's rounding of a number without other randomness, relatively: a trained autoencoder's energies moved by 2e-6 between two."""
+"""What another processor's rounding becomes by training, relatively, in a number without other randomness: an autoencoder's energies moved by 2e-6."""
 
 
 def claims(reference: Sequence[ClaimResult], fresh: Sequence[ClaimResult]) -> tuple[int, int, list[str]]:
