@@ -49,7 +49,7 @@ def field_error(run: Run, target: Target, reference: Points, *, of: Literal["gra
         return Estimate(value, torch.full_like(value, torch.nan))
     x = grid.middles
     s = target.score(x)
-    error, size = plane.along(grid, run.density.score(x.expand(seeds, 1, -1, -1))[:, 0] - s), plane.along(grid, s)
+    error, size = plane.along(grid, plane.of_source(run.density.score, x, seeds) - s), plane.along(grid, s)
     weights = plane.mass(target.log_prob(x)).cpu().numpy()
     phi = plane.potential(grid, weights, error)
     if of == "effect":

@@ -60,8 +60,8 @@ def law_error(run: Run, target: Target, reference: Points, *, of: Literal["weigh
 def law(run: Run, grid: plane.Grid, p: Tensor, seeds: int) -> Tensor:
     """The mass of a source's own law at the nodes, (seed, node); p is the target's."""
     if not isinstance(run.density.score_and_log_prob, Absent):
-        return plane.mass(run.density.score_and_log_prob(grid.nodes.expand(seeds, 1, -1, -1))[1][:, 0])
-    fields = plane.along(grid, run.density.score(grid.middles.expand(seeds, 1, -1, -1))[:, 0])
+        return plane.mass(plane.of_source(lambda x: run.density.score_and_log_prob(x)[1], grid.nodes, seeds))
+    fields = plane.along(grid, plane.of_source(run.density.score, grid.middles, seeds))
     return torch.from_numpy(np.stack([plane.stationary(grid, field, int(p.argmax())) for field in fields])).to(p.device)
 
 

@@ -12,6 +12,7 @@ flow out of a node, the flow along an edge being
 which is exact for a field that is constant along an edge, and of second order in h else.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ from scipy.special import exprel
 from torch import Tensor
 
 NODES, MARGIN = 160, 0.25
+PART = 8_192
+"""Points at which a source is taken at once."""
 FLOOR = 1e-14
 """Of the largest weight, so that nodes where there is no mass hang on the others."""
 
@@ -39,6 +42,11 @@ class Grid(NamedTuple):
     def middles(self) -> Tensor:
         """(edge, 2)."""
         return (self.nodes[self.low] + self.nodes[self.high]) / 2
+
+
+def of_source(values: Callable[[Tensor], Tensor], x: Tensor, seeds: int) -> Tensor:
+    """What a source gives at points (point, 2), (seed, point, ...): a part of them at a time, since all seeds at all points fill the memory."""
+    return torch.cat([values(part.expand(seeds, 1, -1, -1))[:, 0] for part in x.split(PART)], 1)
 
 
 def grid(draws: Tensor, nodes: int = NODES, margin: float = MARGIN) -> Grid:
