@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 from scorebench.core import registry, rng
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec, parse
+from scorebench.engine.device import prepare
 from scorebench.engine.loop import grid
 from scorebench.engine.objective import shared_options
 from scorebench.engine.sources import trained
@@ -60,6 +61,17 @@ def assert_same(function, elsewhere) -> None:
         values = function()
     for value, wanted in zip(*(v if isinstance(v, tuple) else (v,) for v in (values, expected)), strict=True):
         assert value.device.type == "cpu" and torch.allclose(value, wanted, rtol=0, atol=0, equal_nan=True)
+
+
+def test_only_the_cpu_multiplies_at_another_precision(monkeypatch):
+    """On a GPU torch's "medium" is TF32, 1e-3 of a product; how it is on the CPU says nothing of that."""
+    asked: list[str] = []
+    monkeypatch.setattr(torch, "set_float32_matmul_precision", asked.append)
+    monkeypatch.setattr(torch, "set_default_device", lambda _: None)
+    prepare("meta")
+    assert asked == []
+    prepare("cpu")
+    assert asked[:1] == ["medium"]
 
 
 def test_a_tensor_without_a_device_is_seen(elsewhere):

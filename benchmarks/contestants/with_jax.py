@@ -21,6 +21,7 @@ def _jax() -> Any:
 
     if torch.get_default_device().type != jax.default_backend().replace("gpu", "cuda"):
         raise ImportError(name=f"JAX for {torch.get_default_device().type}")
+    jax.config.update("jax_default_matmul_precision", "highest")  # torch's own; on a GPU it would round products to TF32
     return jax
 
 

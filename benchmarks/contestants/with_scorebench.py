@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from scorebench.core.spec import parse
 from scorebench.engine import tracing
 from scorebench.engine.loop import grid, run
 from scorebench.engine.objective import shared_options
-from scorebench.engine.training import Fitted, fit
+from scorebench.engine.training import Fitted, fit, minibatches
 from scorebench.suite.config import Training as Settings
 
 PLANNED = 10_000
@@ -72,10 +73,9 @@ def training(name: str, spec: str, batch: int, compiles: bool = True) -> Trainin
 
     def batches(steps: int, _: int) -> Iterator[tuple[Tensor, Tensor]]:
         method = parse("loss", loss)
-        module, options = registry.module("loss", method.name), shared_options([method])
-        rows, noise, data = stream("batches"), stream("noise"), points()
-        for _ in range(steps):
-            x = data[torch.randint(SIZE, (batch,), generator=rows, device=data.device)]
-            yield x, module.draws(x, ring_target(), noise, **options)
+        module, options, noise = registry.module("loss", method.name), shared_options([method]), stream("noise")
+        drawn = minibatches(points()[None], batch, [stream("batches")], lambda x, _: module.draws(x, ring_target(), noise, **options))
+        for x, draws in islice(drawn, steps):
+            yield x[0], draws[0]
 
     return Training(train, batches, lambda steps: fitted(loss, spec, batch, steps, [0], compiles).seconds_per_step * 1_000)
