@@ -10,7 +10,9 @@ to say which is which: of pairs they have .05 wrong at the most. Both bounds wer
 
 Measurement: the project's own MLP energies: on the line by implicit score matching, 5,000 points, 400 steps; on digits by denoising at sigma = .4 and by
 sliced score matching, 400 steps; 200,000 pairs, on the line the same for both energies, 1,000 for digits, which are held out. The leading number has a
-standard error of .1 %: an error of .7 % is seen in 9 of 10 runs.
+standard error of .1 %: an error of .7 % is seen in 9 of 10 runs. "Learns" is said of what has learnt: the learning rate on digits, .03, is of .001, .003, .01,
+.03, .06 and .1 the one whose sliced loss on held-out digits is lowest (-866). Where noise is, the loss has no data, and half a training leaves there what the
+first weights said: of 8 networks at .003 (-758) 5 take noise for digits.
 
 Reference: LeCun et al. (2006), section 1; Du and Mordatch (2019), section 4.4, for AUROC.
 """
@@ -44,6 +46,7 @@ USES = {"model": ("mlp_energy",), "loss": ("implicit", "denoising", "sliced_vr")
 
 EDGE, PAIRS, DIGITS, LACK, WRONG = 4.0, 200_000, 1_000, 0.005, 0.05
 ON_LINE, ON_DIGITS = Training(size=5_000, batch=128, steps=(400,)), Training(size=10_000, batch=128, steps=(400,))
+RATE_ON_LINE, RATE_ON_DIGITS = 1e-2, 3e-2
 TRAINED = "AUROC of a trained energy, N(0, 1) against U[-4, 4]"
 LACKING = f"AUROC of the true energy less that of a trained one, at most {LACK:g}"
 OTHERS = ("noise", "digits with shuffled pixels")
@@ -76,7 +79,7 @@ def measure(master: int) -> dict[str, Measurement]:
     assert target.log_prob is not None
     data = target.sample(PAIRS, stream("data"))
     other = EDGE * (2 * torch.rand(PAIRS, 1, generator=stream("uniform")) - 1)
-    network = _energy(target, "mlp_energy:width=16", "implicit", ON_LINE, master)
+    network = _energy(target, "mlp_energy:width=16", "implicit", ON_LINE, RATE_ON_LINE, master)
     right, learnt = (energies(data) < energies(other) for energies in (lambda x: -target.log_prob(x), network))
     measurements = {LEADING: mean(right, "pairs"), TRAINED: mean(learnt, "pairs"), LACKING: mean(right.double() - learnt.double(), "pairs")}
 
@@ -85,7 +88,7 @@ def measure(master: int) -> dict[str, Measurement]:
     shuffled = data.gather(0, torch.rand(data.shape, generator=stream("shuffle")).argsort(0))
     noise = 2 * torch.rand(data.shape, generator=stream("noise")) - 1
     for by, loss in LOSSES.items():
-        network = _energy(target, "mlp_energy:width=64", loss, ON_DIGITS, master)
+        network = _energy(target, "mlp_energy:width=64", loss, ON_DIGITS, RATE_ON_DIGITS, master)
         for what, others in zip(OTHERS, (noise, shuffled), strict=True):
             measurements[OF_DIGITS.format(by, what)] = mean(network(data) >= network(others), "pairs")
     return measurements
@@ -101,8 +104,8 @@ def picture(master: int) -> dict[str, Any]:
     return {"edges": edges, **densities, "auroc_names": (LEADING, TRAINED)}
 
 
-def _energy(target: Target, model: str, loss: str, training: Training, master: int) -> Bound:
+def _energy(target: Target, model: str, loss: str, training: Training, rate: float, master: int) -> Bound:
     fitted = fit(
-        target, parse("model", model), [parse("loss", loss)], [1e-2], training, training.steps, master, ["energy-low-on-data"], "claim"
+        target, parse("model", model), [parse("loss", loss)], [rate], training, training.steps, master, ["energy-low-on-data"], "claim"
     )
     return Bound(fitted.module, {k: v[0, 0].detach() for k, v in fitted.parameters[-1].items()}, fitted.gives_energy)
