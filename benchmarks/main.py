@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from benchmarks import figures, scaling, table
 from benchmarks.contest import LEAST_ROUNDS, Work, compete
@@ -31,6 +32,9 @@ def works() -> list[Work]:
     return [ula_ring.work(), ula_grid.work(), ula_mlp.work(), *schemes.works(), *training_step.works(), *many_seeds.works()]
 
 
+BENCH = Path("results/bench")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, write, and say where."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="How fast scorebench is, beside others and against size.")
@@ -42,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="a part of the whole; or make what was measured the committed reference",
     )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--out", type=Path, help="a folder (results/bench, or that of the device in it: results/bench/cuda)")
     parser.add_argument("--first-call", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     cores = _one_core()
@@ -58,23 +62,24 @@ def main(arguments: list[str] | None = None) -> int:
     if options.first_call:
         print(_first_call(chosen[options.work[0]], options.first_call))
         return 0
+    folder = options.out or BENCH / ("" if options.device == "cpu" else options.device.partition(":")[0])
     if options.only == "reference":
-        reference(options.out, Path("results/reference/bench"), Path("README.md"))
+        reference(options.out or BENCH, Path("results/reference/bench"), Path("README.md"))
         return 0
-    options.out.mkdir(parents=True, exist_ok=True)
-    about = {"versions": _versions(), "cpu": processor(), "device": options.device}
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"versions": _versions(), "cpu": processor(), "device": _named(options.device)}
     if options.only in (None, "scaling"):  # first, while this process is small: others are forked from it
         for name, frame in zip(("scaling", "slopes"), scaling.run(cores), strict=True):
-            _write(frame.assign(**about), options.out / f"{name}.csv")
+            _write(frame.assign(**about), folder / f"{name}.csv")
     if options.only in (None, "speed"):
         for name in options.work or chosen:
             rows = compete(chosen[name], options.rounds)
             print(table.summary(rows), flush=True)
-            keep(rows.assign(**about, load=_load(), cores=len(cores)), options.out / "speed.csv", list(chosen))
+            keep(rows.assign(**about, load=_load(), cores=len(cores)), folder / "speed.csv", list(chosen))
     if options.only in (None, "starts"):
-        _write(_starts(options.device).assign(**about), options.out / "starts.csv")
-    figures.draw(options.out)
-    print(f"written to {options.out}")
+        _write(_starts(options.device).assign(**about), folder / "starts.csv")
+    figures.draw(folder)
+    print(f"written to {folder}")
     return 0
 
 
@@ -86,9 +91,8 @@ def keep(rows: pd.DataFrame, path: Path, order: list[str]) -> None:
 
 
 def reference(folder: Path, committed: Path, readme: Path) -> None:
-    """Make a run, or the part of one that there is, the one that is committed, and write its tables into the README."""
-    shutil.rmtree(committed, ignore_errors=True)
-    shutil.copytree(folder, committed)
+    """Make a run, or the part of one that there is, the one that is committed, and write its tables into the README; what it has not stays."""
+    shutil.copytree(folder, committed, dirs_exist_ok=True)
     fill(readme, {"bench": table.readme(committed)})
 
 
@@ -136,6 +140,11 @@ def _one_core() -> list[int]:
 def _load() -> float:
     """How many other processes ran, over the last minute; NaN where the system does not say."""
     return max(os.getloadavg()[0] - 1, 0.0) if hasattr(os, "getloadavg") else math.nan
+
+
+def _named(device: str) -> str:
+    """A GPU by its name, too."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
 
 
 def _versions() -> str:

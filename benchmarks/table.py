@@ -33,9 +33,10 @@ def summary(rows: pd.DataFrame) -> str:
 
 
 def readme(folder: Path) -> str:
-    """The README's part, of what the folder of a run holds."""
+    """The README's part, of what the folder of a run holds: the CPU's, and under it what was measured on other devices."""
     parts = {"speed": _speed, "starts": _starting, "slopes": _scaling}
     texts = [show(pd.read_csv(folder / f"{name}.csv")) for name, show in parts.items() if (folder / f"{name}.csv").exists()]
+    texts += [f"On another device:\n\n{_speed(pd.read_csv(path))}" for path in sorted(folder.glob("*/speed.csv"))]
     return "\n\n".join(text.rstrip() for text in texts)
 
 
@@ -74,12 +75,13 @@ def _words(speed: pd.DataFrame) -> str:
     timed = speed[speed["status"].eq("ok")]
     faster = timed[timed["ratio_high"].lt(1) & timed["contestant"].isin([n for names in COLUMNS.values() for n in names])]
     first = timed.iloc[0]
+    where = "" if first["device"] == "cpu" else f"{first['device']} and "
     who = [f"{row.contestant} at {row.work} ({row.ratio:.2f})" for row in faster.itertuples()]
-    busy = f"{timed['load'].median():.0f} other processes ran on {timed['cores'].max():.0f} cores"
+    busy = f"{timed['load'].median():.0f} other processes ran on the machine, of which {timed['cores'].max():.0f} cores were to be had"
     return (
         f"A cell: the median over {first['rounds']:.0f} alternating rounds and, in brackets, time over scorebench's in the same round, with an interval that "
         f"covers the median in {100 * COVERAGE:g} % of runs or more, whatever the law of times. Bold: the fastest library. "
-        f"Significantly faster than scorebench: {', '.join(who) or 'nobody'}. On one core of {first['cpu']}, while {busy}; {first['versions']}."
+        f"Significantly faster than scorebench: {', '.join(who) or 'nobody'}. On {where}one core of {first['cpu']}, while {busy}; {first['versions']}."
     )
 
 

@@ -18,7 +18,7 @@ from benchmarks import figures, scaling, table, training
 from benchmarks.contest import Work, compete, median_interval
 from benchmarks.contestants import by_hand, with_scorebench
 from benchmarks.law import hand_score, mlp_energy, ring, weights
-from benchmarks.main import keep
+from benchmarks.main import keep, reference
 from benchmarks.sampling import Chains, baoab, differs, mala, ula
 from benchmarks.works import many_seeds, ula_ring
 from scorebench.engine.device import prepare
@@ -267,7 +267,7 @@ def test_the_table_shows_who_wins(tmp_path: Path) -> None:
             ("by hand, plain", "ok", 0.5, 0.25, 0.2, 1.1),
         ],
         columns=["contestant", "status", "median", "ratio", "ratio_low", "ratio_high"],
-    ).assign(work="w", label="a work", unit="s", wanted="less", rounds=9, cpu="cpu", versions="v", load=3.0, cores=2)
+    ).assign(work="w", label="a work", unit="s", wanted="less", rounds=9, cpu="cpu", device="cpu", versions="v", load=3.0, cores=2)
     starts = pd.DataFrame({"work": "w", "contestant": "JAX", "cache": ["cold", "warm"], "seconds": [3.0, 1.0]})
     slopes = pd.DataFrame(
         [{"label": "n", "series": "s", "slope": 1.0, "slope_low": 0.9, "slope_high": 1.1, "first": 1, "last": 9, "ideal": 1.0}]
@@ -278,6 +278,25 @@ def test_the_table_shows_who_wins(tmp_path: Path) -> None:
     assert "**1 (0.50 [0.40, 0.60])**" in text and text.count("**") == 2
     assert "refused: it differs" in text and "JAX at w (0.50)" in text and "by hand, plain at w" not in text
     assert "JAX at w 3.0 and 1.0" in text and "1.00 [0.90, 1.10] from 1 to 9" in text
+
+
+def test_another_device_stands_under_the_cpu(tmp_path: Path) -> None:
+    """A later run of the CPU takes the place of its own part alone."""
+    rows = pd.DataFrame({"contestant": ["scorebench"], "status": "ok", "median": 2.0, "ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0})
+    rows = rows.assign(
+        work="w", label="a work", unit="s", wanted="", rounds=9, cpu="a processor", device="cpu", versions="v", load=3.0, cores=2
+    )
+    run, committed, readme = tmp_path / "bench", tmp_path / "committed", tmp_path / "README.md"
+    readme.write_text("<!-- run: bench -->\n<!-- end -->\n", encoding="utf-8")
+    for folder, its in ((run, rows), (committed / "cuda", rows.assign(median=7.0, device="cuda (a GPU)"))):
+        folder.mkdir(parents=True)
+        its.to_csv(folder / "speed.csv", index=False)
+    reference(run, committed, readme)
+    text = readme.read_text(encoding="utf-8")
+    assert (
+        "| a work, s | 2 |" in text and "| a work, s | 7 |" in text and "On cuda (a GPU) and one core of a processor, while 3 other" in text
+    )
+    assert text.index("| 2 |") < text.index("On another device") < text.index("| 7 |")
 
 
 def test_the_readme_is_of_the_committed_run() -> None:
