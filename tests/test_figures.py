@@ -79,7 +79,7 @@ def nothing(tmp_path_factory: pytest.TempPathFactory) -> Results:
     for path, content in files.items():
         artifacts.write_bytes(folder / path, content)
     sums = {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-    artifacts.write_json(folder / "manifest.json", provenance.manifest(plan) | {"sha256": sums})
+    artifacts.write_json(folder / "manifest.json", provenance.manifest(plan, folder) | {"sha256": sums})
     return Results(folder, plan)
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -674,3 +676,26 @@ def test_a_sensitivity_that_cannot_be_had_is_told(tmp_path: Path) -> None:
     (line,) = troubles(results)
     metrics = ", ".join(str(metric) for metric in results.plan.sensitivities.values())
     assert line == f"sensitivity of {metrics}: not_applicable: the target has no modes; see {tmp_path / 'logs/sensitivity' / jobs[0]}.log"
+
+
+def test_reporting_waits_for_no_torch(tmp_path: Path) -> None:
+    """Which takes a second or more to load, at the end of every run; what it computed with the jobs have said."""
+    program = """
+import sys
+from pathlib import Path
+from scorebench.stages import figure, page, tables
+from scorebench.store import artifacts, provenance
+from scorebench.suite.jobs import timing
+from scorebench.suite.plan import Plan
+from scorebench.suite.reading import checked
+
+claims = ("step-size-bias", "force-sign", "wiener-increment")
+suite = {"name": "x", "seed": 0, "metrics": ("mmd",), "experiments": ({"target": "gaussian", "seeds": 2},), "claims": claims}
+plan, folder = Plan(checked(suite, "x")), Path(sys.argv[1])
+for claim, capability in zip(claims, ("AVX512", "AVX2", "AVX512"), strict=True):
+    artifacts.write_json(folder / timing("claim", claim), {"cpu_capability": capability, "gpu": ""})
+machine = provenance.manifest(plan, folder)["machine"]
+print(machine["cpu_capability"], machine["gpu"] == "", "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[0] == "AVX2, AVX512 True False"

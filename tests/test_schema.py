@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandera.errors import SchemaError, SchemaErrors
 
 from scorebench.core.errors import InputError
 from scorebench.core.schema import (
@@ -30,7 +31,7 @@ from scorebench.core.schema import (
 from scorebench.store import artifacts
 
 KINDS = TABLES | {"metrics": METRICS, "cells": CELLS, "timings": TIMINGS}
-PATH = "results/x/tables/a.csv"
+PATH = Path("results/x/tables/a.csv")
 HOSTILE = [
     "",
     "null",
@@ -167,6 +168,39 @@ def test_another_table_is_refused(name: str) -> None:
             read(table, frame)
         assert len(caught.value.lines) == 1 and "\n" not in caught.value.lines[0], what
         assert caught.value.lines[0].startswith(f"{PATH} is not the table that a run writes: "), what
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_parts_are_read_as_one(name: str) -> None:
+    """As they are one by one; what stands in two of them is refused where rows are told apart."""
+    table = KINDS[name]
+    whole = table.frame(rows_of(table))
+    parts = {Path(str(i)): table.to_csv(whole.iloc[i : i + 1]) for i in range(len(whole))}
+    pd.testing.assert_frame_equal(table.from_parts(parts), whole, check_exact=True)
+    assert table.from_parts({}).empty
+    if table.key:
+        with pytest.raises((SchemaError, SchemaErrors)):
+            table.from_parts(parts | {Path("again"): parts[Path("0")]})
+
+
+def test_a_part_that_is_refused_is_named() -> None:
+    """Whatever stands beside it: what one lacks, another has."""
+    good = written(METRICS)
+    other = Path("other.csv.gz")
+    bad = {
+        "one too many": good.assign(more="1"),
+        "one less": good.drop(columns="reason" if "reason" in good else "loss"),
+        "out of place": good[good.columns[::-1]],
+        "a number that is none": good.assign(value="x"),
+        "a status that is none": good.assign(status="okay"),
+        "an ok row without a value": good.assign(value=""),
+    }
+    for what, frame in bad.items():
+        for parts in ((PATH, other), (other, PATH)):
+            contents = {path: (frame if path == PATH else good.iloc[:0]).to_csv(index=False).encode() for path in parts}
+            with pytest.raises(InputError, match=f"^{PATH} is not the table that a run writes: "):
+                METRICS.from_parts(contents)
+            assert len(METRICS.from_parts({other: contents[other]})) == 0, what
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b'a,"b\n', b"a,b\n1,2,3\n"])

@@ -144,7 +144,7 @@ def _run(plan: Plan) -> _Ran:
             for job in plan.jobs(stage):
                 stages.run(stage, plan, job, Path(root))
         paths = [folder / f"measure/{job}.csv.gz" for job in plan.measures]
-        rows = pd.concat([METRICS.from_csv(artifacts.read_gzip(path), path) for path in paths])
+        rows = METRICS.from_parts({path: artifacts.read_gzip(path) for path in paths})
         names = [timing(stage, job) for stage in ("train", "sample") for job in plan.jobs(stage)]
         records = {name: sealed.read(folder / name) for name in names}
         return _Ran(plan, rows, records, {job: trained.read(folder / f"train/{job}.npz")[0] for job in plan.trains})

@@ -1,6 +1,7 @@
 """What is compared with what: which seeds judge, at which step size and tuned options a sampler is shown, which metrics can rank, who leads."""
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -129,8 +130,18 @@ def floor(rows: pd.DataFrame) -> float:
     exact of one seed, and of a normal metric. Of a chi-squared one with a single degree of freedom, as skewed as these come, 5.7 % of means over 5 or 10
     seeds are above; 6.5 and 6.9 % where the three are from 200 sets, as a run's. For a metric with LOG, whose shown mean is geometric, it is an upper bound.
     """
-    k, (mean, sd, q95) = rows["seed"].nunique(), rows[["floor_mean", "floor_sd", "floor_q95"]].mean()
-    return float(mean + Z * sd / k**0.5 + (q95 - mean - Z * sd) / k) if k else np.nan
+    return _floor(rows["seed"].nunique(), [rows[name].to_numpy(float) for name in FLOORS])
+
+
+FLOORS = ("floor_mean", "floor_sd", "floor_q95")
+
+
+def _floor(k: int, columns: Sequence[np.ndarray]) -> float:
+    known = [column[~np.isnan(column)] for column in columns]
+    if not k or not all(map(len, known)):
+        return np.nan
+    mean, sd, q95 = (column.mean() for column in known)
+    return float(mean + Z * sd / k**0.5 + (q95 - mean - Z * sd) / k)
 
 
 def of_all_data(rows: pd.DataFrame) -> pd.DataFrame:
@@ -184,14 +195,21 @@ def ranked(
 
 def summaries(rows: pd.DataFrame, keys: list[str]) -> list[dict[str, Any]]:
     """For each of `keys` and metric the mean across the seeds that are ok with its interval, how the others ended, and the `floor` of that mean."""
-    entries: list[dict[str, Any]] = []
-    for key, group in rows.groupby([*keys, "metric"], dropna=False, sort=False):
-        facts = parse("metric", str(group["metric"].iloc[0])).entry.facts
-        interval = statistics.t_interval(group.loc[is_ok(group), "value"].to_numpy(float), log=bool(facts.get("LOG")))
-        counts = {str(status): int(n) for status, n in group["status"].value_counts().items()}
-        entry: dict[str, Any] = {**dict(zip([*keys, "metric"], key, strict=True)), **interval._asdict(), **counts}
-        entry |= {"seeds": counts.get(OK.status, 0), "reason": next(iter(group.loc[group["reason"] != "", "reason"]), "")}
+    keys, entries = [*keys, "metric"], list[dict[str, Any]]()
+    reals = {name: rows[name].to_numpy(float) for name in ("value", *FLOORS)}
+    others = {name: rows[name].to_numpy(object) for name in (*keys, "seed", "status", "reason")}
+    number = rows.groupby(keys, dropna=False, sort=False).ngroup().to_numpy()
+    order = np.argsort(number, kind="stable")
+    for places in np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(rows) else ():
+        here = {name: column[places] for name, column in (others | reals).items()}
+        ok, facts = here["status"] == OK.status, parse("metric", here["metric"][0]).entry.facts
+        interval = statistics.t_interval(here["value"][ok], log=bool(facts.get("LOG")))
+        counts = Counter(map(str, here["status"]))
+        entry: dict[str, Any] = {name: here[name][0] for name in keys} | interval._asdict() | counts
+        entry |= {"seeds": counts[str(OK.status)], "reason": next(filter(None, here["reason"]), "")}
         if facts.get("FLOOR"):
-            entry |= {"floor_mean": next(iter(group["floor_mean"].dropna()), np.nan), "floor_q95": floor(group[is_ok(group)])}
+            mean = here["floor_mean"]
+            q95 = _floor(len(set(here["seed"][ok])), [here[name][ok] for name in FLOORS])
+            entry |= {"floor_mean": next(iter(mean[~np.isnan(mean)]), np.nan), "floor_q95": q95}
         entries.append(entry)
     return entries

@@ -50,12 +50,22 @@ def record(plan: Plan, folder: Path, stage: str, job: str) -> Iterator[dict[str,
         yield entry
         entry["reads"] = sorted(_under(folder))
         entry["code"] = sorted({*_imported(), *_under(registry.ROOT)})
+        entry |= _computed_with()
     finally:
         _opened = None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if platform.system() == "Linux" else 1024**2)
     cost = {"seconds": time.perf_counter() - clock, "peak_memory_mb": peak, "started": started, "ended": time.time()}
     digests = {name: sealed.digest(folder / name) for name in plan.outputs(stage, job) if (folder / name).exists()}
     artifacts.write_json(folder / timing(stage, job), cost | entry | {"sha256": digests})
+
+
+def _computed_with() -> dict[str, str]:
+    """The instructions and the GPU by which torch computed, where the job loaded it: results differ with them by rounding."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_initialized() else ""
+    return {"cpu_capability": torch.backends.cpu.get_cpu_capability(), "gpu": gpu}
 
 
 def _under(folder: Path) -> Iterator[str]:

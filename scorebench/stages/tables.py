@@ -52,11 +52,10 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         for name, content in files.items():
             artifacts.write_bytes(folder / name, content)
         checksums = {name: hashlib.sha256(content).hexdigest() for name, content in (files | tested).items()}
-        artifacts.write_json(folder / "manifest.json", provenance.manifest(plan) | {"sha256": checksums})
+        artifacts.write_json(folder / "manifest.json", provenance.manifest(plan, folder) | {"sha256": checksums})
 
 
 def _collected(plan: Plan, folder: Path, stage: str, table: schema.Table) -> pd.DataFrame:
     """The rows of every job of a stage."""
     paths = [folder / stage / f"{job}.csv.gz" for job in plan.jobs(stage)]
-    frames = [table.from_csv(artifacts.read_gzip(path), path) for path in paths]
-    return table.frame(pd.concat(frames) if frames else [])
+    return table.from_parts({path: artifacts.read_gzip(path) for path in paths})

@@ -25,18 +25,22 @@ PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "arviz-stats", 
 def timings(folder: Path, plan: Plan, stages: Sequence[str] = COMPUTING) -> pd.DataFrame:
     """What each job of some stages took: a row a job, or a source of it. A job that has not run has none."""
     rows = []
-    for path in (folder / timing(stage, job) for stage in stages for job in sorted(plan.jobs(stage))):
-        if path.exists():
-            entry = sealed.read(path)
-            common = {name: entry.get(name) for name in ("stage", "job", "seconds", "peak_memory_mb")}
-            rows += [common | source for source in entry.get("sources") or [{}]]
+    for entry in _records(folder, plan, stages):
+        common = {name: entry.get(name) for name in ("stage", "job", "seconds", "peak_memory_mb")}
+        rows += [common | source for source in entry.get("sources") or [{}]]
     return TIMINGS.frame(rows)
 
 
-def manifest(plan: Plan) -> dict[str, Any]:
-    """What a stranger makes the same environment and run of: the suite with its own files, the code, every package, the machine, and the commands."""
-    from torch.backends.cpu import get_cpu_capability  # which `verify` does not wait for
+def _records(folder: Path, plan: Plan, stages: Sequence[str] = COMPUTING) -> list[dict[str, Any]]:
+    paths = [folder / timing(stage, job) for stage in stages for job in sorted(plan.jobs(stage))]
+    return [sealed.read(path) for path in paths if path.exists()]
 
+
+def manifest(plan: Plan, folder: Path) -> dict[str, Any]:
+    """What a stranger makes the same environment and run of: the suite with its own files, the code, every package, the machine, and the commands.
+
+    What torch computed with is what the jobs of the run in `folder` say; several where they ran on several machines.
+    """
     suite = json.loads(plan.suite.model_dump_json())
     lock = registry.ROOT.parent / "requirements.lock"
     said = [distribution.metadata for distribution in metadata.distributions()]
@@ -58,12 +62,17 @@ def manifest(plan: Plan) -> dict[str, Any]:
             "processor": processor(),
             "system": platform.platform(),
             "architecture": platform.machine(),
-            "cpu_capability": get_cpu_capability(),
+            **_computed_with(folder, plan),
             "cores": os.cpu_count(),
             "threads_a_job": 1,
             "compiler": _compiler(),
         },
     }
+
+
+def _computed_with(folder: Path, plan: Plan) -> dict[str, str]:
+    entries = _records(folder, plan)
+    return {what: ", ".join(sorted({entry[what] for entry in entries if entry.get(what)})) for what in ("cpu_capability", "gpu")}
 
 
 def _own(plan: Plan) -> list[Path]:
