@@ -113,7 +113,9 @@ def healed(run: Rig, broken: list[Path]) -> bool:
     counts["not made again"] = sum(run.digests().get(name) != digest for name, digest in before.items())
     counts["damaged after it"] = len(damaged(Plan(load(run.out / "suite.yaml")), run.out))
     counts["failures"] = code != 0
-    ways = re.compile(r"import (c?pickle|joblib|dill|shelve)|allow_pickle=True|torch\.(load|save)\(|(to|read)_pickle|weights_only=False")
+    ways = re.compile(
+        r"import (c?pickle|joblib|dill|shelve)|allow_pickle=True|torch\.save\(|torch\.load\((?!.*weights_only=True)|(to|read)_pickle|weights_only=False"
+    )
     counts["pickles"] = sum(len(ways.findall(path.read_text())) for path in (run.folder / "scorebench").rglob("*.py"))
     wrong = ("removed by a dry run", "not told by the run", "not made again", "damaged after it", "failures", "pickles")
     return judged("healing", counts, wrong) and bool(counts["verify fails"])

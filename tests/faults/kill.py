@@ -207,6 +207,8 @@ if __name__ == "__main__":
     every = ("signals", "owners", "kills")
     parser.add_argument("--only", nargs="+", choices=every, default=every)
     given = parser.parse_args()
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        signal.signal(number, usual)  # in the background of a script, and under nohup, they are ignored, and by what is started, too
     good = []
     with rig() as copy:
         copy.claim("waiting", WAITING)
