@@ -119,7 +119,7 @@ MUTANTS = [
     ("energy_low_on_data", "EDGE", 3.0),
     ("euler_maruyama", "_covariance", lambda h: np.diag([h, h * h])),
     ("fisher_divergence", "_squared_gap", lambda p, q, x: (p.score(x) - q.score(x)).norm(dim=-1)),
-    ("fisher_divergence", "_deviation", lambda m: m[1] - m[0] ** 2),
+    ("fisher_divergence", "normal", lambda mean, variance: langevin.normal(mean, variance**0.5)),
     ("fisher_formula", "mean", half_mean),
     ("fisher_formula", "mixture", variance_for_deviation),
     ("fisher_kl_link", "mean", half_mean),
