@@ -4,36 +4,33 @@ Statement: the closer to the mode, the more natural an image will presumably be,
 "natural" is no number: it is read as probable, in the two ways that there are. By density: a region of one volume is more probable, the closer it is to
 the mode. By mass: a distance from the mode is more probable, the smaller it is.
 
-Prediction. p = N(0, I_d), m the median of |x|, so that m^2 is that of the chi-square law with d degrees of freedom, and P = P(|x| < .7 m) = P(chi2_d < .49
-m^2).
+One criterion for both, set beforehand: near the mode lies at least what an even law has there. With m the median of |x|, so that half of all draws lie in
+the ball of radius m, and P = P(|x| < .7 m), a law that is even in the ball has P = .7^d/2, and one for which every distance up to m is as likely P = .35.
+Where density falls with the distance P >= .7^d/2, where the density of |x| falls P >= .35; where they rise it is less.
 
-**By density.** Were density even within m, P/(1/2) would be .7^d. The density within .7 m over that in the rest of the ball is
+Prediction. p = N(0, I_d), so that m^2 is the median of the chi-square law with d degrees of freedom, and P = P(chi2_d < .49 m^2) = .363, .288, .199 and .038
+at d = 1, 2, 4 and 16.
 
-    R = P/(1/2 - P) (1 - .7^d)/.7^d,        which the statement has above 1: 1.138, 1.414, 2.097 and 24.67 at d = 1, 2, 4 and 16.
+**By density** P is to be .35, .245, .120 and .00166 at least. It is.
 
-A density that rose with the distance would have R < 1.
+**By mass** it is to be .35. On a line that is the same inequality, and counted once; it holds. In the plane and beyond it does not: the density of |x| goes
+like r^(d - 1) e^(-r^2/2), which rises before it falls. The fewer draws, the closer to the mode: at d = 16 log p is 8 nats higher there than at a typical draw,
+and hardly one is near it. What draws do is to lie in a shell: E |x| = sqrt2 Gamma((d + 1)/2)/Gamma(d/2) = .798, 1.253, 1.880, 3.938 and 15.984 at d = 1, 2,
+4, 16, 256, of a thickness that does not grow, Var |x| = d - (E |x|)^2, .4995 at d = 256.
 
-**By mass.** If the density of |x| falls with |x|, its mean over [0, .7 m] is at least that over [0, m], P at least .35. On a line it is, .363; in the plane
-it is .288, and at d = 4 and 16 .199 and .038: the density of |x| goes like r^(d - 1) e^(-r^2/2), which rises until sqrt(d - 1). The fewer draws, the closer
-to the mode: at d = 16 log p is 8 nats higher there than at a typical draw, and hardly one is near it. What draws do is to lie in a shell: E |x| = sqrt2
-Gamma((d + 1)/2)/Gamma(d/2) = .798, 1.253, 1.880, 3.938 and 15.984 at d = 1, 2, 4, 16, 256, of a thickness that does not grow, Var |x| = d - (E |x|)^2, .4995
-at d = 256.
-
-Measurement: counts of exact draws of the project's `gaussian`, 1,000,000 (100,000 at d = 256); its log density is not asked. P has a standard
-error of .13 to .5 %, R of .2 to .5 %: an error of 3 % is seen in 9 of 10 runs.
+Measurement: counts of exact draws of the project's `gaussian`, 1,000,000 (100,000 at d = 256); its log density is not asked. P has a standard error of .13 to
+.5 %: an error of 3 % is seen in 9 of 10 runs, and each threshold is 27 standard errors away or more.
 
 Reference: Vershynin (2018), section 3.1; Nalisnick et al. (2019), section 2, for the typical set.
 """
 
 import math
 
-import torch
 from scipy.special import gammaln
 from scipy.stats import chi2
-from torch import Tensor
 
 from scorebench.claims.base import CORRECTED, Measurement, Prediction
-from scorebench.claims.lib.estimates import mean, of_means, variance
+from scorebench.claims.lib.estimates import mean, variance
 from scorebench.core.rng import generator
 from scorebench.targets.gaussian import gaussian
 
@@ -49,8 +46,8 @@ STATEMENT = (
     r"density and by mass"
 )
 CORRECTION = (
-    r"density does in any dimension $d$; mass does on a line alone: $|x|$ is most likely $\sqrt{d-1}$, and draws lie in a "
-    r"shell"
+    r"density does in any dimension $d$; mass does on a line alone: at $d = 256$ draws lie in a shell, $|x| = 15.98 \pm "
+    r"0.71$"
 )
 EXPECTED = "qualified"
 DENSITY, MASS = "by density, and by mass on a line", "by mass, in the plane and beyond"
@@ -67,8 +64,8 @@ def _share(d: int) -> str:
     return f"P(|x| < {INNER:g} median) at d = {d}"
 
 
-def _ratio(d: int) -> str:
-    return f"density within {INNER:g} median over that in the rest of the ball, d = {d}"
+def _enough(d: int, least: float) -> str:
+    return f"whether {_share(d)} is at least {least:.4g} (1: yes)"
 
 
 def _norm(d: int) -> str:
@@ -85,10 +82,10 @@ def predict() -> list[Prediction]:
             predictions.append(Prediction(THICKNESS, CORRECTED, {"d": d}, "x^2", d - norm**2))
             continue
         share = float(chi2.cdf(INNER**2 * chi2.median(d), d))
-        predictions.append(Prediction(_ratio(d), DENSITY, {"d": d}, "", share / (0.5 - share) * (1 - INNER**d) / INNER**d))
-        predictions.append(Prediction(_share(d), DENSITY if d == 1 else CORRECTED, {"d": d}, "", share))
+        predictions.append(Prediction(_share(d), CORRECTED, {"d": d}, "", share))
+        predictions.append(Prediction(_enough(d, _even(d)), DENSITY, {"d": d}, "", 1.0))
         if d > 1:
-            predictions.append(Prediction(f"{_share(d)}, at the least, if mass falls with |x|", MASS, {"d": d}, "", INNER / 2))
+            predictions.append(Prediction(_enough(d, _even(1)), MASS, {"d": d}, "", 1.0))
     return predictions
 
 
@@ -102,14 +99,11 @@ def measure(master: int) -> dict[str, Measurement]:
             measurements[THICKNESS] = variance(norm, "draws")
             continue
         median = math.sqrt(chi2.median(d))
-        counts = torch.stack([norm < INNER * median, norm < median], -1)
-        measurements[_share(d)] = mean(counts[:, 0], "draws")
-        measurements[_ratio(d)] = of_means(counts, lambda m, d=d: _density_ratio(m, d), "draws")  # type: ignore[misc]
-        if d > 1:
-            measurements[f"{_share(d)}, at the least, if mass falls with |x|"] = measurements[_share(d)]
+        share = measurements[_share(d)] = mean(norm < INNER * median, "draws")
+        measurements |= {_enough(d, least): Measurement(float(share.measured >= least)) for least in (_even(d), _even(1))}
     return measurements
 
 
-def _density_ratio(shares: Tensor, d: int) -> Tensor:
-    """Of the shares within .7 m and within m."""
-    return shares[0] / (shares[1] - shares[0]) * (1 - INNER**d) / INNER**d
+def _even(d: int) -> float:
+    """P of a law that is even in the ball of radius m in d dimensions; in one, of every distance up to m as likely."""
+    return INNER**d / 2
