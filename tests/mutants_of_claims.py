@@ -4,6 +4,7 @@ A tenth of the chains and draws leaves standard errors that are three times as l
 """
 
 import numpy as np
+import torch
 
 from scorebench.claims.beyond.manifold import noised as manifold_noised
 from scorebench.claims.energy_and_score.ml_needs_z import _unnormalised as ml_needs_z_unnormalised
@@ -152,6 +153,7 @@ MUTANTS = [
     ("score_matching", "implicit", doubled_curvature),
     ("score_matching", "SIGMA", 0.25),
     ("score_points_to_mode", "langevin", half_a_step),
+    ("score_points_to_mode", "_cosine", lambda target, point, mode: -float(torch.cosine_similarity(target.score(point), point))),
     ("sm_efficiency", "implicit", doubled_curvature),
     ("splitting_order", "LeimkuhlerMatthews", ULA),
     ("splitting_order", "Underdamped", hotter),
