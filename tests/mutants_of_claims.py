@@ -51,10 +51,10 @@ def half_mean(values, units="chains"):
     return mean(values / 2, units)
 
 
-def under_q(p, q, master, claim):
-    from scorebench.claims.energy_and_score.fisher_formula import monte_carlo
+def under_q(p, q, stream):
+    from scorebench.claims.energy_and_score.fisher_formula import by_draws
 
-    return monte_carlo(q, p, master, claim)
+    return by_draws(q, p, stream)
 
 
 def doubled_curvature(model, x, draws):
@@ -125,7 +125,7 @@ MUTANTS = [
     ("fisher_formula", "mixture", variance_for_deviation),
     ("fisher_kl_link", "mean", half_mean),
     ("fisher_kl_link", "_squared_gap", lambda p, q, x: (p.score(x) - q.score(x)).norm(dim=-1)),
-    ("fisher_symmetric", "monte_carlo", under_q),
+    ("fisher_symmetric", "by_draws", under_q),
     ("fokker_planck", "langevin", twice_the_noise),
     ("fokker_planck", "fokker_planck", Hotter()),
     ("force_sign", "linear", lambda rate: langevin.linear(-rate)),

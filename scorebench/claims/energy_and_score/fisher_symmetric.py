@@ -8,7 +8,7 @@ Prediction. For Gaussians, with A = S2^-1 - S1^-1 (derived in `fisher_formula`),
 
 Exchanged, S1 becomes S2, S2 becomes S1, and A its negative. N(0, 1) to N(0, 4): .5625, back 2.25: the same squared gap (3/4)^2 x^2, averaged where
 x is small and where it is large. N(0, I) to N((1, 0), [[2, .5], [.5, 1]]) and back: by (**). If S1 = S2 then A = 0, and both orders are |S^-1 (m1 - m2)|^2:
-for a shift it is symmetric; N(0, 1) and N(1, 1) have 1 both ways.
+for a shift it is symmetric; N(0, 1) and N(1, 1) have 1 both ways, as has every draw, so that it is shown alone.
 
 As stated, each order should give what the other one gives.
 
@@ -17,8 +17,9 @@ Measurement: 1,000,000 exact draws, the project's own scores; standard errors .1
 Reference: Hyvarinen (2005), eq. 2, where the expectation is under the data.
 """
 
-from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
-from scorebench.claims.energy_and_score.fisher_formula import PAIRS, fisher, monte_carlo
+from scorebench.claims.base import AS_WRITTEN, CORRECTED, IDENTITY, Measurement, Prediction
+from scorebench.claims.energy_and_score.fisher_formula import PAIRS, by_draws, fisher
+from scorebench.core.rng import generator
 
 LABEL = "The Fisher divergence is symmetric"
 SOURCE = "Fisher Divergence, after (157)"
@@ -48,7 +49,8 @@ def _as_back(p: str, q: str) -> str:
 
 def predict() -> list[Prediction]:
     """Closed forms."""
-    predictions = [Prediction(_name(p, q), CORRECTED, {"p": p, "q": q}, "1/x^2", fisher(p, q), ROUNDING) for p, q in (*PAIRS, *SHIFTS)]
+    predictions = [Prediction(_name(p, q), CORRECTED, {"p": p, "q": q}, "1/x^2", fisher(p, q)) for p, q in PAIRS]
+    predictions += [Prediction(_name(p, q), IDENTITY, {"p": p, "q": q}, "1/x^2", fisher(p, q), ROUNDING) for p, q in SHIFTS]
     return predictions + [Prediction(_as_back(p, q), AS_WRITTEN, {"p": p, "q": q}, "1/x^2", fisher(q, p)) for p, q in PAIRS]
 
 
@@ -56,5 +58,5 @@ def measure(master: int) -> dict[str, Measurement]:
     """Exact draws of p, a stream a pair."""
     measurements = {}
     for p, q in (*PAIRS, *SHIFTS):
-        measurements[_name(p, q)], _ = monte_carlo(p, q, master, "fisher-symmetric")
+        measurements[_name(p, q)] = by_draws(p, q, generator(master, "claim", "fisher-symmetric", p, q))
     return measurements | {_as_back(p, q): measurements[_name(p, q)] for p, q in PAIRS}
