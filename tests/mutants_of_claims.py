@@ -158,6 +158,7 @@ MUTANTS = [
     ("start_from_data", "langevin", twice_the_noise),
     ("step_size_bias", "ULA", ula_at_half_the_step),
     ("tweedie", "denoised", lambda score, y: (y - score / 2**0.5 / 2) * 2**0.5),
+    ("tweedie", "denoised", lambda score, y: score / 2),
     ("tweedie", "SIGMA", 0.5),
     ("vdm_equivalence", "denoising", unscaled),
     ("vdm_equivalence", "SLOPE", 0.2),
