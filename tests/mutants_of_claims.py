@@ -12,7 +12,7 @@ from scorebench.claims.lib.estimates import mean
 from scorebench.losses.denoising import denoising
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
-from scorebench.models.base import score
+from scorebench.models.base import score, score_and_log_prob
 from scorebench.samplers.annealed import Annealed
 from scorebench.samplers.mala import MALA
 from scorebench.samplers.ula import ULA
@@ -116,6 +116,7 @@ MUTANTS = [
     ("energy_classifier", "labels_of", lambda energies: energies.argmax(-1)),
     ("energy_is_loss", "loss_of", lambda energies, label: energies.gather(-1, label[:, None])[:, 0]),
     ("energy_is_neg_log_p", "double_well", lambda dim, barrier: double_well(dim=dim, barrier=2 * barrier)),
+    ("energy_is_neg_log_p", "score_and_log_prob", lambda of, x: [2 * part for part in score_and_log_prob(of, x)]),
     ("energy_low_on_data", "EDGE", 3.0),
     ("euler_maruyama", "_covariance", lambda h: np.diag([h, h * h])),
     ("fisher_divergence", "_squared_gap", lambda p, q, x: (p.score(x) - q.score(x)).norm(dim=-1)),
