@@ -10,6 +10,7 @@ from scorebench.claims.energy_and_score.ml_needs_z import _unnormalised as ml_ne
 from scorebench.claims.lib import ais, fokker_planck, langevin
 from scorebench.claims.lib.estimates import mean
 from scorebench.losses.denoising import denoising
+from scorebench.losses.explicit import explicit
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
 from scorebench.models.base import score, score_and_log_prob
@@ -162,6 +163,7 @@ MUTANTS = [
     ("tweedie", "denoised", lambda score, y: score / 2),
     ("tweedie", "SIGMA", 0.5),
     ("vdm_equivalence", "denoising", unscaled),
+    ("vdm_equivalence", "explicit", lambda model, x, target: 2 * explicit(model, x, target)),
     ("vdm_equivalence", "SLOPE", 0.2),
     ("vector_field", "gaussian_mixture", lambda radius, std: gaussian_mixture(radius=radius, std=std**2)),
     ("newton_langevin", "euler_maruyama", half_the_drift),
