@@ -11,9 +11,10 @@ from scorebench.claims.energy_and_score.ml_needs_z import _unnormalised as ml_ne
 from scorebench.claims.lib import ais, fokker_planck, langevin
 from scorebench.claims.lib.estimates import mean
 from scorebench.losses.denoising import denoising
+from scorebench.losses.explicit import explicit
 from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
-from scorebench.models.base import score
+from scorebench.models.base import score, score_and_log_prob
 from scorebench.samplers.annealed import Annealed
 from scorebench.samplers.mala import MALA
 from scorebench.samplers.ula import ULA
@@ -117,6 +118,7 @@ MUTANTS = [
     ("energy_classifier", "labels_of", lambda energies: energies.argmax(-1)),
     ("energy_is_loss", "loss_of", lambda energies, label: energies.gather(-1, label[:, None])[:, 0]),
     ("energy_is_neg_log_p", "double_well", lambda dim, barrier: double_well(dim=dim, barrier=2 * barrier)),
+    ("energy_is_neg_log_p", "score_and_log_prob", lambda of, x: [2 * part for part in score_and_log_prob(of, x)]),
     ("energy_low_on_data", "EDGE", 3.0),
     ("euler_maruyama", "_covariance", lambda h: np.diag([h, h * h])),
     ("fisher_divergence", "_squared_gap", lambda p, q, x: (p.score(x) - q.score(x)).norm(dim=-1)),
@@ -160,8 +162,10 @@ MUTANTS = [
     ("start_from_data", "langevin", twice_the_noise),
     ("step_size_bias", "ULA", ula_at_half_the_step),
     ("tweedie", "denoised", lambda score, y: (y - score / 2**0.5 / 2) * 2**0.5),
+    ("tweedie", "denoised", lambda score, y: score / 2),
     ("tweedie", "SIGMA", 0.5),
     ("vdm_equivalence", "denoising", unscaled),
+    ("vdm_equivalence", "explicit", lambda model, x, target: 2 * explicit(model, x, target)),
     ("vdm_equivalence", "SLOPE", 0.2),
     ("vector_field", "gaussian_mixture", lambda radius, std: gaussian_mixture(radius=radius, std=std**2)),
     ("newton_langevin", "euler_maruyama", half_the_drift),

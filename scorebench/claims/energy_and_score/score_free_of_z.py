@@ -5,7 +5,7 @@ Statement: grad log p(x) = -grad f(x) - grad log Z = -grad f(x), since Z does no
 Prediction. An identity on paper; it is tested where code can miss it.
 
 - f = V = (x^2 - 1)^2, whose Z is not 1 (log Z = .68 by quadrature): automatic differentiation of the energy gives -V'(x) = -4x(x^2 - 1) at any x, to
-  rounding in float64 (1e-12), and the same to rounding for V + 1000.
+  rounding in float64 (1e-12). The same numbers for V + 1000 say it again: shown, not counted.
 - A network f, a multilayer perceptron in float64, whose Z is had by quadrature on [-8, 8] and cancels in differences: central differences of log p = -f -
 log Z with step h differ from
   -f' by h^2 |f'''|/6 + O(h^4), so that halving h divides the error by 4: the order, log2 of that ratio, is 2. With h = .02 the next term
@@ -25,7 +25,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
 from scorebench.core.rng import generator
 from scorebench.models.base import Bound, score
@@ -64,7 +64,9 @@ def _name(x: float, constant: float) -> str:
 def predict() -> list[Prediction]:
     """Closed forms."""
     predictions = [
-        Prediction(_name(x, k), AS_WRITTEN, {"x": x, "constant": k}, "1/x", -4 * x * (x * x - 1), 1e-12) for x in POINTS for k in CONSTANTS
+        Prediction(_name(x, k), IDENTITY if k else AS_WRITTEN, {"x": x, "constant": k}, "1/x", -4 * x * (x * x - 1), 1e-12)
+        for x in POINTS
+        for k in CONSTANTS
     ]
     predictions.append(Prediction(ORDER, AS_WRITTEN, {"h": STEP}, "", 2.0, 0.01))
     return [*predictions, Prediction(LEADING, AS_WRITTEN, {"draws": DRAWS}, "", -1.0)]
