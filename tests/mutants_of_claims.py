@@ -14,6 +14,7 @@ from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
 from scorebench.models.base import score
 from scorebench.samplers.annealed import Annealed
+from scorebench.samplers.base import Density
 from scorebench.samplers.mala import MALA
 from scorebench.samplers.ula import ULA
 from scorebench.samplers.underdamped import Underdamped
@@ -31,6 +32,10 @@ def sigma_for_its_square(of, x, step_size, times, generator, temperature=1.0):
 
 def twice_the_noise(of, x, step_size, times, generator, temperature=1.0):
     return langevin.langevin(of, x, step_size, times, generator, 2 * temperature)
+
+
+def half_the_score(of, x, step_size, times, generator, temperature=1.0):
+    return langevin.langevin(Density(score=lambda x: of.score(x) / 2), x, step_size, times, generator, temperature)
 
 
 def half_the_drift(x, drift, noise, h, steps, generator):
@@ -165,7 +170,8 @@ MUTANTS = [
     ("newton_langevin", "euler_maruyama", half_the_drift),
     ("newton_langevin", "euler_maruyama", one_draw_for_all_steps),
     ("overdamped_limit", "langevin", sigma_for_its_square),
-    ("sigma_one", "MALA", mala_at_sigma),
+    ("sigma_one", "langevin", half_the_score),
+    ("sigma_one", "langevin", sigma_for_its_square),
     ("two_gaussians", "langevin", twice_the_noise),
     ("wiener_increment", "temperature_corrected", lambda h: h),
     ("wiener_increment", "temperature_as_written", lambda h: h**2),
