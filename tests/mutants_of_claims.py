@@ -74,10 +74,6 @@ def twice_the_energy(theta):
     return ml_needs_z_unnormalised(2 * theta)
 
 
-def mala_at_sigma(step_size, temperature):
-    return MALA(step_size, temperature.sqrt())
-
-
 def at_twice_the_temperature(step_size, temperature, sigmas, steps):
     return Annealed(step_size, 2 * temperature, sigmas, steps)
 
@@ -111,8 +107,7 @@ def variance_for_deviation(weights, centre, variance):
 MUTANTS = [
     ("boltzmann_form", "z", lambda energy, *rest: ais.z(lambda x: energy(x) / 2, *rest)),
     ("boltzmann_form", "is_integrable", lambda energy: True),
-    ("boltzmann_steady_state", "fokker_planck", Hotter()),
-    ("boltzmann_steady_state", "MALA", mala_at_sigma),
+    ("boltzmann_steady_state", "langevin", half_the_score),
     ("boltzmann_steady_state", "langevin", sigma_for_its_square),
     ("current_sign", "langevin", twice_the_noise),
     ("drift_diffusion", "langevin", sigma_for_its_square),
