@@ -110,6 +110,7 @@ MUTANTS = [
     ("boltzmann_steady_state", "langevin", half_the_score),
     ("boltzmann_steady_state", "langevin", sigma_for_its_square),
     ("current_sign", "langevin", twice_the_noise),
+    ("drift_diffusion", "langevin", half_the_score),
     ("drift_diffusion", "langevin", sigma_for_its_square),
     ("ebgan_energy", "reconstruction_error", lambda x, r: (x - r).norm(dim=-1)),
     ("ebgan_energy", "SIGMA", 0.4),

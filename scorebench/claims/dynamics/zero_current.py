@@ -17,8 +17,8 @@ state has no current on a line is how they are made: it is not asked.)
 by quadrature; the mean velocity is 2 pi J = .7747. As stated it is 0, as it is where the drift is a gradient, f = 0: there it is bounded by .02.
 
 **In the plane**, drift -x + w R x, R the rotation by 90 degrees, w = 1: J = w R x N(x; 0, I) is not constant, and has no divergence since x' R x = 0; so
-N(0, I) is still the steady state (its density does not see w), while E [x dy - y dx]/dt = w E |x|^2 = 2 w. As stated it is 0. "div J = 0, hence J = 0" needs detailed
-balance.
+N(0, I) is still the steady state (its density does not see w), while E [x dy - y dx]/dt = w E |x|^2 = 2 w. As stated it is 0. "div J = 0, hence J = 0"
+needs detailed balance.
 
 Measurement. Line: the finite-volume solver, cells of h = .02, whose mean decays at the rate 1 - h^2/6 to that order: 2h^2/6 over the two units of time, and for
 what is left of that order in the law the same again, is the tolerance, 2.7e-4. Ring: the project's own ULA, h = .02, 8,000 chains over t = 60 after t = 5, the
