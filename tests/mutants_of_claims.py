@@ -16,6 +16,7 @@ from scorebench.losses.implicit import implicit
 from scorebench.losses.sliced import draws
 from scorebench.models.base import score, score_and_log_prob
 from scorebench.samplers.annealed import Annealed
+from scorebench.samplers.base import Density
 from scorebench.samplers.mala import MALA
 from scorebench.samplers.ula import ULA
 from scorebench.samplers.underdamped import Underdamped
@@ -33,6 +34,10 @@ def sigma_for_its_square(of, x, step_size, times, generator, temperature=1.0):
 
 def twice_the_noise(of, x, step_size, times, generator, temperature=1.0):
     return langevin.langevin(of, x, step_size, times, generator, 2 * temperature)
+
+
+def half_the_score(of, x, step_size, times, generator, temperature=1.0):
+    return langevin.langevin(Density(score=lambda x: of.score(x) / 2), x, step_size, times, generator, temperature)
 
 
 def half_the_drift(x, drift, noise, h, steps, generator):
@@ -71,10 +76,6 @@ def twice_the_energy(theta):
     return ml_needs_z_unnormalised(2 * theta)
 
 
-def mala_at_sigma(step_size, temperature):
-    return MALA(step_size, temperature.sqrt())
-
-
 def at_twice_the_temperature(step_size, temperature, sigmas, steps):
     return Annealed(step_size, 2 * temperature, sigmas, steps)
 
@@ -108,10 +109,10 @@ def variance_for_deviation(weights, centre, variance):
 MUTANTS = [
     ("boltzmann_form", "z", lambda energy, *rest: ais.z(lambda x: energy(x) / 2, *rest)),
     ("boltzmann_form", "is_integrable", lambda energy: True),
-    ("boltzmann_steady_state", "fokker_planck", Hotter()),
-    ("boltzmann_steady_state", "MALA", mala_at_sigma),
+    ("boltzmann_steady_state", "langevin", half_the_score),
     ("boltzmann_steady_state", "langevin", sigma_for_its_square),
     ("current_sign", "langevin", twice_the_noise),
+    ("drift_diffusion", "langevin", half_the_score),
     ("drift_diffusion", "langevin", sigma_for_its_square),
     ("ebgan_energy", "reconstruction_error", lambda x, r: (x - r).norm(dim=-1)),
     ("ebgan_energy", "SIGMA", 0.4),
@@ -171,7 +172,8 @@ MUTANTS = [
     ("newton_langevin", "euler_maruyama", half_the_drift),
     ("newton_langevin", "euler_maruyama", one_draw_for_all_steps),
     ("overdamped_limit", "langevin", sigma_for_its_square),
-    ("sigma_one", "MALA", mala_at_sigma),
+    ("sigma_one", "langevin", half_the_score),
+    ("sigma_one", "langevin", sigma_for_its_square),
     ("two_gaussians", "langevin", twice_the_noise),
     ("wiener_increment", "temperature_corrected", lambda h: h),
     ("wiener_increment", "temperature_as_written", lambda h: h**2),

@@ -9,12 +9,12 @@ from scorebench.store.results import Results
 
 LABEL = "Brownian and drifted paths"
 CAPTION = (
-    "Twelve paths of dx = -x dt + sqrt(2) dW from x = 2. With the drift alone they are one curve to 0; with the diffusion alone (Brownian "
-    "motion) they spread for ever; with both they settle into N(0, 1). Bands: mean and two standard deviations in closed form; bars: those "
+    "Twelve paths of dx = -x dt + sqrt(2) σ dW, σ = 1/2, from x = 4. With the drift alone they are one curve to 0; with the diffusion alone "
+    "(Brownian motion) they spread for ever; with both they settle into N(0, 1/4). Bands: mean and two standard deviations in closed form; bars: those "
     "measured on 100,000 chains."
 )
 USES = {"claim": ("drift-diffusion",)}
-TITLES = ("drift alone: $dx = -x\\,dt$", "diffusion alone: $dx = \\sqrt{2}\\,dW$", "both")
+TITLES = ("drift alone: $dx = -x\\,dt$", "diffusion alone: $dx = \\sqrt{2}\\,\\sigma\\,dW$", "both")
 
 
 def draw(results: Results) -> Figure:

@@ -8,8 +8,8 @@ from scorebench.store.results import Results
 
 LABEL = "The Gibbs law at three temperatures"
 CAPTION = (
-    "V = (x² - 1)². Left: 45,000 MALA chains at each temperature (steps) fill exp(-V/T)/Z (lines): cold chains sit in the wells, hot ones "
-    "cross. Right: the same counts, as log density against V, lie on lines of slope -1/T; bars are two standard errors, ± is one."
+    "V = -log p of two normal laws. Left: 60,000 Langevin chains at each temperature (steps) fill exp(-V/T)/Z (lines): cold chains sit in the "
+    "wells, hot ones cross. Right: the same counts, as log density against V, lie on lines of slope -1/T; bars are two standard errors, ± is one."
 )
 USES = {"claim": ("boltzmann-steady-state",)}
 
@@ -27,7 +27,7 @@ def draw(results: Results) -> Figure:
             picture["potential"], picture["scaled"][k], picture["errors"][k], fmt=MARKERS[k], color=COLOURS[k], markersize=4, lw=1
         )
         right.plot(picture["line_potential"][k], picture["line"][k], label=f"$e^{{-V/T}}$, $T = {t:g}$", **look)
-    left.set(xlabel="$x$", ylabel="density", xlim=(edges[0], edges[-1]), ylim=(0, 1.6))
+    left.set(xlabel="$x$", ylabel="density", xlim=(edges[0], edges[-1]), ylim=(0, 0.5))
     left.legend(loc="upper center", fontsize=9)
     right.set(xlabel="potential $V(x)$", ylabel="$Z\\,q(x)$ (log scale)", yscale="log", ylim=(1.5e-3, 2), xlim=(-0.2, 9))
     right.legend(loc="upper right")
