@@ -165,6 +165,7 @@ MUTANTS = [
     ("newton_langevin", "euler_maruyama", half_the_drift),
     ("newton_langevin", "euler_maruyama", one_draw_for_all_steps),
     ("overdamped_limit", "langevin", sigma_for_its_square),
+    ("overdamped_limit", "euler_maruyama", half_the_drift),
     ("sigma_one", "MALA", mala_at_sigma),
     ("two_gaussians", "langevin", twice_the_noise),
     ("wiener_increment", "temperature_corrected", lambda h: h),
