@@ -170,7 +170,7 @@ MUTANTS = [
     ("two_gaussians", "langevin", twice_the_noise),
     ("wiener_increment", "temperature_corrected", lambda h: h),
     ("wiener_increment", "temperature_as_written", lambda h: h**2),
-    ("wiener_derivative", "langevin", sigma_for_its_square),
+    ("wiener_derivative", "langevin", twice_the_noise),
     ("x_to_zero", "langevin", twice_the_noise),
     ("z_intractable", "energy", lambda x: 2 * (x.square() - 1).square().sum(-1)),
     ("zero_current", "_ring_drift", lambda x: 1 - 2 * x.sin()),
