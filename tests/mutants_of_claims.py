@@ -118,6 +118,7 @@ MUTANTS = [
     ("energy_is_neg_log_p", "double_well", lambda dim, barrier: double_well(dim=dim, barrier=2 * barrier)),
     ("energy_low_on_data", "EDGE", 3.0),
     ("euler_maruyama", "_covariance", lambda h: np.diag([h, h * h])),
+    ("euler_maruyama", "euler_maruyama", half_the_drift),
     ("fisher_divergence", "_squared_gap", lambda p, q, x: (p.score(x) - q.score(x)).norm(dim=-1)),
     ("fisher_divergence", "_deviation", lambda m: m[1] - m[0] ** 2),
     ("fisher_formula", "mean", half_mean),
