@@ -433,7 +433,7 @@ def test_stage_tells_a_claim_that_does_not_import(monkeypatch, plan, tmp_path, t
 def test_repeats_tell_a_verdict_that_does_not_hold(monkeypatch):
     """In one process each: a stable claim, and one whose code raises for a seed."""
     (stable,) = repeats.repeats(["wiener-derivative"], range(1, 3), 1)
-    assert repeats.holds(stable) and repeats.lines(stable) == ["wiener-derivative: refuted 2/2 (registered: refuted)"]
+    assert repeats.holds(stable) and repeats.lines(stable) == ["wiener-derivative: qualified 2/2 (registered: qualified)"]
     broken = [stable[0], stable[1]._replace(verdict="unexplained", disagreeing=["slope"])]
     assert not repeats.holds(broken)
     assert repeats.lines(broken)[1] == "  seed 2: unexplained; slope"

@@ -8,9 +8,9 @@ obeys v' = (1 - h)^2 v + 2 Var(Delta W), with the fixed point
 
     v = 2 Var(Delta W)/(1 - (1 - h)^2) = 2 Var(Delta W)/(h (2 - h)).
 
-Euler's scheme has v = 2/(2 - h), which tends to 1, the variance of the law, as h falls: this is Var(Delta W) = h. As written,
-Var(Delta W) = h^2 and v = 2h/(2 - h), which tends to 0: over the 1/h steps of a unit of time, noise of variance h^2 a step vanishes. At
-h = 1 both readings give 2: shown, not counted.
+As written Var(Delta W) = h^2, from which v = 2h/(2 - h) follows: this is what the statement says of Euler's scheme. It tends to 0: over the 1/h steps of a
+unit of time, noise of variance h^2 a step vanishes. Euler's scheme has v = 2/(2 - h), which tends to 1, the variance of the law, as h falls: this is
+Var(Delta W) = h. At h = 1 both give 2: shown, not counted.
 
 Measurement: the project's own ULA is x' = x + h s(x) + sqrt(2 h T) eps. At T = 1 its noise is sqrt(2) times N(0, h); at T = h it is sqrt(2) h eps, sqrt(2)
 times the increment as written; each reading has random numbers of its own, else one would be the other scaled. 100,000 chains start at x = 0, so that
@@ -50,7 +50,11 @@ STEP_SIZES, ALIKE = (0.05, 0.1, 0.5), 1.0
 STEPS = 100
 CHAINS = 100_000
 
-WRITTEN, TRUE, GIVEN = "increments of standard deviation h", "increments of variance h", "what increments of standard deviation h do give"
+TRUE, WRITTEN, LITERAL = (
+    "increments of variance h",
+    "Wiener increments, if of standard deviation h",
+    "increments of standard deviation h",
+)
 
 
 def _name(what: str, h: float) -> str:
@@ -74,9 +78,9 @@ def predict() -> list[Prediction]:
         euler, literal, rest = 2 / (2 - h), 2 * h / (2 - h), (1 - h) ** (2 * STEPS)
         written, corrected = (IDENTITY, IDENTITY) if h == ALIKE else (AS_WRITTEN, CORRECTED)
         for what, group, increment, v in (
-            (WRITTEN, written, h**2, euler),
+            (WRITTEN, written, h, literal),
             (TRUE, corrected, h, euler),
-            (GIVEN, corrected, h**2, literal),
+            (LITERAL, corrected, h**2, literal),
         ):
             predictions.append(Prediction(_name(what, h), group, {"step_size": h, "increment_variance": increment}, "x^2", v, v * rest))
     return predictions
@@ -87,16 +91,16 @@ def measure(master: int) -> dict[str, Measurement]:
     target, start = gaussian(dim=1), torch.zeros(1, CHAINS, 1)
     step_sizes = torch.tensor((*STEP_SIZES, ALIKE))[:, None]
     readings = []
-    for what, temperature in ((WRITTEN, temperature_as_written), (TRUE, temperature_corrected)):
+    for what, temperature in ((LITERAL, temperature_as_written), (TRUE, temperature_corrected)):
         sampler = ULA(step_sizes, torch.tensor([temperature(h) for h in (*STEP_SIZES, ALIKE)])[:, None])
         stream = generator(master, "claim", "wiener-increment", what)
         readings.append(
             run(sampler, exact_density(target), start, (STEPS,), [stream], GRADIENTS).samples[0, 0, ..., 0]
         )  # (step size, chain)
     measurements = {}
-    for h, written, corrected in zip((*STEP_SIZES, ALIKE), *readings, strict=True):
-        measurements[_name(WRITTEN, h)] = measurements[_name(GIVEN, h)] = variance(written)
-        measurements[_name(TRUE, h)] = variance(corrected)
+    for h, literal, corrected in zip((*STEP_SIZES, ALIKE), *readings, strict=True):
+        measurements[_name(LITERAL, h)] = variance(literal)
+        measurements[_name(TRUE, h)] = measurements[_name(WRITTEN, h)] = variance(corrected)
     return measurements
 
 
@@ -107,5 +111,5 @@ def picture(master: int) -> dict[str, Any]:
         "h": h,
         "variance": 2 * h / (2 - h),
         "step_sizes": STEP_SIZES,
-        "variance_names": [[_name(what, s) for s in STEP_SIZES] for what in (TRUE, GIVEN)],
+        "variance_names": [[_name(what, s) for s in STEP_SIZES] for what in (TRUE, LITERAL)],
     }
