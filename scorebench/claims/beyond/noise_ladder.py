@@ -12,8 +12,7 @@ ladder as for one level: no network is right there, where as stated nearly all w
 along the diagonal is 1.362 by the kernels (1.25 and a rest of the level before), as stated 1. **Thin supports**, by exact scores (no finite loss says what to
 learn without noise, see `manifold`): on the unit circle, levels 1, .5, .2, .1, c = .0005, the mean distance from the circle is .0813, that of noise .1; with
 the same budget at the last level alone it is as good, .0807: the noise of .1 is what makes the score finite, many levels do not add to it. A step from x, at
-r = |x| and with the score s(r) along it, ends at a
-radius that has Rice's law around r + c s(r):
+r = |x| and with the score s(r) along it, ends at a radius that has Rice's law around r + c s(r):
 
     r' ~ (r'/2c) exp(-(r'^2 + m^2)/4c) I_0(r' m/2c),    m = |r + c s(r)|,
 
