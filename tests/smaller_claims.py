@@ -12,7 +12,7 @@ from scorebench.core import registry
 SHARE, MARGIN = 4, 1.1
 LESS = {
     **{"langevin-sampling": 2, "mala-optimal": 2, "mixing-weights": 2, "splitting-order": 2, "start-from-data": 2},
-    "sm-efficiency": 1,
+    **{"low-density": 1, "noise-ladder": 1, "sm-efficiency": 1},
 }
 """One in how many is left."""
 COUNTS = (

@@ -17,8 +17,9 @@ all with the mean tr H + |s|^2/2 = 4 + 2.5: unbiased. (Rademacher is best on thi
 for all H. The sphere beats the Gaussian on every H, its variance being 2d/(d + 2) (|H|_F^2 - (tr H)^2/d); in the mean over rotations Rademacher equals
 it.)
 
-Measurement: the project's own losses and their own draws, 1,000,000 probes, on its quadratic energy, float64. Standard error of a variance .1 to .4 %: an
-error of 2.5 % is seen in 9 of 10 runs.
+Measurement: the project's own losses and their own draws, 1,000,000 probes, on its quadratic energy, float64. Standard error of a variance
+.35 % with Gaussian probes, .07 % on the circle: errors of 2.4 and .5 % are seen in 9 of 10 runs. With signs v'Mv is tr M +- 2 M_12, evenly: every draw is off
+by the same square, and the variance measured is 4 M_12^2 less the squared error of the mean, which is counted: shown, not counted.
 
 Reference: Hutchinson (1990); Avron and Toledo (2011), lemma 1; Song et al. (2019), section 3.2.
 """
@@ -28,7 +29,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
+from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean, variance
 from scorebench.core.rng import generator
 from scorebench.losses.sliced import draws, sliced
@@ -75,8 +76,12 @@ def predict() -> list[Prediction]:
     for (way, (loss, s)), probe in product(WAYS.items(), PROBES):
         m = H + (np.outer(s, s) / 2 if loss is sliced else 0)
         setting: dict[str, float | str] = {"loss": way, "probe": probe}
-        predictions.append(Prediction(_name("variance", way, probe), AS_WRITTEN, setting, "1/x^4", closed_form(m, probe), 1e-9))
-        predictions.append(Prediction(_name("mean", way, probe), AS_WRITTEN, setting, "1/x^2", float(np.trace(H) + s @ s / 2), 1e-9))
+        value = closed_form(m, probe)
+        group, tolerance = (
+            (IDENTITY, 30 / DRAWS * value) if probe == "rademacher" else (AS_WRITTEN, 0.0)
+        )  # (mean - true)^2 is below 5.4^2 variance/n
+        predictions.append(Prediction(_name("variance", way, probe), group, setting, "1/x^4", value, tolerance))
+        predictions.append(Prediction(_name("mean", way, probe), AS_WRITTEN, setting, "1/x^2", float(np.trace(H) + s @ s / 2)))
     return predictions
 
 

@@ -8,14 +8,16 @@ x uniform, by quadrature, E |s|^2 = 35.14, large since the score turns over from
 So errors are relative, E |s_theta - s|^2 over E |s|^2 of the region: a network that is wrong by one relative error everywhere has a ratio of 1, between to
 within, and one that is wrong by one absolute error .06. Thresholds, set beforehand, by network:
 
-    relative error in the modes below 1/2 (it has learnt): all networks but 5 of 100 at the most
-    relative error on the square above 1/10 (it has not): all but 5 at the most
-    the one over the other above 10: not every network, but 75 of 100 at the least
+    relative error in the modes below 1/2 (it has learnt): nearly all networks, all but 1 in 10 at most
+    relative error on the square above 1/10 (it has not): all but 1 in 10 at most
+    the one over the other above 10: most networks, all but 1 in 4 at most
 
 The statement is about what to expect of a network, and so of most of them; some get the turn of the score right by luck of their shape.
 
-Measurement: 100 networks, the project's own MLP field by implicit score matching, each from 2,000 draws of its own, 800 steps; errors at 1,000 exact draws
-and at 1,000 uniform points of the square, by the exact score. What is counted is networks.
+Measurement: 280 networks, the project's own MLP field by implicit score matching, each from 2,000 draws of its own, 600 steps; errors at 1,000 exact draws
+and at 1,000 uniform points of the square, by the exact score. What is counted is networks. A bound is judged with the standard error
+of a share at the bound, .0179 and .0259: false alarms have the registered rate for true shares of .095 and .25 or less, and shares of .23 and .43 are seen
+in 9 of 10 runs. E |s|^2 on the square holds no network and is shown, not counted.
 
 Reference: Song and Ermon (2019), section 3.2.1 and figure 2.
 """
@@ -28,8 +30,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
-from scorebench.claims.lib.estimates import mean
+from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib.estimates import mean, share_at_most
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
 from scorebench.engine.training import Fitted, fit
@@ -48,17 +50,18 @@ STATEMENT = (
 )
 EXPECTED = "reproduced"
 REFERENCE = "Song and Ermon (2019), section 3.2.1 and figure 2"
-LEADING = "E |s|^2 on the square between the modes"
+LEADING = "share of networks with a relative error between the modes of 0.1 or less, at most 0.1"
 USES = {"model": ("mlp_score",), "loss": ("implicit",)}
 
 WEIGHTS, CENTRE, PART, EDGE = (0.2, 0.8), 5.0, 1.0, 1.0
-NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 100, Training(size=2_000, batch=64, steps=(800,)), 2e-2, 1_000, 400_000
+NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 280, Training(size=2_000, batch=64, steps=(600,)), 2e-2, 1_000, 400_000
 LEARNT, NOT, RATIO = 0.5, 0.1, 10.0
-FEW, SOME = 5, 25
+FEW, SOME = 0.1, 0.25
 SHOWN, HALF = 20, 8.0
-WITHIN = f"networks of {NETWORKS} with a relative error in the modes of {LEARNT:g} or more, at most {FEW}"
-BETWEEN = f"networks of {NETWORKS} with a relative error between the modes of {NOT:g} or less, at most {FEW}"
-RATIOS = f"networks of {NETWORKS} whose relative error between the modes is {RATIO:g} times that within or less, at most {SOME}"
+SIZE = "E |s|^2 on the square between the modes"
+WITHIN = f"share of networks with a relative error in the modes of {LEARNT:g} or more, at most {FEW:g}"
+RATIOS = f"share of networks whose relative error between the modes is {RATIO:g} times that within or less, at most {SOME:g}"
+BOUNDS = {LEADING: FEW, WITHIN: FEW, RATIOS: SOME}
 
 
 def predict() -> list[Prediction]:
@@ -72,8 +75,8 @@ def predict() -> list[Prediction]:
     squared = (pull - x[:, None]) ** 2 + (pull - x) ** 2
     size = float(weights @ squared @ weights / weights.sum() ** 2)
     return [
-        Prediction(LEADING, AS_WRITTEN, {"edge": EDGE}, "1/x^2", size, 1e-4 * size),
-        *(Prediction(name, AS_WRITTEN, {"networks": NETWORKS}, "", 0.0, n) for name, n in ((WITHIN, FEW), (BETWEEN, FEW), (RATIOS, SOME))),
+        Prediction(SIZE, IDENTITY, {"edge": EDGE}, "1/x^2", size, 1e-4 * size),
+        *(Prediction(name, AS_WRITTEN, {"networks": NETWORKS}, "", 0.0, most) for name, most in BOUNDS.items()),
     ]
 
 
@@ -90,8 +93,8 @@ def measure(master: int) -> dict[str, Measurement]:
     sizes = target.score(square).square().sum(-1).double()
     modes = target.sample(POINTS, stream)
     within, between = (_relative(master, x) for x in (modes, square[:POINTS]))
-    missed = {WITHIN: within >= LEARNT, BETWEEN: between <= NOT, RATIOS: between <= RATIO * within}
-    return {LEADING: mean(sizes, "draws")} | {name: Measurement(float(counts.sum())) for name, counts in missed.items()}
+    missed = {WITHIN: within >= LEARNT, LEADING: between <= NOT, RATIOS: between <= RATIO * within}
+    return {SIZE: mean(sizes, "draws")} | {name: share_at_most(misses, BOUNDS[name], "networks") for name, misses in missed.items()}
 
 
 def _relative(master: int, x: Tensor) -> Tensor:
@@ -118,7 +121,7 @@ def picture(master: int) -> dict[str, Any]:
         "diagonal_median": cut.median(0).values,
         "density": target.log_prob(diagonal).exp(),
         "networks": NETWORKS,
-        "missed_names": [WITHIN, BETWEEN],
+        "missed_names": [WITHIN, LEADING],
     }
 
 

@@ -36,3 +36,8 @@ def moments(x: Tensor) -> Tensor:
     """Columns x and x^2 of numbers (n,)."""
     x = x.cpu().double()
     return torch.stack([x, x.square()], -1)
+
+
+def share_at_most(misses: Tensor, bound: float, units: str) -> Measurement:
+    """Of independent trials the share that misses, (n,); its standard error is a share's at the bound: no less than its own while that is below, up to 1/2."""
+    return Measurement(float(misses.double().mean()), math.sqrt(bound * (1 - bound) / len(misses)), len(misses), units)

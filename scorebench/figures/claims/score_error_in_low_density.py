@@ -37,7 +37,7 @@ def draw(results: Results) -> Figure:
     right.axvspan(-edge, edge, color=COLOURS[8], alpha=0.25, zorder=0, label="the square")
     right.set(yscale="log", xlabel="along the diagonal, $x_1 = x_2$", ylabel="error / size in a mode", ylim=(0.01, 300), xlim=(-half, half))
     networks = picture["networks"]
-    learnt, wrong = networks - quantities["measured"][picture["missed_names"]]
+    learnt, wrong = networks * (1 - quantities["measured"][picture["missed_names"]])
     right.set_title(f"of {networks} networks {learnt:.0f} are right in the modes, {wrong:.0f} wrong in the square", fontsize=10)
     right.legend(loc="upper center", ncols=2, fontsize=9)
     return figure
