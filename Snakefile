@@ -14,13 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import snakemake_logger_plugin_scorebench as progress
+from snakemake.settings.enums import RerunTrigger
 from scorebench.core import files
 from scorebench.core.errors import InputError, surroundings
 from scorebench.store import artifacts, given
 from scorebench.store.damage import damaged, sweep
 from scorebench.store.leftovers import prune, remove
 from scorebench.store.owner import own
-from scorebench.suite.again import RETRIED, lost, rests_on, retried, told
+from scorebench.suite.again import RETRIED, lost, outdated, rests_on, retried, told
 from scorebench.suite.estimate import minutes
 from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
@@ -41,6 +42,7 @@ logging.raiseExceptions = (
 # a start, and, once it has ended them all the same, for that of all, and for more memory.
 MEMORY, LIMIT = math.ceil(PLAN.suite.job_memory_mb) + 500, math.ceil(1.1 * PLAN.suite.job_minutes) + 1
 RETRIES = retried(PLAN, Path(OUT))
+RESTS_ON = rests_on(PLAN, RETRIES)
 LOST = len(lost(PLAN, Path(OUT)))
 if LOST:
     progress.NOTHING = told(LOST, Path(OUT))

@@ -13,7 +13,7 @@ import typer
 from scorebench.core import files, registry
 from scorebench.core.errors import InputError, of_surroundings, surroundings, unknown
 from scorebench.core.spec import parse, parse_all
-from scorebench.suite.jobs import STAGES
+from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import SUITES, load
 
@@ -339,6 +339,9 @@ def stage(
     job: Annotated[
         list[str] | None, typer.Option(help="The job's id: the path of its output under the stage's folder. May be repeated.")
     ] = None,
+    rests_on: Annotated[
+        list[str] | None, typer.Option(help="A hash of what each job rests on, for its record: the workflow says it.")
+    ] = None,
     results: Root = Path("results"),
 ) -> None:
     """Run one stage of the workflow by hand; the rules call exactly this."""
@@ -348,9 +351,10 @@ def stage(
         bound(int(run))
     from scorebench import stages
 
-    plan = Plan(load(suite))
+    jobs = job or [""]
+    plan = Plan(load(suite), {timing(name, one): hashed for one, hashed in zip(jobs, rests_on or (), strict=False)})
     try:
-        for one in job or [""]:
+        for one in jobs:
             stages.run(name, plan, one, results)
     except SystemExit as left:  # it was told to end: at once, what is imported need not be taken apart first
         sys.stderr.flush()

@@ -1,5 +1,6 @@
 """A tenth of what `make faults` does at most: a kill, a signal, damage, full disks and limits under load; the scripts stand under tests/faults."""
 
+import csv
 import errno
 import hashlib
 import os
@@ -20,6 +21,7 @@ from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS
 from scorebench.engine.process import isolated
 from scorebench.store import given, leftovers
+from scorebench.store.owner import own
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
@@ -69,6 +71,37 @@ def test_the_same_command_goes_on(waiting: rig.Rig, number: signal.Signals, whol
         (waiting.folder / "go").touch()
         code, said = waiting.run(target)
         assert code == 0 and (waiting.folder / target).exists(), said
+
+
+def test_results_know_themselves_what_they_rest_on(tmp_path: Path) -> None:
+    """Snakemake's memory of it lies beside them: there it has none, and what it remembers here is older than what the other has made."""
+    here, there = rig.Rig(tmp_path.resolve() / "here"), rig.Rig(tmp_path.resolve() / "there")
+    (there.folder / "results").symlink_to(here.folder / "results")
+    for run, text in ((here, SMALL), (there, SMALL.replace("0.2]", "0.3]")), (here, SMALL)):
+        (run.folder / "workflows/suites/tiny.yaml").write_text(text)
+        code, said = run.run()
+        assert code == 0, said
+        rows = csv.DictReader((run.out / "metrics.csv").read_text().splitlines())
+        assert {row["step_size"] for row in rows} == {"0.1", "0.3" if "0.3" in text else "0.2"}
+
+
+def test_one_owner_of_results_wherever_links_lead_to_them_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stands in its file."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results").symlink_to(tmp_path / "shared")
+    (tmp_path / "shared").mkdir()
+    script = "from pathlib import Path; from scorebench.store.owner import own; own('results/tiny', Path('.snakemake')); print(flush=True); input()"
+    owner = tmp_path / "shared/.tiny.owner"
+    for text in ("", "null", "[]", "3", '"a"', '{"host": 1}', "[" * 100_000, "\xff"):
+        owner.write_text(text)
+        with subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path / "a", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+            first.stdout.readline()
+            monkeypatch.chdir(tmp_path / "b")
+            with pytest.raises(InputError, match=f"process {first.pid} is at work on results/tiny"):
+                own("results/tiny", Path(".snakemake"))
+            first.communicate(b"\n")
+        assert first.returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -62,6 +62,8 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
             for name in (changed := damaged(PLAN, Path(OUT))):
                 print(f"scorebench: {OUT}/{name} is damaged or edited: it is made again", file=sys.stderr)
                 Path(OUT, name).unlink()
+            if RerunTrigger.PARAMS in workflow.rerun_triggers:
+                outdated(PLAN, Path(OUT), RESTS_ON)
             if changed:
                 given.keep(PLAN, Path(SUITE), Path(OUT))
         except (InputError, OSError) as error:

@@ -29,9 +29,9 @@ for stage, jobs in [(stage, jobs) for stage in STAGES for jobs in PLAN.batches(s
             stage=stage,
             names=jobs,
             jobs=" ".join(f"--job {job}" for job in jobs if job),
+            rests_on=" ".join(f"--rests-on {RESTS_ON[timing(stage, job)]}" for job in jobs),
             root=lambda wildcards, output, path=f"{PLAN.suite.name}/{PLAN.outputs(stage, jobs[0])[0]}": output[0].removesuffix(path),
-            rests_on=rests_on(PLAN, RETRIES, stage, *jobs),
         message:
             f"{stage} {jobs[0]}".strip() + f" and {len(jobs) - 1} more" * (len(jobs) > 1)
         shell:
-            "exec python -m scorebench stage {params.stage} {params.jobs} --results {params.root:q} > {log} 2>&1"
+            "exec python -m scorebench stage {params.stage} {params.jobs} {params.rests_on} --results {params.root:q} > {log} 2>&1"

@@ -42,7 +42,13 @@ def record(plan: Plan, folder: Path, stage: str, job: str) -> Iterator[dict[str,
     The body may add to the record.
     """
     global _opened
-    entry: dict[str, Any] = {"stage": stage, "job": job, **OK._asdict(), "limits": limits(plan.suite)}
+    entry: dict[str, Any] = {
+        "stage": stage,
+        "job": job,
+        **OK._asdict(),
+        "limits": limits(plan.suite),
+        "rests_on": plan.rests_on.get(timing(stage, job)),
+    }
     started, clock = time.time(), time.perf_counter()
     registry.entry.cache_clear()  # what is read of a method from here on is read for the job
     _opened = set()

@@ -1,7 +1,8 @@
 """Whose run it is: one process at a time writes a suite's results, and the lock that a killed one has left is removed by the next.
 
-The owner holds a lock of the kernel's (flock), which ends with its process, however that ends; beside it stands who it is. Snakemake's own lock is a file,
-and outlives a kill. It is removed where its owner was of this machine and is gone; of another machine nobody here can know that, and it stays.
+The owner holds a lock of the kernel's (flock), which ends with its process, however that ends; in its file stands who it is. The file lies beside the
+results' own folder, wherever links lead to it from: it is one for all who may write there. Snakemake's own lock is a file where it was started, and outlives
+a kill. It is removed where its owner was of this machine and is gone; of another machine nobody here can know that, and it stays.
 """
 
 import fcntl
@@ -9,6 +10,7 @@ import json
 import os
 import platform
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,8 +23,9 @@ _held: list[TextIO] = []
 
 def own(out: str, folder: Path) -> None:
     """Own results `out` as long as this process lives, with Snakemake's `folder` (.snakemake). Raises InputError, naming the owner, where there is another."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = open(folder / f"{Path(out).name}.owner", "a+", encoding="utf-8")
+    results = Path(out).resolve()
+    results.parent.mkdir(parents=True, exist_ok=True)
+    file = open(results.with_name(f".{results.name}.owner"), "a+", encoding="utf-8", errors="replace")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -31,7 +34,7 @@ def own(out: str, folder: Path) -> None:
     locks, before, here = _locks(out, folder / "locks"), _owner(file, 0.0), platform.node()
     if locks and before.get("host", here) != here:
         raise InputError(
-            f"process {before['pid']} on {before['host']} was at work on {out}, and has not said that it ended; if it has: snakemake --unlock"
+            f"process {before.get('pid', 'unknown')} on {before['host']} was at work on {out}, and has not said that it ended; if it has: snakemake --unlock"
         )
     if before:
         for lock in locks:
@@ -45,12 +48,11 @@ def _owner(file: TextIO, patience: float = PATIENCE) -> dict[str, Any]:
     limit = time.monotonic() + patience
     while True:
         file.seek(0)
-        try:
-            owner: dict[str, Any] = json.loads(file.read())
-            return owner
-        except ValueError:
-            if time.monotonic() >= limit:
-                return {}
+        with suppress(ValueError, RecursionError):
+            if isinstance(owner := json.loads(file.read()), dict):
+                return owner
+        if time.monotonic() >= limit:
+            return {}
         time.sleep(0.02)
 
 
@@ -59,5 +61,5 @@ def _locks(out: str, folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.glob("*.lock"))
-        if any(line.startswith(f"{out}/") for line in path.read_text(encoding="utf-8").splitlines())
+        if any(line.startswith(f"{out}/") for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
     ]

@@ -1,6 +1,7 @@
 """What went wrong in a run, and when it is tried again: a job that failed has its rows, and is up to date until what it rests on or its limits change."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ def retried(plan: Plan, folder: Path) -> dict[str, Any]:
     return before | {timing(stage, job): today for stage, job, record in _records(plan, folder) if record.get("limits") != today}
 
 
-def rests_on(plan: Plan, retries: Mapping[str, Any], stage: str, *jobs: str) -> list[str]:
-    """The fingerprints of jobs that share a process, and the limits with which they are tried again."""
-    return [fingerprint(plan, stage, job) + str(retries.get(timing(stage, job), "")) for job in jobs or ("",)]
+def rests_on(plan: Plan, retries: Mapping[str, Any]) -> dict[str, str]:
+    """A hash of each job's fingerprint and of the limits with which it is tried again, by the path of its record."""
+    its = {timing(stage, job): fingerprint(plan, stage, job) for stage in STAGES for job in plan.jobs(stage)}
+    return {path: sha256(f"{hashed}{retries.get(path, '')}".encode()).hexdigest()[:16] for path, hashed in its.items()}
 
 
 def _records(plan: Plan, folder: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -58,6 +60,21 @@ def told(count: int, folder: Path) -> str:
 def forget(plan: Plan, folder: Path) -> list[tuple[str, str]]:
     """Remove what these jobs wrote, and what rests on it; which jobs they are."""
     jobs = lost(plan, folder)
+    _remove(plan, folder, jobs)
+    return jobs
+
+
+def outdated(plan: Plan, folder: Path, hashes: Mapping[str, str]) -> None:
+    """Remove what jobs wrote that rested on something else than they would now, by their own records.
+
+    Snakemake remembers it, too, but beside the results: where what it remembers is lost, or is of another folder's runs, they would seem to be up to date.
+    """
+    jobs = [(stage, job) for stage in STAGES for job in plan.jobs(stage)]
+    records = ((job, path, _read(folder / path)) for job in jobs for path in [timing(*job)])
+    _remove(plan, folder, [job for job, path, record in records if record and record.get("rests_on") != hashes[path]])
+
+
+def _remove(plan: Plan, folder: Path, jobs: Collection[tuple[str, str]]) -> None:
     files: set[str] = set()
     for stage in STAGES:  # each reads only what those before it write
         for job in plan.jobs(stage):
@@ -65,4 +82,3 @@ def forget(plan: Plan, folder: Path) -> list[tuple[str, str]]:
                 files |= {*plan.outputs(stage, job), timing(stage, job)}
     for file in files:
         (folder / file).unlink(missing_ok=True)
-    return jobs

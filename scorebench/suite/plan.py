@@ -1,8 +1,8 @@
 """A suite as jobs and files: what depends on what, and where everything lies under the suite's folder. Imports no torch."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,8 @@ class Plan:
     """Every job of a suite, by its stage and its id; a stage that runs once has one job without an id."""
 
     suite: Suite
+    rests_on: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """What the workflow says that jobs rest on, a hash by the path of a job's record."""
 
     @cached_property
     def targets(self) -> dict[str, OnTarget]:

@@ -186,7 +186,7 @@ def owners(run: Rig, starts: int) -> bool:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     counts["orphans"] += run.orphans()
-    (owner,) = (run.folder / ".snakemake").glob("*.owner")
+    owner = run.out.with_name(f".{run.suite}.owner")
     owner.write_text(json.dumps(json.loads(owner.read_text()) | {"host": "elsewhere"}))
     locks = len(list((run.folder / ".snakemake/locks").glob("*.lock")))
     code, said = run.run()
