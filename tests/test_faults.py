@@ -164,9 +164,12 @@ def test_what_a_user_put_there_stays(tiny: tuple[Plan, Path], tmp_path: Path, mo
         )
         record.parent.mkdir(parents=True, exist_ok=True)
         record.touch()
+    others = [records / name for name in (".nfs0000000012ab", ".DS_Store", "é")]
+    for path in others:
+        path.touch()
     assert leftovers.remove(plan, out, Path(".snakemake")) == 4
     assert [path for path in (*made, *beside, *users) if path.exists()] == [*made[2:], *users]
-    assert sum(path.is_file() for path in records.rglob("*")) == 2 and not (out / "plugins").exists()
+    assert sum(path.is_file() for path in records.rglob("*")) == 2 + len(others) and not (out / "plugins").exists()
 
 
 def test_what_is_edited_between_runs_leaves_nothing(tmp_path: Path) -> None:
