@@ -2,13 +2,13 @@
 
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from scorebench.core import files, rng
-from scorebench.core.errors import InputError
-from scorebench.core.schema import OK
+from scorebench.core.errors import InputError, NotApplicable, of_surroundings
+from scorebench.core.schema import Status, raised
 from scorebench.core.spec import Spec
 from scorebench.engine.process import isolated
 from scorebench.engine.target import built
@@ -41,12 +41,24 @@ def look(specs: Iterable[Spec], minutes: float, megabytes: float, models: Iterab
     for spec, build in targets + of_targets:
         if files.given(spec):
             try:
-                if (ended := isolated(build, 60 * minutes, megabytes).ended) != OK:
+                if (ended := isolated(partial(_in_a_line, build), 60 * minutes, megabytes).ended).status in (Status.FAILED, Status.TIMEOUT):
                     lines.append(f"{spec.kind} {spec.name!r}: {ended}")
             except InputError as error:
                 lines += [f"{spec.kind} {spec.name!r}: {line}" for line in error.lines]
     if lines:
         raise InputError(*lines)
+
+
+def _in_a_line(build: Callable[[], None]) -> None:
+    """Build; what a user's code raises is an InputError."""
+    try:
+        build()
+    except (InputError, NotApplicable):
+        raise
+    except BaseException as error:
+        if of_surroundings(error):
+            raise
+        raise InputError(str(raised(error))) from None
 
 
 def _told(spec: Spec) -> None:
