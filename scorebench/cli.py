@@ -12,7 +12,7 @@ import typer
 
 from scorebench.core import files, registry
 from scorebench.core.errors import InputError, of_surroundings, surroundings, unknown
-from scorebench.core.spec import parse, parse_all
+from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import SUITES, load
@@ -268,7 +268,9 @@ def plan(
     asked = Plan(load(path))
 
     from scorebench.commands import plan as planning
+    from scorebench.commands.validate import look_at
 
+    look_at(asked)
     pace = planning.calibrated(path)
     rows = planning.needs(asked, numbers, pace)
     if as_json:
@@ -322,9 +324,11 @@ def reference(
 ) -> None:
     """Make reference draws of a density: accepted with R-hat below 1.01 and 10,000 effective draws of every coordinate and its square, or refused."""
     from scorebench.commands import reference as making
+    from scorebench.commands.validate import look
 
     _add(plugin)
     where = out or files.locate(str(file)).with_suffix(".reference.npy")
+    look([Spec("target", "density", (("path", str(file)),))], 60.0, 4000.0)
     made = making.write(file, where, sampler, chains, minutes, seed)
     if made.short:
         print("\n".join(f"scorebench: refused: {line}" for line in made.short), file=sys.stderr)

@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from scorebench import stages
+from scorebench.cli import main
 from scorebench.commands import reference
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import parse
@@ -118,6 +119,27 @@ def test_what_is_no_density_is_told_in_a_line(text, line, tmp_path):
 
         files.beside(tmp_path / "my_density.py")
     assert len(told.value.lines) == 1 and line in told.value.lines[0], told.value.lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["os._exit(0)", "dim = 1\ndef log_prob(x): os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit(0)"],
+    ids=["at once", "of a point", "killed", "exits"],
+)
+@pytest.mark.parametrize("command", [["validate", "--suite", "own.yaml"], ["plan", "own.yaml"], ["score"], ["reference", "my_density.py"]])
+def test_a_density_that_ends_its_process_is_told_in_a_line(command, text, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("my_density.py").write_text(f"import os\n{text}\n")
+    Path("own.yaml").write_text(SUITE.replace("sub/", ""))
+    np.save("draws.npy", np.zeros((100, 1)))
+    command = ["score", "draws.npy", "--target", "density:path=my_density.py"] if command == ["score"] else command
+    monkeypatch.setattr("sys.argv", ["scorebench", *command])
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capfd.readouterr()
+    lines = [line for line in said.err.splitlines() if "target 'density': " in line]
+    assert left.value.code == 2 and not said.out and "Traceback" not in said.err and len(lines) == 1, said
+    assert re.search(r"the process (exited with 0|was killed by SIGKILL)|SystemExit", lines[0]), lines
 
 
 def test_no_python(tmp_path):

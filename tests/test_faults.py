@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +18,14 @@ from conftest import in_this_process
 from forked_python import python
 
 from scorebench import stages
+from scorebench.commands import crate
+from scorebench.core import sealed
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS
 from scorebench.engine.process import isolated
+from scorebench.report import verify
 from scorebench.store import given, leftovers
+from scorebench.store.damage import damaged
 from scorebench.store.owner import own
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
@@ -127,6 +132,80 @@ def test_damage_is_noticed(tiny: tuple[Plan, Path]) -> None:
     assert damage.damages(folder / "tiny", plan, 100, random.Random(1))
 
 
+@pytest.fixture
+def copied(tiny: tuple[Plan, Path], tmp_path: Path) -> Path:
+    """The folder of the same run, to be damaged."""
+    return Path(shutil.copytree(tiny[1] / "tiny", tmp_path / "results/tiny"))
+
+
+def test_a_reference_is_whole_or_the_one_before(copied: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = verify.write_reference(copied)
+    assert verify.write_reference(copied) == reference and verify.show(copied)
+    before = {path: path.read_bytes() for path in reference.parent.rglob("*") if path.is_file()}
+    for lacking in ("tables/work.csv", "figures/bias_against_step_size.png"):
+        content = (copied / lacking).read_bytes()
+        (copied / lacking).unlink()
+        with pytest.raises(InputError, match=f"{lacking} does not exist; run the suite again"):
+            verify.write_reference(copied)
+        assert {path: path.read_bytes() for path in reference.parent.rglob("*") if path.is_file()} == before
+        (copied / lacking).write_bytes(content)
+
+
+def test_a_reference_that_has_changed_is_not_compared_with(copied: Path) -> None:
+    """Each of its files cut to half, and away; what it was not written with is no part of it."""
+    reference = verify.write_reference(copied)
+    (reference / ".DS_Store").touch()
+    (reference / "claims/mine.json").touch()
+    assert verify.show(copied)
+    for name in (*sealed.read(reference / "digests.json")["sha256"], "digests.json"):
+        content = (reference / name).read_bytes()
+        (reference / name).write_bytes(content[: len(content) // 2])
+        for how in ("is damaged or edited", "does not exist"):
+            with pytest.raises(InputError, match=rf"{name} {how} \(allowed: .*git checkout.*verify --write") as told:
+                verify.show(copied)
+            assert len(told.value.lines) == 1
+            (reference / name).unlink(missing_ok=True)
+        (reference / name).write_bytes(content)
+    assert verify.show(copied)
+
+
+def test_the_reference_in_the_repository_is_as_it_was_written() -> None:
+    assert {"cells.csv.gz", "manifest.json", "tables/claims.csv", "timings.csv"} <= verify.intact(Path("results/reference/article"))
+
+
+@pytest.mark.parametrize("damage", ["edited", "folder", "absent"])
+def test_a_damaged_run_is_no_crate(copied: Path, damage: str, tmp_path: Path) -> None:
+    pytest.importorskip("rocrate")
+    for name in ("metrics.csv", "suite.yaml", "timings/sample/gaussian/ula.json"):
+        path, content = copied / name, (copied / name).read_bytes()
+        path.unlink()
+        if damage == "folder":
+            path.mkdir()
+        if damage == "edited":
+            path.write_bytes(content[: len(content) // 2])
+        with pytest.raises(InputError, match=path.name):
+            crate.write(copied, tmp_path / "x.zip")
+        assert not (tmp_path / "x.zip").exists()
+        if damage == "folder":
+            path.rmdir()
+        path.write_bytes(content)
+    assert crate.write(copied, tmp_path / "x.zip") == sum(len(Plan(load(copied / "suite.yaml")).jobs(stage)) for stage in STAGES)
+
+
+@pytest.mark.parametrize("name", ["suite.yaml", "plugins/my_metric.py"])
+def test_a_copy_that_is_gone_is_told_and_made_again(name: str, tmp_path: Path) -> None:
+    method = Path("scorebench/metrics/mean_error.py").read_text(encoding="utf-8").replace("def mean_error(", "def my_metric(")
+    (tmp_path / "my_metric.py").write_text(method, encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(SMALL.replace("seed: 1\n", "seed: 1\nplugins: [my_metric.py]\n"), encoding="utf-8")
+    plan, folder = Plan(load(tmp_path / "own.yaml")), tmp_path / "results/own"
+    given.keep(plan, tmp_path / "own.yaml", folder)
+    assert damaged(plan, folder) == []
+    (folder / name).unlink()
+    assert damaged(plan, folder) == [name]
+    with pytest.raises(InputError, match=f"{name}.*[Nn]o such file|{name} does not exist; run the suite again from its own file"):
+        load(folder / "suite.yaml")
+
+
 def digests(folder: Path) -> dict[str, str]:
     kinds = ("train", "sample", "measure", "claims", "figures")
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for kind in kinds for p in folder.glob(f"{kind}/**/*.*")}
@@ -197,9 +276,12 @@ def test_what_a_user_put_there_stays(tiny: tuple[Plan, Path], tmp_path: Path, mo
         )
         record.parent.mkdir(parents=True, exist_ok=True)
         record.touch()
+    others = [records / name for name in (".nfs0000000012ab", ".DS_Store", "é")]
+    for path in others:
+        path.touch()
     assert leftovers.remove(plan, out, Path(".snakemake")) == 4
     assert [path for path in (*made, *beside, *users) if path.exists()] == [*made[2:], *users]
-    assert sum(path.is_file() for path in records.rglob("*")) == 2 and not (out / "plugins").exists()
+    assert sum(path.is_file() for path in records.rglob("*")) == 2 + len(others) and not (out / "plugins").exists()
 
 
 def test_what_is_edited_between_runs_leaves_nothing(tmp_path: Path) -> None:

@@ -352,6 +352,25 @@ def test_load_refuses_what_the_run_did_not_write(tmp_path: Path) -> None:
         scorebench.load(tmp_path / "nothing")
 
 
+@pytest.mark.parametrize(
+    ("facts", "read", "line"),
+    [
+        ({"sha256": None}, lambda folder: scorebench.load(folder), "sha256 is missing"),
+        ({}, lambda folder: Results(folder).plan, "suite is missing"),
+        ({"suite": {"name": "x", "colour": "red"}}, lambda folder: Results(folder).plan, "colour: key 'colour' is unknown"),
+        ({"suite": {"name": "x", "colour": "red"}}, lambda folder: Results(folder).older, "colour: key 'colour' is unknown"),
+    ],
+    ids=range(4),
+)
+def test_results_of_another_version_are_told_in_a_line(facts, read, line, tmp_path: Path) -> None:
+    (run(tmp_path) / "suite.yaml").write_bytes(Path("workflows/suites/smoke.yaml").read_bytes())
+    manifest = sealed.read(tmp_path / "manifest.json") | {"packages": {"scorebench": "0.0.9"}, "git_commit": "abc"} | facts
+    artifacts.write_json(tmp_path / "manifest.json", manifest)
+    with pytest.raises(InputError, match="made by another version, scorebench 0.0.9 at commit abc, this is .*run the suite again") as told:
+        read(tmp_path)
+    assert len(told.value.lines) == 1 and line in told.value.lines[0]
+
+
 def test_the_loss_figure_tells_the_lost_and_the_empty() -> None:
     data = sources(sliced=0.1, implicit=0.2).reset_index(drop=True)
     data.loc[data["loss"] == "implicit", ["value", "status"]] = [np.nan, "diverged"]

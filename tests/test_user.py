@@ -167,7 +167,9 @@ def test_what_a_suite_no_longer_asks_for_is_neither_there_nor_in_its_reference(c
     assert done.returncode == 0 and "1 claim: 1 " in done.stderr and not (copy.folder / OUT / "claims/wiener-increment.json").exists()
     assert "wiener" not in (copy.folder / OUT / "index.html").read_text(encoding="utf-8")
     assert copy.run("-m", "scorebench", "verify", "--write", OUT).returncode == 0
-    assert {p.name for p in reference.rglob("*.json")} == {"energy-classifier.json", "manifest.json"} and not [*reference.rglob("*.png")]
+    assert {p.name for p in reference.rglob("*.json")} == {"energy-classifier.json", "manifest.json", "digests.json"} and not [
+        *reference.rglob("*.png")
+    ]
     shutil.rmtree(copy.folder / "results/reference")
 
 

@@ -61,7 +61,7 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
             prune(Path(".snakemake"))
             for name in (changed := damaged(PLAN, Path(OUT))):
                 print(f"scorebench: {OUT}/{name} is damaged or edited: it is made again", file=sys.stderr)
-                Path(OUT, name).unlink()
+                Path(OUT, name).unlink(missing_ok=True)
             if RerunTrigger.PARAMS in workflow.rerun_triggers:
                 outdated(PLAN, Path(OUT), RESTS_ON)
             if changed:

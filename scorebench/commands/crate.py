@@ -4,7 +4,6 @@ The profile is Workflow Run RO-Crate's third (Leo et al. 2024, version 0.5). The
 is a CreateAction by its tool, on the files that it read and wrote, and a ControlAction by its step; Snakemake organises them in an OrganizeAction.
 """
 
-import json
 import mimetypes
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from scorebench.core import registry
+from scorebench.core import registry, sealed
 from scorebench.core.errors import InputError
 from scorebench.store.results import Results
 from scorebench.suite.jobs import STAGES, timing
@@ -40,10 +39,12 @@ def write(folder: Path, out: Path) -> int:
     if not (root / "Snakefile").is_file():
         raise InputError(f"{root}: there is no Snakefile, which is the workflow of a crate (allowed: an editable install of a checkout)")
     records = list(_records(plan, folder))
+    results.check()
+    results.there("suite.yaml", *sorted(_files(plan, records)))
     crate = ROCrate(version="1.1")
     crate.name = f"scorebench: the suite {plan.suite.name}"
     crate.description = (
-        f"A run of scorebench's suite {plan.suite.name}, seed {plan.suite.seed}, at commit {manifest['git_commit'] or 'unknown'}."
+        f"A run of scorebench's suite {plan.suite.name}, seed {plan.suite.seed}, at commit {manifest.get('git_commit') or 'unknown'}."
     )
     crate.license = "https://spdx.org/licenses/MIT"
     crate.metadata.extra_contexts.append(TERMS)
@@ -67,7 +68,7 @@ def write(folder: Path, out: Path) -> int:
     given = [files["suite.yaml"], *(file(path, path.relative_to(folder).as_posix()) for path in kept)] if "suite.yaml" in files else []
 
     facts = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "scorebench", "license": crate.license}
-    version = manifest["versions"]["snakemake"]
+    version = results.facts("versions").get("snakemake", "unknown")
     workflow = crate.add_workflow(root / "Snakefile", "Snakefile", main=True, lang="snakemake", lang_version=version, properties=facts)
     for source in SOURCES:
         if (root / source).is_file():
@@ -118,7 +119,7 @@ def _records(plan: Plan, folder: Path) -> Iterator[dict[str, Any]]:
             path = folder / timing(stage, job)
             if not path.is_file():
                 raise InputError(f"{path}: there is no record of {stage} {job}".rstrip() + " (allowed: a run that has come to its end)")
-            yield json.loads(path.read_text(encoding="utf-8"))
+            yield sealed.read(path)
 
 
 def _files(plan: Plan, records: list[dict[str, Any]]) -> set[str]:

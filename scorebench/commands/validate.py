@@ -2,12 +2,13 @@
 
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from scorebench.core import files, rng
-from scorebench.core.errors import InputError
+from scorebench.core.errors import InputError, NotApplicable, of_surroundings
+from scorebench.core.schema import Status, raised
 from scorebench.core.spec import Spec
 from scorebench.engine.process import isolated
 from scorebench.engine.target import built
@@ -32,7 +33,7 @@ def look(specs: Iterable[Spec], minutes: float, megabytes: float, models: Iterab
     """Build the targets that come of files, and the models with the targets that they are of, each in a process of its own, and print what their users should
     know.
 
-    Raises InputError with a line for each that is not what it should be; what else goes wrong is told as the status of its rows.
+    Raises InputError with a line for each that is not what it should be, or whose process did not come to its end.
     """
     targets = [(spec, partial(_told, spec)) for spec in specs if spec.kind == "target"]
     of_targets = [(model, partial(_built, model, target)) for model, target in models]
@@ -40,11 +41,24 @@ def look(specs: Iterable[Spec], minutes: float, megabytes: float, models: Iterab
     for spec, build in targets + of_targets:
         if files.given(spec):
             try:
-                isolated(build, 60 * minutes, megabytes)
+                if (ended := isolated(partial(_in_a_line, build), 60 * minutes, megabytes).ended).status in (Status.FAILED, Status.TIMEOUT):
+                    lines.append(f"{spec.kind} {spec.name!r}: {ended}")
             except InputError as error:
                 lines += [f"{spec.kind} {spec.name!r}: {line}" for line in error.lines]
     if lines:
         raise InputError(*lines)
+
+
+def _in_a_line(build: Callable[[], None]) -> None:
+    """Build; what a user's code raises is an InputError."""
+    try:
+        build()
+    except (InputError, NotApplicable):
+        raise
+    except BaseException as error:
+        if of_surroundings(error):
+            raise
+        raise InputError(str(raised(error))) from None
 
 
 def _told(spec: Spec) -> None:

@@ -21,11 +21,13 @@ from scorebench.core.schema import ClaimResult, Quantity, Status
 from scorebench.report.agreement import ALPHA, CELL, cells, choices, chosen_alike, compare, matrix
 from scorebench.report.ranking import cell, of_rivals, shown
 from scorebench.store import artifacts
-from scorebench.store.damage import damaged
 from scorebench.store.provenance import timings
 from scorebench.store.results import Results
 from scorebench.suite.jobs import STAGES
 
+DIGESTS = "digests.json"
+"""In a reference: the digests of all else in it."""
+AGAIN = "(allowed: the reference as it was written; `git checkout` it, or `scorebench verify --write` a run)"
 DIGITS = 1e-5
 """What another processor's rounding becomes by training, relatively, in a number without other randomness: an autoencoder's energies moved by 2e-6."""
 
@@ -97,42 +99,74 @@ def _close(a: Quantity, b: Quantity) -> bool:
 
 
 def write_reference(folder: Path) -> Path:
-    """Write results/reference/<suite>/: the cells, the tables, the claims, the manifest, what each job took, and small figures."""
+    """Write results/reference/<suite>/: the cells, the tables, the claims, the manifest, what each job took, small figures, and the digests of all that.
+
+    It is made beside the one before, and takes its place when it is whole.
+    """
     from PIL import Image
 
     results, out = Results(folder), _reference(folder)
-    _current(results)
-    content, claims = schema.CELLS.to_csv(cells(results.metrics)), results.claims
-    shutil.rmtree(out, ignore_errors=True)  # what the suite no longer asks for goes
-    artifacts.write_gzip(out / "cells.csv.gz", content)
-    for name in [*(f"tables/{table}.csv" for table in schema.TABLES), *(f"claims/{claim.id}.json" for claim in claims), "manifest.json"]:
-        artifacts.write_bytes(out / name, (folder / name).read_bytes())
+    results.check()
+    kept = [
+        *(f"tables/{table}.csv" for table in schema.TABLES),
+        *(f"claims/{claim}.json" for claim in results.plan.suite.claims),
+        "manifest.json",
+    ]
+    figures = [f"figures/{figure}.png" for figure in results.plan.suite.figures]
+    results.there("metrics.csv", *kept, *figures)
+    made, before = (out.with_name(f".{out.name}.{which}") for which in ("made", "before"))
+    for left in (made, before):
+        shutil.rmtree(left, ignore_errors=True)  # by a killed process
+    artifacts.write_gzip(made / "cells.csv.gz", schema.CELLS.to_csv(cells(results.metrics)))
+    for name in kept:
+        artifacts.write_bytes(made / name, (folder / name).read_bytes())
     took = timings(folder, results.plan, STAGES)[["stage", "job", "seconds"]].drop_duplicates()
-    took.to_csv(out / "timings.csv", index=False, float_format="%.1f")
-    for figure in results.plan.suite.figures:
-        with Image.open(folder / "figures" / f"{figure}.png") as image:
+    took.to_csv(made / "timings.csv", index=False, float_format="%.1f")
+    for figure in figures:
+        with Image.open(folder / figure) as image:
             small = image.convert("RGB").resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS).quantize(64)
-            (out / "figures").mkdir(exist_ok=True)
-            small.save(out / "figures" / f"{figure}.png", optimize=True)
+            (made / "figures").mkdir(exist_ok=True)
+            small.save(made / figure, optimize=True)
+    seal(made)
+    if out.exists():
+        out.rename(before)
+    made.rename(out)
+    shutil.rmtree(before, ignore_errors=True)
     return out
 
 
-def _current(results: Results) -> None:
-    """Raises InputError where there is no run, where a file of it has changed since, or where its tables are older than its suite."""
-    if changed := damaged(results.plan, results.folder):
-        raise InputError(*(sealed.damaged(results.folder / name) for name in changed))
-    if results.older:
-        raise InputError(f"{results.older}; run the suite again")
+def seal(reference: Path) -> None:
+    """Write the digests of all that a reference holds."""
+    held = sorted(path.relative_to(reference).as_posix() for path in reference.rglob("*") if path.is_file())
+    artifacts.write_json(reference / DIGESTS, {"sha256": {name: sealed.digest(reference / name) for name in held if name != DIGESTS}})
+
+
+def intact(reference: Path) -> set[str]:
+    """The files that a reference holds. Raises InputError with a line for each that is not there, or not as it was written."""
+    try:
+        held = sealed.read(reference / DIGESTS)["sha256"]
+    except FileNotFoundError:
+        raise InputError(f"{reference / DIGESTS} does not exist {AGAIN}") from None
+    except InputError:
+        raise InputError(f"{reference / DIGESTS} is damaged or edited {AGAIN}") from None
+    lines = []
+    for name, digest in held.items():
+        path = reference / name
+        if not path.is_file() or sealed.digest(path) != digest:
+            lines.append(f"{path} {'is damaged or edited' if path.exists() else 'does not exist'} {AGAIN}")
+    if lines:
+        raise InputError(*lines)
+    return set(held)
 
 
 def _reference(folder: Path) -> Path:
     return folder.parent / "reference" / folder.name
 
 
-def _table(reference: Path, name: str) -> pd.DataFrame:
+def _table(reference: Path, held: set[str], name: str) -> pd.DataFrame:
     """A table of the reference; an empty one where that is older than the table."""
     path = reference / "tables" / f"{name}.csv"
-    return schema.TABLES[name].from_csv(path.read_bytes(), path) if path.exists() else schema.TABLES[name].frame([])
+    return schema.TABLES[name].from_csv(path.read_bytes(), path) if f"tables/{name}.csv" in held else schema.TABLES[name].frame([])
 
 
 def _fresh(results: Results, name: str) -> pd.DataFrame:
@@ -143,21 +177,23 @@ def _fresh(results: Results, name: str) -> pd.DataFrame:
 def show(folder: Path) -> bool:
     """Print how a run compares with the committed reference; True if it agrees, or if there is none."""
     results, reference = Results(folder), _reference(folder)
-    _current(results)
-    stored = reference / "cells.csv.gz"
-    if not stored.exists():
+    results.check()
+    if not reference.exists():
         print(f"verify: there is no reference for the suite {folder.name!r}: nothing to compare")
         return True
+    held, stored = intact(reference), reference / "cells.csv.gz"
     old, new, other = chosen_alike(
         schema.CELLS.from_csv(artifacts.read_gzip(stored), stored),
         cells(results.metrics),
-        choices(_table(reference, "learning_rates"), _table(reference, "tuned")),
+        choices(_table(reference, held, "learning_rates"), _table(reference, held, "tuned")),
         choices(results.table("learning_rates"), results.table("tuned")),
     )
     comparison = compare(old, new)
-    was = [schema.claim_result(sealed.read(path), path) for path in sorted((reference / "claims").glob("*.json"))]
+    was = [
+        schema.claim_result(sealed.read(path), path) for path in (reference / name for name in sorted(held) if name.startswith("claims/"))
+    ]
     agree, total, lines = claims(was, results.claims)
-    alike, compared, moved = biases(_table(reference, "equilibrium"), _fresh(results, "equilibrium"))
+    alike, compared, moved = biases(_table(reference, held, "equilibrium"), _fresh(results, "equilibrium"))
     lines += moved
     off = comparison.cells[~comparison.cells["agrees"]].sort_values("p")
     means = comparison.cells[["reference", "fresh"]].fillna(np.inf)  # where every seed diverged there is none
@@ -168,7 +204,7 @@ def show(folder: Path) -> bool:
         + f"; {alike:,} of {compared:,} biases in equilibrium agree"
         * bool(compared)
     )
-    for line in works(_table(reference, "work"), _fresh(results, "work")):
+    for line in works(_table(reference, held, "work"), _fresh(results, "work")):
         print(f"  by work, not judged: {line}")
     aside = [f"not compared: {other} sources that chose another learning rate, and what was sampled from them"] if other else []
     aside += missing(matrix(old).index, matrix(new).index, "cells")

@@ -16,21 +16,22 @@ RUN = "run.json"
 
 
 def damaged(plan: Plan, folder: Path) -> list[str]:
-    """The files, in a suite's folder, that have changed since they were written; those that are not there are none of them."""
+    """The files, in a suite's folder, that have changed since they were written; of those that are not there, the copies of what it was given."""
     found: list[str] = []
     for stage in STAGES:
         for job in plan.jobs(stage):
             found += _changed(folder, timing(stage, job))
-    return [*found, *_changed(folder, GIVEN), *(name for name in (RUN, RETRIED) if _record(folder, name) is None)]
+    return [*found, *_changed(folder, GIVEN, copies=True), *(name for name in (RUN, RETRIED) if _record(folder, name) is None)]
 
 
-def _changed(folder: Path, record: str) -> Iterator[str]:
+def _changed(folder: Path, record: str, copies: bool = False) -> Iterator[str]:
     digests = _record(folder, record)
     if digests is None:
         yield record
         return
     for name, digest in digests.get("sha256", {}).items():
-        if (folder / name).exists() and sealed.digest(folder / name) != digest:
+        path = folder / name
+        if sealed.digest(path) != digest if path.is_file() else copies or path.exists():
             yield name
 
 

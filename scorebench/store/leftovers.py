@@ -53,7 +53,10 @@ def made(folder: Path, snakemake: Path) -> Iterator[tuple[Path, Path]]:
     for kind in ("metadata", "incomplete"):
         for record in (path for path in (snakemake / kind).rglob("*") if path.is_file()):
             parts = record.relative_to(snakemake / kind).parts
-            path = Path(urlsafe_b64decode("".join(part.lstrip("@") for part in parts)).decode())
+            try:
+                path = Path(urlsafe_b64decode("".join(part.lstrip("@") for part in parts)).decode())
+            except ValueError:
+                continue  # a file of others'
             if folder in path.parents:
                 yield path, record
 

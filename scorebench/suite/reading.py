@@ -98,7 +98,9 @@ def load(path: str | Path) -> Suite:
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
     of_a_run = path.name == "suite.yaml"
     if of_a_run and (path.parent / GIVEN).exists():
-        for name, digest in sealed.read(path.parent / GIVEN)["sha256"].items():
+        for name, digest in sealed.read(path.parent / GIVEN).get("sha256", {}).items():
+            if not (path.parent / name).is_file():
+                raise InputError(f"{path.parent / name} does not exist; run the suite again from its own file, and it is copied again")
             if sealed.digest(path.parent / name) != digest:
                 raise InputError(sealed.damaged(path.parent / name))
     files.look_in(path.parent, path.parent / files.FOLDER if of_a_run else None)
@@ -180,12 +182,19 @@ def _together(raw: dict[str, Any], suite: Suite | None, lines: Sequence[str]) ->
     return found + (mistakes.of_combinations(suite) if suite and not lines else [])
 
 
-def as_suite(plain: dict[str, Any], folder: Path | None = None) -> Suite:
-    """The suite that was written to a manifest; with the plugins that the run has kept in its folder."""
-    suite = Suite.model_validate(_tuples(plain))
-    if folder:
-        files.look_in(folder, folder / files.FOLDER)
-    for name in suite.plugins if folder else ():
+def as_suite(plain: dict[str, Any]) -> Suite:
+    """The suite that was written to a manifest. Raises InputError with one line a key that this version does not know."""
+    raw = _tuples(plain)
+    try:
+        return Suite.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(*mistakes.of_types(error, raw)) from None
+
+
+def with_its_own(suite: Suite, folder: Path) -> Suite:
+    """The same, with the plugins and files that the run has kept in its folder."""
+    files.look_in(folder, folder / files.FOLDER)
+    for name in suite.plugins:
         registry.add(Path(str(folder), KEPT, Path(name).name))
     return suite
 
