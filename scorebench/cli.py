@@ -27,8 +27,8 @@ SuiteFile = Annotated[Path, typer.Option("--suite", envvar="SCOREBENCH_SUITE", h
 Root = Annotated[Path, typer.Option("--results", help="The folder that holds every suite's results.")]
 
 
-OF_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR)
-"""What a system says of a path that no file can have, or that is of another kind: the user's mistake and nobody else's."""
+OF_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ELOOP, errno.EACCES, errno.EPERM)
+"""What a system says of a path that no file can have, that is of another kind, leads nowhere, or is not for this user: nobody else's mistake."""
 
 
 def main() -> None:
@@ -53,7 +53,7 @@ def main() -> None:
             _refused(surroundings(error))
         if error.errno not in OF_NAMES:
             raise
-        _refused(InputError(f"{error.filename!r}: {error.strerror}"))
+        _refused(InputError(f"{error.filename2 or error.filename!r}: {error.strerror}"))
 
 
 def _refused(error: InputError) -> NoReturn:
@@ -99,8 +99,19 @@ def _described(e: registry.Entry) -> dict[str, object]:
         k: {"type": o.annotation, "required": True} if o.default is registry.REQUIRED else {"type": o.annotation, "default": o.default}
         for k, o in e.options.items()
     }
-    facts = {k.lower(): sorted(v) if isinstance(v, set) else v for k, v in e.facts.items()}
+    facts = {k.lower(): _jsonable(v) for k, v in e.facts.items()}
     return {"kind": e.kind, "name": e.name, "summary": e.summary, "from": e.origin, "options": options, **facts, "error": e.error}
+
+
+def _jsonable(value: object) -> object:
+    """A literal of a file, a set as a list; what JSON lacks as it is written."""
+    if isinstance(value, set):
+        return sorted(map(_jsonable, value), key=repr)
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value
 
 
 def _show(result: list[dict[str, Any]], kind: str, settings: str) -> None:
@@ -258,8 +269,9 @@ def plan(
 ) -> None:
     """Say what a suite takes before anything starts: core-hours, disk, jobs, memory, and the time on so many cores; this machine's pace is measured."""
     numbers = cores or [1, 64, 1024]
+    most = 10**9
     known = {path.stem: path for path in sorted(SUITES.glob("*.yaml"))}
-    lines = [f"--cores {number} is not allowed (allowed: 1 or more)" for number in numbers if number < 1]
+    lines = [f"--cores {number} is not allowed (allowed: 1 to {most})" for number in numbers if not 1 <= number <= most]
     if suite not in known and not Path(suite).is_file():
         lines.append(unknown("suite", suite, known) + ", or the path of a suite's YAML file")
     if lines:
@@ -374,6 +386,11 @@ def summary(
     """Say in a few lines what a run found: the best loss and sampler a target, what diverged or failed, where the page is."""
     from scorebench.report.summary import show
 
+    lines = [] if cores > 0 else [f"--cores {cores} is not allowed (allowed: 1 or more)"]
+    if not 0 <= since < float("inf"):
+        lines.append(f"--since {since:g} is not allowed (allowed: seconds since 1970, as date +%s prints)")
+    if lines:
+        raise InputError(*lines)
     show(folder, since, cores)
 
 

@@ -699,6 +699,10 @@ def test_a_planted_fault_is_named(fault: str, tmp_path: Path, monkeypatch: pytes
 BODY = "        " + STEP
 MISDEEDS = {
     "raises": ("raise ValueError('no such luck')", "it raises ValueError: no such luck (mine.py, line "),
+    "cannot say what": (
+        "raise type('Dumb', (Exception,), {'__str__': lambda self: 1 / 0})",
+        "it raises Dumb: it cannot even say what it is (mine.py, line ",
+    ),
     "exits": ("raise SystemExit(3)", "it raises SystemExit: 3 (mine.py, line "),
     "dies": ("import os; os._exit(7)", "the process exited with 7"),
     "hangs": ("import time; time.sleep(1e4)", "timeout"),
@@ -762,6 +766,7 @@ def test_a_broken_file_fails_its_first_check(tmp_path: Path) -> None:
         (["mine.py", "--kind", "loss"], "is a sampler by what it defines (a loss's file defines draws, or says KIND = 'loss')"),
         (["mine.py", "--seed", "-1"], "--seed -1 is not allowed"),
         (["ula.py"], "there is a sampler 'ula' already"),
+        (["loop.py"], "there is no such file"),
     ],
 )
 def test_what_can_not_be_checked_is_a_line(
@@ -769,6 +774,7 @@ def test_what_can_not_be_checked_is_a_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path, "ula").rename(tmp_path / "ula.py") if arguments[0] == "ula.py" else written(tmp_path, "ula")
+    (tmp_path / "loop.py").symlink_to("loop.py")
     monkeypatch.setattr(sys, "argv", ["scorebench", "check", *arguments])
     monkeypatch.setattr("os.environ", dict(os.environ))
     with pytest.raises(SystemExit) as ended:

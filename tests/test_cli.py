@@ -1,6 +1,7 @@
 """The command line: lists, comparisons, and one line a mistake."""
 
 import ast
+import errno
 import json
 import os
 import subprocess
@@ -16,10 +17,11 @@ from scipy import stats
 from scorebench import cli, stages
 from scorebench.commands import compare
 from scorebench.commands.show import show
-from scorebench.core import registry
+from scorebench.core import registry, sealed
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS
 from scorebench.engine.measuring import POINTS
+from scorebench.report import readme
 from scorebench.report.choosing import at_end
 from scorebench.report.statistics import t_interval
 from scorebench.store import artifacts, trained
@@ -152,6 +154,10 @@ def test_compare_says_every_mistake() -> None:
             ("compare", "samplers", "--target", "gaussian", "--sampler", "probability_flow:step_size=0.1"),
             "no step size (allowed: probability_flow)",
         ),
+        (("compare", "samplers", "--target", "gaussian", "--sampler", "ula", "--steps", "9" * 20), "(allowed: 1 to 1000000000)"),
+        (("compare", "samplers", "--target", "gaussian", "--sampler", "ula:step_size=1", "--chains", "9" * 20), "(allowed: 16 to 1000000)"),
+        (("summary", "nowhere", "--cores", "0", "--since", "1"), "--cores 0 is not allowed (allowed: 1 or more)"),
+        (("summary", "nowhere", "--since", "nan"), "--since nan is not allowed (allowed: seconds since 1970"),
         (("summary", "nowhere"), "manifest.json does not exist"),
         (("stage", "train", "--suite", "nowhere.yaml", "--job", "x"), "nowhere.yaml"),
     ],
@@ -167,6 +173,43 @@ def test_wrong_input_is_one_line_and_no_traceback(
         code, _, shown = typed(*arguments, folder=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
     assert code == 2 and part in shown and len(shown.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOENT, errno.ELOOP, errno.EPERM, errno.ENOTDIR])
+def test_a_file_that_the_system_refuses_is_one_line(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "kept.yaml")
+
+    monkeypatch.setattr(cli, "load", refused)
+    code, _, shown = typed("validate", "--suite", "own.yaml", folder=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 2 and shown == f"scorebench: 'kept.yaml': {os.strerror(number)}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("README.md", b"gr\xfc\xdf", "README.md: it is no UTF-8 text"),
+        ("tests.xml", b"<testsuites", "tests.xml: it is no report of tests as pytest writes it: unclosed token"),
+        ("tests.xml", b"<testsuites/>", "tests.xml: it is no report of tests as pytest writes it: 'tests'"),
+        ("tests.xml", b'<testsuites><testsuite tests="7" time="x"/></testsuites>', "tests.xml: it is no report"),
+        ("own/run.json", sealed.sealed({"wall_seconds": None, "jobs": 3}), "own/run.json: it has no number 'wall_seconds'"),
+    ],
+)
+def test_what_the_readme_is_not_made_of_is_told(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError) as told:
+        readme.fill(tmp_path / "README.md", {}) if name == "README.md" else readme._times(tmp_path)
+    assert len(told.value.lines) == 1 and said in told.value.lines[0]
+
+
+def test_any_literal_of_a_file_is_listed() -> None:
+    entry = registry.Entry(
+        "target", "mine", Path("mine.py"), facts={"A": {1, "a"}, "B": b"x", "C": ({1}, 2), "D": {(1, 2): 3}, "E": {"a": (1,)}}
+    )
+    assert json.loads(json.dumps(cli._described(entry)))["a"] == ["a", 1]
 
 
 def typed(*arguments: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:

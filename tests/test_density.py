@@ -1,6 +1,7 @@
 """A user's density as a target: however it is written, scores that are none, and reference draws that are accepted or refused."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -193,6 +194,16 @@ def test_reference_draws(tmp_path):
             target_of(tmp_path, text + f"'{name}.npy'", name)
 
 
+@pytest.mark.parametrize("content", [b"{garbage", b"\xff", b"[]", b"{}", b'{"density": ""}'])
+def test_a_record_that_is_none_is_told_in_a_line(content, tmp_path):
+    np.save(tmp_path / "r.npy", np.random.default_rng(0).standard_normal((64, 2)))
+    (tmp_path / "r.json").write_bytes(content)
+    with pytest.raises(
+        InputError, match="^r.json is not what was written with r.npy .allowed: make both again, by scorebench reference my_dens"
+    ):
+        target_of(tmp_path, "dim = 2\ndef score(x): return -x\nreference = 'r.npy'")
+
+
 def test_what_a_file_reads_beside_itself(tmp_path):
     """Named in FILES it is kept with the copy of a run, and its content counts; not named it is missed before any job, in a line."""
     from scorebench.commands.validate import validate
@@ -261,9 +272,13 @@ def test_reference_draws_are_refused(tmp_path):
         (("exact", 64), "--sampler 'exact' is not exact"),
         (("mala_from_data", 64), "takes exact draws itself"),
         (("mala", 3), "--chains 3 is not allowed"),
+        (("mala", 100_000_000), "--chains 100000000 is not allowed .allowed: 4 to 1000000"),
+        (("mala", 64, math.nan), "--minutes nan is not allowed .allowed: more than 0"),
+        (("mala", 64, -1.0), "--minutes -1 is not allowed"),
+        (("mala", 64, 1.0, -1), "--seed -1 is not allowed .allowed: 0 or more"),
     ):
         with pytest.raises(InputError, match=line):
-            reference.write(file, out, *arguments, 0.1, 0)
+            reference.write(file, out, *arguments, *(0.1, 0)[len(arguments) - 2 :])
     target_of(tmp_path, "dim = 1\ndef score(x): return -x")
     with pytest.raises(InputError, match="has no log_prob"):
         reference.write(file, out, "mala", 64, 0.1, 0)

@@ -57,10 +57,14 @@ def test_a_suite_is_planned(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 def test_what_cannot_be_planned_is_told_in_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AssertionError):
-        said(capsys, monkeypatch, "smoek", "--cores", "0")
+        said(capsys, monkeypatch, "smoek", "--cores", "0", "--cores", "9" * 23)
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and lines[0] == "scorebench: --cores 0 is not allowed (allowed: 1 or more)"
-    assert lines[1].startswith("scorebench: suite 'smoek' is unknown; did you mean 'smoke'? (known: ")
+    assert (
+        len(lines) == 3
+        and lines[1].startswith(f"scorebench: --cores {'9' * 23} is not")
+        and lines[0] == "scorebench: --cores 0 is not allowed (allowed: 1 to 1000000000)"
+    )
+    assert lines[2].startswith("scorebench: suite 'smoek' is unknown; did you mean 'smoke'? (known: ")
 
 
 def test_the_rates_foretell_the_reference_run() -> None:

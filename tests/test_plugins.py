@@ -11,11 +11,12 @@ import pytest
 from forked_python import python
 
 from scorebench import cli, stages
-from scorebench.core import plugins, registry
+from scorebench.core import files, plugins, registry
 from scorebench.core.errors import InputError
 from scorebench.core.registry import ROOT
+from scorebench.core.spec import Spec
 from scorebench.store.results import Results
-from scorebench.suite.fingerprint import fingerprint
+from scorebench.suite.fingerprint import _understood, fingerprint
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
@@ -199,6 +200,25 @@ def test_refusals_are_a_line(own: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load(tmp_path / "suite_of_mine.yaml")
     assert any(line.startswith(f"{tmp_path}/suite_of_mine.yaml: plugins: ") for line in caught.value.lines)
+
+
+DEEP = {"sums": "+".join(["1"] * 20_000), "signs": "-" * 20_000 + "1", "members": "a" + ".b" * 20_000, "fewer": "-" * 1_500 + "1"}
+
+
+@pytest.mark.parametrize("deep", DEEP)
+def test_a_file_that_is_nested_too_deeply_is_told(own: Path, deep: str) -> None:
+    """A method's file and one that a spec names: nowhere is it more than a file that cannot be read."""
+    path = own / "my_sampler.py"
+    path.write_text(f"{path.read_text()}\nX = {DEEP[deep]}\n{'a' + '.b' * 900} = 1\n")
+    registry.add(path)
+    assert plugins.kind_of(path) == ("sampler" if deep == "fewer" else None)
+    assert deep == "fewer" or "nested too deeply" in str(registry.entry("sampler", "my_sampler").error)
+    assert files.beside(path) == [] and len(_understood(path.read_bytes(), True).digest) == 64
+    assert "X" in files.says(spec := Spec("target", "density", (("path", str(path)),))) or deep != "fewer"
+    assert len(files.digest(spec)) == 64
+    if deep == "fewer":
+        with pytest.raises(InputError, match="nested too deeply"):
+            files.identity(path)
 
 
 def test_an_installed_package_brings_methods(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,6 +219,49 @@ def test_facts_of_a_sampler_that_cannot_be(package, fact, said):
     assert gradients(parse("sampler", "broken:a=2")) == 1
 
 
+FACTS_OF = [
+    ("sampler", "VARIANTS = 3", "VARIANTS = 3 is no fact of a sampler (allowed: a dictionary of texts)"),
+    ("loss", "VARIANTS = {'a': '{b}'}", "VARIANTS = '{b}': {b} is no option (allowed: a;"),
+    ("target", "LABEL = 'a {a:s}'", "LABEL = 'a {a:s}': {a:s} does not write 1.0: "),
+    ("target", "LABEL = 3", "LABEL = 3 is no fact of a target (allowed: text)"),
+    ("target", "IGNORED = [1]", "IGNORED = [1] is no fact of a target (allowed: a dictionary whose values are dictionaries)"),
+    ("target", "IGNORED = {'a': 1}", "IGNORED = {'a': 1} is no fact"),
+    ("target", "IGNORED = {'b': {}}", "IGNORED = {'b'} does not hold names of these (allowed: a)"),
+    ("target", "IGNORED = {'a': {'b': 1}}", "IGNORED = {'b'} does not hold names of these (allowed: a)"),
+    ("loss", "NEEDS = 3", "NEEDS = 3 is no fact of a loss (allowed: a set or tuple of texts)"),
+    ("loss", "NEEDS = 'model.score'", "NEEDS = 'model.score' is no fact"),
+    ("loss", "NEEDS = (1, 'model.score')", "NEEDS = (1, 'model.score') is no fact"),
+    ("loss", "LADDER = [1]", "LADDER = [1] is no fact of a loss (allowed: text)"),
+    ("loss", "LEVELS = ['a']", "LEVELS = ['a'] is no fact"),
+    ("loss", "TUNES = ('a',)", "TUNES = ('a',) is no fact of a loss (allowed: a dictionary whose values are tuples of numbers)"),
+    ("loss", "TUNES = {'b': (1.0,)}", "TUNES = {'b'} does not hold names of these (allowed: a)"),
+    ("sampler", "STEPS_A_LEVEL = [1]", "STEPS_A_LEVEL = [1] is no fact of a sampler (allowed: text)"),
+    ("sampler", "STEPS_A_LEVEL = 'a'", "STEPS_A_LEVEL = {'a'} does not hold names of these (allowed: none)"),
+    ("sampler", "PEERS = ('jax',)", "PEERS = ('jax',) is no fact"),
+    ("sampler", "ENDS = 'no'", "ENDS = 'no' is no fact of a sampler (allowed: True or False)"),
+    ("model", "GIVES = 'score'", "GIVES = 'score' is no fact"),
+    ("model", "BY_FILE = {'a'}", "BY_FILE = {'a'} is no fact"),
+    ("metric", "ABOUT = 'samples'", "ABOUT = 'samples' is no fact of a metric (allowed: 'sampler' or 'source')"),
+    ("metric", "DIRECTION = 'up'", "DIRECTION = 'up' is no fact of a metric (allowed: 'lower', 'higher' or 'none')"),
+    ("metric", "DIRECTION, FLOOR = 'lower', True", "the file does not say DIRECTION, as a literal (allowed: 'lower', "),
+    ("metric", "DIRECTION = 'lower'", "the file does not say FLOOR, as a literal (allowed: True or False)"),
+    ("claim", "CONDITIONS = ['always']", "CONDITIONS = ['always'] is no fact"),
+    ("claim", "USES = {'targets': ('gaussian',)}", "USES = {'targets'} does not hold names of these (allowed: target, "),
+    ("figure", "USES = ['target']", "USES = ['target'] is no fact"),
+    ("figure", "READS = 'metrics.csv'", "READS = 'metrics.csv' is no fact"),
+    ("target", "EXAMPLES = 3", "EXAMPLES = 3 is no fact"),
+]
+
+
+@pytest.mark.parametrize(("kind", "fact", "said"), FACTS_OF, ids=[f"{kind}: {fact}" for kind, fact, _ in FACTS_OF])
+def test_facts_of_another_type_are_said(package, kind, fact, said):
+    """When the file is read, where a plan would end with them."""
+    (package / registry.FOLDERS[kind] / "broken.py").write_text(f"{fact}\ndef broken(*, a: Positive = 1.0):\n    pass\n")
+    forget()
+    error = registry.entry(kind, "broken").error
+    assert error is not None and error.startswith(f"ValueError: {said}")
+
+
 def test_a_file_without_its_method_says_so(package, monkeypatch):
     (package / "losses/empty.py").write_text('"""Nothing."""\n')
     monkeypatch.setattr(registry.importlib, "import_module", lambda name: registry)
@@ -257,7 +300,9 @@ def test_two_files_of_one_name_are_told(package, names):
 def test_metrics_of_one_label_stay_apart(package):
     """In the tables of a run each has its own column, or row, and its own numbers."""
     for name in ("first", "second"):
-        (package / f"metrics/{name}.py").write_text(f"LABEL = 'the same'\nDIRECTION = 'lower'\ndef {name}():\n    pass\n")
+        (package / f"metrics/{name}.py").write_text(
+            f"LABEL = 'the same'\nDIRECTION = 'lower'\nFLOOR = False\nLOG = False\ndef {name}():\n    pass\n"
+        )
     forget()
     rows = [
         {"target": "gaussian", "sampler": "ula", "metric": name, "mean": mean, "seeds": 3}

@@ -1,7 +1,9 @@
 """A user's table as a target: what is read, which rows judge, floors without a row twice, and a line for what is no table of numbers."""
 
+import contextlib
 import pickle
 import tracemalloc
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +96,12 @@ def test_how_a_csv_is_written(separator, end, mark, tmp_path):
     np.testing.assert_array_equal(tables.read(tmp_path / "a.csv", ("x", "y")).values, [[k + 0.5, float(f"{k}e-1")] for k in range(12)])
 
 
+def npy(shape: str) -> bytes:
+    """A NPY file whose header says this shape."""
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header + bytes(320)
+
+
 GOOD = "".join(f"{k},{k * k}\n" for k in range(20))
 BAD = [
     ("a.csv", f"x,y\n{GOOD}3,\n{GOOD}", "a.csv, row 21, column 'y': a missing value"),
@@ -107,6 +115,15 @@ BAD = [
     ("a.csv", f"{GOOD}3,red\n", "a.csv, row 21, column '2': 'red' is not a number"),
     ("a.csv", "x;y\n" + "1,5;2\n" * 20, "a.csv, row 1, column 'x': '1,5' has a decimal comma (allowed: 1.5)"),
     ("a.csv", "1,5;2,5\n" * 20, "a.csv, row 1, column '1': '1,5' has a decimal comma"),
+    (
+        "a.csv",
+        "x;y\n" + "1,000;2\n" * 20,
+        "a.csv, row 1, column 'x': '1,000' has a comma: of thousands or decimal? (allowed: 1000 or 1.000)",
+    ),
+    ("a.csv", "x;y\n" + "-1,234,567.5;2\n" * 20, "a.csv, row 1, column 'x': '-1,234,567.5' has commas of thousands (allowed: -1234567.5)"),
+    ("a.csv", "x,y\r" + GOOD.replace("\n", "\r"), "a.csv is no CSV that can be read: lines of it end in CR alone"),
+    ("a.csv", "x,y\n" + GOOD.replace("\n", "\r"), "a.csv is no CSV that can be read: lines of it end in CR alone"),
+    ("a.csv", f"{'x' * 200_000},y\n{GOOD}", "a.csv is no CSV that can be read: field larger than field limit"),
     ("a.csv", "x,y\n" + "1,5,2,5\n" * 20, "a.csv, row 1: it has 4 values, not 2 (a decimal comma?)"),
     ("a.csv", f"x,y\n{GOOD}3\n{GOOD}", "a.csv, row 21: it has 1 values, not 2"),
     ("a.csv", f"x,y\n{GOOD}3,4,5\n{GOOD}", "a.csv, row 21: it has 3 values, not 2"),
@@ -121,6 +138,10 @@ BAD = [
     ("a.csv", "x,größe\n".encode("latin-1") + GOOD.encode(), "a.csv is no CSV that can be read: it is no UTF-8 text"),
     ("a.csv", b"PK\x03\x04\0\0\0\0", "a.csv is no CSV that can be read: its first line is no text"),
     ("a.npy", b"\x93NUMPY\x01\x00v\x00{'descr'", "a.npy is no NPY that can be read"),
+    *(
+        ("a.npy", npy(shape), "a.npy is no NPY that can be read")
+        for shape in ("(10**30,)", "('a',)", "(" * 99 + "1", "-" * 20_000 + "1", "(1,", "1")
+    ),
     ("a.npy", GOOD.encode(), "a.npy is no NPY that can be read"),
     ("a.npy", pickle.dumps([1, 2]), "a.npy is no NPY that can be read: it holds Python objects"),
     ("a.npy", np.array([{1: 2}, "x"], dtype=object), "a.npy is no NPY that can be read: it holds Python objects"),
@@ -155,6 +176,18 @@ def test_what_is_no_table_is_told_in_a_line(name, content, line, tmp_path):
     with pytest.raises(InputError) as told:
         target_of(tmp_path / name)
     assert len(told.value.lines) == 1 and told.value.lines[0].startswith(line), told.value.lines
+
+
+def test_no_bit_of_a_header_is_a_traceback(tmp_path):
+    """Each in turn is another: the array is read, or refused in a line."""
+    np.save(tmp_path / "a.npy", np.ones((20, 2)))
+    content = (tmp_path / "a.npy").read_bytes()
+    for bit in range(8 * 128):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "a.npy").write_bytes(changed)
+        with contextlib.suppress(InputError), warnings.catch_warnings(action="ignore"):
+            tables.read(tmp_path / "a.npy")
 
 
 def test_names_that_there_are_not(tmp_path):

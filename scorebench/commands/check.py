@@ -68,7 +68,7 @@ def check(paths: list[Path], kind: str, seed: int, alone: "Alone | None" = None)
 
 def _registered(path: Path, kind: str) -> tuple[str, str]:
     """Kind and name of a file's method, one of the package's own among them."""
-    if own := registry.of_path(path.resolve()):
+    if isfile(path) and (own := registry.of_path(path.resolve())):
         return own
     found = plugins.kind_of(path) if isfile(path) else None
     if kind and found and found != kind:
@@ -166,4 +166,8 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, AssertionError) and not own:
         return str(error) or "a check failed without words"
     where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
-    return f"it raises {type(error).__name__}: {error}{where}"
+    try:
+        message = str(error)
+    except Exception:
+        message = "it cannot even say what it is"
+    return f"it raises {type(error).__name__}: {message}{where}"

@@ -180,9 +180,11 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
             lines.append(f"sampler {str(spec)!r}: it has no step size (allowed: {spec.without('step_size')})")
         if 0 < steps < (least := to_the_end(spec)):
             lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")
-    for name, value, least in (("temperature", temperature, 0), ("steps", steps, 1), ("chains", chains, 16), ("seeds", seeds, 2)):
-        if not (value > 0 and least <= value < float("inf")):
-            lines.append(f"--{name} {value} is not allowed (allowed: {f'{least} or more' if least else 'a positive number'})")
+    if not 0 < temperature < float("inf"):
+        lines.append(f"--temperature {temperature} is not allowed (allowed: a positive number)")
+    for name, value, least, most in (("steps", steps, 1, 1_000_000_000), ("chains", chains, 16, 1_000_000), ("seeds", seeds, 2, 10_000)):
+        if not least <= value <= most:
+            lines.append(f"--{name} {value} is not allowed (allowed: {least} to {most})")
     if lines or where is None:
         raise InputError(*lines)
     return where, its
@@ -255,7 +257,7 @@ def _with_best(entries: list[Entry], rows: pd.DataFrame, kind: str) -> list[Entr
     by_name = {entry[kind]: entry | {"best": []} for entry in entries}
     specs = [parse("metric", metric) for metric in rows["metric"].unique()]
     for spec in specs:  # a diagnostic does not rank
-        if lower_is_better(spec) and (spec.entry.facts["FLOOR"] or spec.entry.facts["ABOUT"] == "source"):
+        if lower_is_better(spec) and (spec.entry.facts["FLOOR"] or spec.entry.facts.get("ABOUT") == "source"):
             for (name,), standing in standings(rows, [kind], spec, Accuracy().margin).items():
                 if standing.word == "better":
                     by_name[name]["best"].append(str(spec))

@@ -26,6 +26,8 @@ from scorebench.targets.base import Target, has
 
 R_HAT, EFFECTIVE, CHAINS, APART = 1.01, 10_000, 4, 0.5
 """What is asked of every coordinate and its square, of so many chains at least, and of the spread of their starts in units of the draws' own."""
+MOST, LONGEST = 1_000_000, 525_600
+"""Chains and minutes that may be asked for, as of a suite."""
 WINDOW, STILL, SELDOM = 100, 0.05, 1e-3
 """A chain stands still where it accepts less than this in so many steps; the share of windows that may."""
 ACCEPTED = (0.574, 0.651)
@@ -59,8 +61,13 @@ def write(file: Path, out: Path, sampler: str, chains: int, minutes: float, seed
     if not _usable(spec):
         usable = [name for name in registry.names("sampler") if _usable(Spec("sampler", name))]
         raise InputError(f"--sampler {sampler!r} is not exact, or takes exact draws itself (allowed: {', '.join(usable)})")
-    if chains < CHAINS:
-        raise InputError(f"--chains {chains} is not allowed (allowed: {CHAINS} or more)")
+    allowed = {
+        f"--chains {chains}": (CHAINS <= chains <= MOST, f"{CHAINS} to {MOST}"),
+        f"--minutes {minutes:g}": (0 < minutes <= LONGEST, f"more than 0, up to {LONGEST}"),
+        f"--seed {seed}": (seed >= 0, "0 or more"),
+    }
+    if lines := [f"{given} is not allowed (allowed: {words})" for given, (holds, words) in allowed.items() if not holds]:
+        raise InputError(*lines)
     if out.suffix != ".npy":
         raise InputError(f"--out {str(out)!r} is not allowed (allowed: a path that ends in .npy)")
     target = built(Spec("target", "density", (("path", str(file)),)))

@@ -37,7 +37,7 @@ def repeats(claims: Sequence[str], seeds: Sequence[int], workers: int) -> Iterat
 
 def lines(of_claim: Sequence[Repeat]) -> list[str]:
     """A line for a claim, and one for each repeat whose verdict is not the registered one."""
-    expected = registry.entry("claim", of_claim[0].claim).facts["EXPECTED"]
+    expected = registry.entry("claim", of_claim[0].claim).facts.get("EXPECTED")
     counts = ", ".join(f"{word} {n}/{len(of_claim)}" for word, n in Counter(r.verdict for r in of_claim).most_common())
     others = [f"  seed {r.seed}: {r.verdict}; {', '.join(r.disagreeing)}" for r in of_claim if r.verdict != expected]
     return [f"{of_claim[0].claim}: {counts} (registered: {expected})", *others]
@@ -45,7 +45,7 @@ def lines(of_claim: Sequence[Repeat]) -> list[str]:
 
 def holds(of_claim: Sequence[Repeat]) -> bool:
     """Whether all verdicts of a claim are the registered one."""
-    return {r.verdict for r in of_claim} == {registry.entry("claim", of_claim[0].claim).facts["EXPECTED"]}
+    return {r.verdict for r in of_claim} == {registry.entry("claim", of_claim[0].claim).facts.get("EXPECTED")}
 
 
 def _repeat(claim: str, seed: int) -> Repeat:

@@ -14,6 +14,7 @@ from os.path import expanduser, isdir, isfile
 from pathlib import Path
 from typing import Any
 
+from scorebench.core import plugins
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec
 
@@ -95,11 +96,14 @@ def content(path: Path) -> str:
 
 
 def identity(path: Path) -> str:
-    """A hash of a Python file but for what it says of its `reference`: what that was made of."""
-    tree = ast.parse(path.read_bytes())
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reference")]
+    """A hash of a Python file but for what it says of its `reference`: what that was made of. Raises InputError for one that is nested too deeply."""
+    tree = _tree(path)
+    tree.body = [node for node in tree.body if _assigned(node) != "reference"]
     others = [content(other) for other in beside(path) if other.suffix != ".npy"]
-    return hashlib.sha256(repr((ast.dump(tree), others)).encode()).hexdigest()
+    try:
+        return hashlib.sha256(repr((ast.dump(tree), others)).encode()).hexdigest()
+    except RecursionError:
+        raise InputError(f"{path.name}: its expressions are nested too deeply to be told from another's (allowed: shorter ones)") from None
 
 
 def _all(spec: Spec) -> Iterator[Path]:
@@ -124,7 +128,7 @@ def _under(text: str) -> Path:
 def _named(path: Path) -> list[str]:
     names: list[str] = []
     for node in _tree(path).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in BESIDE:
+        if isinstance(node, ast.Assign) and _assigned(node) in BESIDE:
             names += [word.value for word in ast.walk(node.value) if isinstance(word, ast.Constant) and isinstance(word.value, str)]
     return names
 
@@ -132,9 +136,14 @@ def _named(path: Path) -> list[str]:
 def _tree(path: Path) -> ast.Module:
     """Of a Python file; of another, or one that is none, an empty one."""
     try:
-        return ast.parse(path.read_bytes() if path.suffix == ".py" else b"")
+        return plugins.parsed(path.read_bytes() if path.suffix == ".py" else b"")
     except (SyntaxError, ValueError):
         return ast.Module([], [])
+
+
+def _assigned(node: ast.stmt) -> str:
+    """The name that an assignment is to; "" where it is to none, or to an attribute."""
+    return node.targets[0].id if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) else ""
 
 
 def _defined(node: ast.stmt) -> list[str]:
@@ -149,5 +158,5 @@ def _defined(node: ast.stmt) -> list[str]:
 def _literal(node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None

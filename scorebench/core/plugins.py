@@ -35,19 +35,29 @@ NAMED = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 """What a method may be called: no letter that looks like another, and short enough for a file's name."""
 
 
+def parsed(content: bytes, name: str = "") -> ast.Module:
+    """The syntax tree of a Python file. Raises SyntaxError or ValueError for what is none, or is nested too deeply."""
+    try:
+        return ast.parse(content, name)
+    except (RecursionError, MemoryError):
+        raise SyntaxError("it is nested too deeply to be read") from None
+
+
 @cache
 def kind_of(path: Path) -> str | None:
     """What a file defines; None if it cannot be read, when it may be of any kind."""
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = parsed(path.read_bytes())
     except (SyntaxError, ValueError):
         return None
     names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            names.add(ast.unparse(target))
-            if ast.unparse(target) == "KIND" and isinstance(node.value, ast.Constant):
+            if not isinstance(target, ast.Name):
+                continue
+            names.add(target.id)
+            if target.id == "KIND" and isinstance(node.value, ast.Constant):
                 return str(node.value.value)
     return next((kind for kind, signs in SIGNS.items() if signs <= names), "target")
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from os.path import isdir, isfile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from scorebench.core import options as option_types
 from scorebench.core import plugins
@@ -37,6 +37,39 @@ FOLDERS = {
 REQUIRED = object()
 AXES = ("step_size", "temperature")
 """The two grid axes of a sampler: suites sweep them, so they are options only on the command line."""
+Words = dict[str, str]
+Names = set[str] | tuple[str, ...] | list[str]
+ALLOWED: dict[Any, str] = {
+    str: "text",
+    bool: "True or False",
+    int: "a whole number",
+    Words: "a dictionary of texts",
+    Names: "a set or tuple of texts",
+    dict[str, Names]: "a dictionary whose values are tuples of texts",
+    dict[str, tuple[float, ...]]: "a dictionary whose values are tuples of numbers",
+    dict[str, dict[str, Any]]: "a dictionary whose values are dictionaries",
+    dict[str, bool]: "a dictionary whose values are True or False",
+    Literal["sampler", "source"]: "'sampler' or 'source'",
+    Literal["lower", "higher", "none"]: "'lower', 'higher' or 'none'",
+}
+"""The types of facts, and how a message says what is allowed."""
+FACTS: dict[str, dict[str, Any]] = {
+    "target": {},
+    "model": {"GIVES": Names, "BY_FILE": Words, "LADDER": str},
+    "loss": {"LADDER": str, "LEVELS": str, "TUNES": dict[str, tuple[float, ...]], "EQUATION": str},
+    "sampler": {"LADDER": str, "STEPS_A_LEVEL": str, "START": str, "ENDS": bool, "EXACT": bool, "ORDER": int, "EQUATION": str}
+    | {"PEERS": dict[str, Names]},
+    "metric": {"ABOUT": Literal["sampler", "source"], "DIRECTION": Literal["lower", "higher", "none"]}
+    | {"FLOOR": bool, "LOG": bool, "EXACT": bool, "FIELDS": bool, "MOMENTS": int, "MOST": int, "UNDEFINED": str, "SEES": Names},
+    "claim": dict.fromkeys(("SOURCE", "STATEMENT", "CORRECTION", "EXPECTED", "LEADING", "QUOTE", "TRANSLATION"), str)
+    | {"CONDITIONS": dict[str, bool], "USES": dict[str, Names]},
+    "figure": {"CAPTION": str, "USES": dict[str, Names], "READS": Names},
+}
+"""What the facts of each kind are, where a file states them; another name is the file's own constant."""
+OF_ALL = {"LABEL": str, "REFERENCE": str, "EXAMPLES": Names, "NEEDS": Names, "VARIANTS": Words, "IGNORED": dict[str, dict[str, Any]]}
+"""The facts of every kind."""
+COMPULSORY = {"metric": ("DIRECTION", "FLOOR", "LOG")}
+"""What is read of every method of a kind."""
 
 
 @dataclass(frozen=True)
@@ -210,13 +243,22 @@ def entry(kind: str, name: str) -> Entry:
         return Entry(kind, name, path, error=f"its name is that of {len(twins)} files: {', '.join(twins)}")
     elsewhere = plugins.of_kind(kind).get(name, ("",))[0]
     try:
-        tree = ast.parse(path.read_bytes(), path.name)
+        tree = plugins.parsed(path.read_bytes(), path.name)
         definition = _definition(tree, name)
         options, facts = _options(definition) if definition else {}, _facts(tree)
+        _check_types(kind, facts)
         if kind not in ("claim", "figure"):
-            _check_label(str(facts.get("LABEL", "")), options)
+            for fact, text in (("LABEL", facts.get("LABEL", "")), *(("VARIANTS", text) for text in facts.get("VARIANTS", {}).values())):
+                _check_label(fact, text, options)
+            for fact in ("IGNORED", *("TUNES",) * (kind == "loss")):
+                _check_names(fact, set(facts.get(fact, ())), options)
+            _check_names("IGNORED", {other for at in facts.get("IGNORED", {}).values() for other in at}, options)
+        if "USES" in facts and kind in ("claim", "figure"):
+            _check_names("USES", set(facts["USES"]), FOLDERS)
         if kind == "sampler":
             _check_gradients(facts.get("GRADIENTS"), options)
+            if "STEPS_A_LEVEL" in facts:
+                _check_names("STEPS_A_LEVEL", {facts["STEPS_A_LEVEL"]}, [n for n, o in options.items() if o.annotation == "Count"])
             _check_names("TUNES", facts.get("TUNES", ()), options)
             _check_names("AXES", facts.get("AXES", ()), AXES)
         return Entry(
@@ -229,7 +271,7 @@ def entry(kind: str, name: str) -> Entry:
             functions=frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef)),
             elsewhere=elsewhere,
         )
-    except (SyntaxError, ValueError, TypeError, NameError) as error:
+    except (SyntaxError, ValueError, TypeError, NameError, RecursionError) as error:
         return Entry(kind, name, path, error=f"{type(error).__name__}: {error}", elsewhere=elsewhere)
 
 
@@ -253,13 +295,36 @@ def _options(node: ast.FunctionDef | ast.ClassDef) -> dict[str, Option]:
     return {a.arg: _option(a.annotation, v) for a, v in pairs}
 
 
-def _check_label(label: str, options: dict[str, Option]) -> None:
-    """Raises ValueError for a LABEL that names, in braces, what is no option; found here and not when a table shows it."""
-    for _, name, *_ in string.Formatter().parse(label):
+def _check_types(kind: str, facts: dict[str, Any]) -> None:
+    """Raises ValueError for a fact that is not what the facts of its name are, and for one that is wanted."""
+    for fact, known in (OF_ALL | FACTS[kind]).items():
+        if fact not in facts and fact in COMPULSORY.get(kind, ()):
+            raise ValueError(f"the file does not say {fact}, as a literal (allowed: {ALLOWED[known]})")
+        try:
+            _of_type(known).validate_python(facts[fact], strict=True) if fact in facts else None
+        except ValidationError:
+            raise ValueError(f"{fact} = {facts[fact]!r} is no fact of a {kind} (allowed: {ALLOWED[known]})") from None
+
+
+@cache
+def _of_type(known: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(known)
+
+
+def _check_label(fact: str, text: str, options: dict[str, Option]) -> None:
+    """Raises ValueError for a text that names, in braces, what is no option, or writes it as it cannot be; found here and not when a table shows it."""
+    writer = string.Formatter()
+    for _, name, how, conversion in writer.parse(text):
         if name is not None and name not in options:
             raise ValueError(
-                f"LABEL = {label!r}: {{{name}}} is no option (allowed: {', '.join(options) or 'none'}; a brace is written twice)"
+                f"{fact} = {text!r}: {{{name}}} is no option (allowed: {', '.join(options) or 'none'}; a brace is written twice)"
             )
+        default = REQUIRED if name is None else options[name].default
+        if default is not REQUIRED and (default is not None or fact == "LABEL"):  # a variant is written of what is true
+            try:
+                writer.format_field(writer.convert_field(default, conversion), how or "")
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{fact} = {text!r}: {{{name}:{how}}} does not write {default!r}: {error}") from None
 
 
 def _check_gradients(per_step: Any, options: dict[str, Option]) -> None:

@@ -14,6 +14,8 @@ from scorebench.report.recommendations import recommendations
 from scorebench.store import artifacts
 from scorebench.store.results import Results
 
+OF_RUN = ("wall_seconds", "compute_share", "peak_memory_mb", "jobs", "cores")
+"""What is read of a run's cost."""
 FIGURES = ("annealed_against_plain", "noise_levels")
 
 
@@ -31,7 +33,10 @@ def write_readme(folder: Path, readme: Path) -> None:
 
 def fill(readme: Path, parts: Mapping[str, str]) -> None:
     """Rewrite parts of the README, each between its mark and the next end. Raises InputError where one does not stand there once."""
-    text = readme.read_text(encoding="utf-8")
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{readme}: it is no UTF-8 text ({error.reason} at byte {error.start})") from None
     for name, content in parts.items():
         before, mark, rest = text.partition(f"<!-- run: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
@@ -45,15 +50,20 @@ def _times(root: Path) -> str:
     lines = ["| what | jobs | time | compute of cores x wall | peak memory a job |", "|---|---|---|---|---|"]
     for path in sorted(root.glob("*/run.json")):
         run = sealed.read(path)
+        if lacks := [key for key in OF_RUN if not isinstance(run.get(key), int | float)]:
+            raise InputError(f"{path}: it has no number {lacks[0]!r} (allowed: as scorebench summary writes it)")
         seconds = run["wall_seconds"]
         time = f"{seconds / 60:.1f} min" if seconds > 90 else f"{seconds:.0f} s"
         cost = f"{run['compute_share']:.2f} | {run['peak_memory_mb']:.0f} MB"
         lines.append(f"| `{path.parent.name}` | {run['jobs']} | {time} on {run['cores']} cores | {cost} |")
     tests = root / "tests.xml"
     if tests.exists():
-        suite = ElementTree.parse(tests).getroot().find("testsuite")
-        assert suite is not None
-        lines.append(f"| `make test`, after its set-up | {suite.get('tests')} tests | {float(suite.get('time', 'nan')) / 60:.1f} min | | |")
+        try:
+            suite = ElementTree.parse(tests).getroot().find("testsuite")
+            counted = {} if suite is None else suite.attrib
+            lines.append(f"| `make test`, after its set-up | {int(counted['tests'])} tests | {float(counted['time']) / 60:.1f} min | | |")
+        except (ElementTree.ParseError, ValueError, KeyError, RecursionError) as error:
+            raise InputError(f"{tests}: it is no report of tests as pytest writes it: {error} (allowed: remove it, or make test)") from None
     return "\n".join([*lines, "", "Measured on the machine of the last run, imports not counted as compute."])
 
 

@@ -51,7 +51,7 @@ def _cost(results: Results, since: float, cores: int) -> dict[str, Any] | None:
     """What the run cost, if all of its jobs ran since then; None after a partial run."""
     records = (results.folder / timing(stage, job) for stage in STAGES for job in results.plan.jobs(stage))
     entries = [sealed.read(path) for path in records if path.exists()]
-    if not since or any(entry["started"] < since for entry in entries):
+    if not since or not entries or any(entry["started"] < since for entry in entries):
         return None
     wall = max(entry["ended"] for entry in entries) - since
     compute = sum(entry["seconds"] for entry in entries)

@@ -8,8 +8,10 @@ tabs.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +27,9 @@ BLOCK = 2**24
 SEPARATORS = ",;\t"
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 """How a missing value is written, in any case."""
+UNREADABLE = (OSError, ValueError, EOFError, csv.Error, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError)
+"""What readers raise: pyarrow the first two, too; numpy, which evaluates the header of a NPY, what evaluating text raises."""
+THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+([.][0-9]*)?")
 
 
 class Table(NamedTuple):
@@ -44,7 +49,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> Table:
         raise InputError(f"{path.name}: the file is empty")
     try:
         return reader(path, columns)
-    except (OSError, ValueError, EOFError) as error:  # of pyarrow, too
+    except UNREADABLE as error:
         raise InputError(f"{path.name} is no {path.suffix[1:].upper()} that can be read: {error}") from None
 
 
@@ -52,7 +57,7 @@ def array(path: Path) -> np.ndarray:
     """The array of a NPY file as it is, of numbers that are finite. Raises InputError."""
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except UNREADABLE as error:
         pickled = (
             ": it holds Python objects, or is no array; neither is read"
             if "pickle" in str(error) or "Python objects" in str(error)
@@ -135,6 +140,10 @@ def _first_line(path: Path) -> tuple[list[str], str, bool]:
         line, second = raw[0].decode("utf-8-sig").rstrip("\r\n"), raw[1].decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is no CSV that can be read: it is no UTF-8 text ({error.reason} at byte {error.start})") from None
+    if "\r" in line + second:
+        raise InputError(
+            f"{path.name} is no CSV that can be read: lines of it end in CR alone, as on an old Mac (allowed: LF, or CR and LF)"
+        )
     if "\0" in line or not line.strip():
         raise InputError(f"{path.name} is no CSV that can be read: its first line is {'no text' if line.strip() else 'empty'}")
     separator = max(SEPARATORS, key=lambda mark: len(_cells(line, mark)))
@@ -180,8 +189,11 @@ def _number(path: Path, cell: str, row: int, column: str) -> float:
     where, cell = f"{path.name}, row {row}, column {column!r}", cell.strip()
     if cell.lower() in MISSING:
         raise InputError(f"{where}: a missing value ({cell!r}; allowed: a number)")
-    if _is_number(cell.replace(",", ".")) and "," in cell:
-        raise InputError(f"{where}: {cell!r} has a decimal comma (allowed: {cell.replace(',', '.')})")
+    whole, decimal = bool(THOUSANDS.fullmatch(cell)), "," in cell and _is_number(cell.replace(",", "."))
+    if whole or decimal:
+        what = "a comma: of thousands or decimal?" if whole and decimal else "commas of thousands" if whole else "a decimal comma"
+        allowed = " or ".join([cell.replace(",", "")] * whole + [cell.replace(",", ".")] * decimal)
+        raise InputError(f"{where}: {cell!r} has {what} (allowed: {allowed})")
     if not _is_number(cell):
         raise InputError(f"{where}: {cell[:40]!r} is not a number (allowed: a number; or name other columns, as columns=a|b)")
     return float(cell)

@@ -179,20 +179,20 @@ def _read(path: Path) -> _Read:
 @cache
 def _understood(content: bytes, is_python: bool) -> _Understood:
     try:
-        tree = ast.parse(content) if is_python else None
-    except (SyntaxError, ValueError):
-        tree = None
-    if tree is None:
-        return _Understood(hashlib.sha256(content).hexdigest(), (), ())
+        tree = plugins.parsed(content) if is_python else None
+        nodes = list(_run(tree)) if tree else []
+        shown = ast.dump(_without_docstrings(tree)).encode() if tree else content
+    except (SyntaxError, ValueError, RecursionError):
+        nodes, shown = [], content
     modules: set[str] = set()
-    for node in _run(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
     own = tuple(sorted(name for name in modules if name.partition(".")[0] == "scorebench"))
     others = tuple(sorted({name.partition(".")[0] for name in modules} - {"scorebench"}))
-    return _Understood(hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), own, others)
+    return _Understood(hashlib.sha256(shown).hexdigest(), own, others)
 
 
 def _run(node: ast.AST) -> Iterator[ast.AST]:

@@ -14,7 +14,6 @@ the score alone is measured, and a chain has diverged by the lengths of the star
 judge: `table` splits one.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, vmap
 
-from scorebench.core import files, rng, script
+from scorebench.core import files, rng, script, sealed
 from scorebench.core.errors import InputError, NotApplicable, unknown
 from scorebench.core.options import File
 from scorebench.core.schema import raised
@@ -118,7 +117,13 @@ def _exact(file: Path, module: ModuleType, dim: int) -> tuple[Any, int | None, l
         )
     path = file.parent / str(module.reference)
     record = path.with_suffix(".json")
-    made = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+    try:
+        made = sealed.read(record) if record.is_file() else {}
+    except (InputError, OSError):
+        made_again = f"make both again, by scorebench reference {file.name}"
+        raise InputError(
+            f"{record.name} is not what was written with {path.name} (allowed: {made_again}; or draws of others without it)"
+        ) from None
     if made and made.get("density") != files.identity(file):
         raise InputError(f"{path.name} was made of another {file.name} (allowed: make it again, by scorebench reference {file.name})")
     rows, remark = taken(path, dim)
