@@ -29,7 +29,8 @@ def own(out: str, folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise InputError(f"process {_owner(file).get('pid', 'unknown')} is at work on {out}: wait for its end, or end it") from None
+        with file:
+            raise InputError(f"process {_owner(file).get('pid', 'unknown')} is at work on {out}: wait for its end, or end it") from None
     _held.append(file)
     locks, before, here = _locks(out, folder / "locks"), _owner(file, 0.0), platform.node()
     if locks and before.get("host", here) != here:
