@@ -19,7 +19,7 @@ from scorebench.core import files
 from scorebench.core.errors import InputError, surroundings
 from scorebench.store import artifacts, given
 from scorebench.store.damage import damaged, sweep
-from scorebench.store.leftovers import prune, remove
+from scorebench.store.leftovers import prune, remembered, remove
 from scorebench.store.owner import own
 from scorebench.suite.again import RETRIED, lost, outdated, rests_on, retried, told
 from scorebench.suite.estimate import minutes

@@ -63,7 +63,7 @@ def executed(executor_plugin, *arguments, execute=workflow.execute, **named):
                 print(f"scorebench: {OUT}/{name} is damaged or edited: it is made again", file=sys.stderr)
                 Path(OUT, name).unlink(missing_ok=True)
             if RerunTrigger.PARAMS in workflow.rerun_triggers:
-                outdated(PLAN, Path(OUT), RESTS_ON)
+                outdated(PLAN, Path(OUT), RESTS_ON, remembered(Path(OUT), Path(".snakemake")))
             if changed:
                 given.keep(PLAN, Path(SUITE), Path(OUT))
         except (InputError, OSError) as error:

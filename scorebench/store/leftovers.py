@@ -3,8 +3,10 @@
 Of what lies in the suite's folder only what Snakemake knows to have made, and what was copied there, can be such a file: what a user put there stays.
 """
 
+import json
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from scorebench.core import files
@@ -59,6 +61,16 @@ def made(folder: Path, snakemake: Path) -> Iterator[tuple[Path, Path]]:
                 continue  # a file of others'
             if folder in path.parents:
                 yield path, record
+
+
+def remembered(folder: Path, snakemake: Path) -> dict[str, str]:
+    """What Snakemake remembers of how it made the files in a folder, as text, by their paths there; nothing where it cannot read that itself."""
+    texts = {}
+    for path, record in made(folder, snakemake):
+        with suppress(ValueError):
+            json.loads(text := record.read_text(encoding="utf-8"))
+            texts[path.relative_to(folder).as_posix()] = text
+    return texts
 
 
 def prune(snakemake: Path) -> None:

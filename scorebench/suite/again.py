@@ -64,14 +64,15 @@ def forget(plan: Plan, folder: Path) -> list[tuple[str, str]]:
     return jobs
 
 
-def outdated(plan: Plan, folder: Path, hashes: Mapping[str, str]) -> None:
-    """Remove what jobs wrote that rested on something else than they would now, by their own records.
+def outdated(plan: Plan, folder: Path, hashes: Mapping[str, str], remembered: Mapping[str, str]) -> None:
+    """Remove what jobs wrote that rested on something else than they would now, by their own records, where Snakemake would not see it.
 
-    Snakemake remembers it, too, but beside the results: where what it remembers is lost, or is of another folder's runs, they would seem to be up to date.
+    It remembers what jobs rested on beside the results: where that is lost, or is of another folder's runs, they would seem to be up to date.
     """
     jobs = [(stage, job) for stage in STAGES for job in plan.jobs(stage)]
     records = ((job, path, _read(folder / path)) for job in jobs for path in [timing(*job)])
-    _remove(plan, folder, [job for job, path, record in records if record and record.get("rests_on") != hashes[path]])
+    others = [(job, path) for job, path, record in records if record and record.get("rests_on") != hashes[path]]
+    _remove(plan, folder, [job for job, path in others if hashes[path] in remembered.get(path, hashes[path])])
 
 
 def _remove(plan: Plan, folder: Path, jobs: Collection[tuple[str, str]]) -> None:
