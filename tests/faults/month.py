@@ -302,7 +302,7 @@ def differing(run: Rig, use: Use) -> Counter[str]:
     done = subprocess.run(asked, cwd=run.folder, env=os.environ | {"PYTHONPATH": str(run.folder)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    named = {f"results/{run.suite}/{name}" for name in plan["files"] if name != RETRIED}
+    named = {f"results/{run.suite}/{name}" for name in plan["files"] if name != RETRIED} | {f"results/.{run.suite}.owner"}
     rows, wrong = rows_of(run), Counter[str]()
     cells = {tuple(row) for row in plan["rows"]}
     wrong["rows that are not of the plan"] = len(rows.keys() - cells)
