@@ -1,6 +1,7 @@
 """What the tests share that is pytest's: parametrisation over the registry, the devices, and the state that no test may leave behind."""
 
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from scorebench import stages
 from scorebench.commands import work
-from scorebench.core import registry
+from scorebench.core import plugins, registry
 from scorebench.core.schema import OK
 from scorebench.engine.process import Left
 from scorebench.testing import contract as testing
@@ -99,6 +100,22 @@ def global_generator_untouched():
     before = torch.get_rng_state()
     yield
     assert torch.equal(torch.get_rng_state(), before), "the global generator was used"
+
+
+def forget_plugins() -> None:
+    """As a new process has it: no file from elsewhere, and installed packages looked up again."""
+    plugins.files.clear()
+    for function in (registry.entry, plugins.kind_of, plugins.installed):
+        function.cache_clear()
+    for name in [name for name in sys.modules if name.startswith(plugins.PACKAGE)]:
+        del sys.modules[name]
+
+
+@pytest.fixture(autouse=True)
+def no_plugin_stays() -> Iterator[None]:
+    yield
+    if plugins.files or any(map(plugins.installed, registry.FOLDERS)):
+        forget_plugins()
 
 
 @contextmanager

@@ -57,12 +57,8 @@ def nothing_stays() -> Iterator[None]:
     torch.set_rng_state(states[0])
     np.random.set_state(states[1])
     random.setstate(states[2])
-    plugins.files.clear()
-    of_methods = (targets.built, targets.grid_of, targets.power, metrics.floor, metrics.share_seen, metrics.spreads)
-    for function in (registry.entry, plugins.kind_of, plugins.installed, *of_methods):
+    for function in (targets.built, targets.grid_of, targets.power, metrics.floor, metrics.share_seen, metrics.spreads):
         function.cache_clear()
-    for name in [name for name in sys.modules if name.startswith(plugins.PACKAGE)]:
-        del sys.modules[name]
 
 
 def written(folder: Path, source: str, *changes: tuple[str, str]) -> Path:

@@ -3,12 +3,11 @@
 import contextlib
 import io
 import os
-import sys
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from conftest import forget_plugins
 
 from scorebench import stages
 from scorebench.commands import check as checking
@@ -36,20 +35,6 @@ experiments:
     exact: {{samplers: [tamed_ula, heun, random_walk, ula], step_sizes: [0.02, 0.05], chains: 32, budgets: [10, 40]}}
     trained: {{samplers: [tamed_ula], step_sizes: [0.05], chains: 32, budgets: [40]}}
 """
-
-
-def forget() -> None:
-    plugins.files.clear()
-    for function in (registry.entry, plugins.kind_of, plugins.installed):
-        function.cache_clear()
-    for name in [name for name in sys.modules if name.startswith((plugins.PACKAGE, "scorebench_heun"))]:
-        del sys.modules[name]
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
-    yield
-    forget()
 
 
 def test_there_is_one_of_each_kind() -> None:
@@ -96,5 +81,5 @@ def test_the_package_brings_its_sampler(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.syspath_prepend(str(source))
     (point,) = metadata.entry_points(group="scorebench.sampler")
     assert (point.name, point.value) == ("heun", "scorebench_heun.heun")
-    forget()
+    forget_plugins()
     assert "heun" in registry.names("sampler") and registry.method("sampler", "heun").__module__ == "scorebench_heun.heun"

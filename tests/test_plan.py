@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_plugins import nothing_stays, own  # noqa: F401
+from test_plugins import own  # noqa: F401
 
 from scorebench.suite.estimate import seconds
 from scorebench.suite.jobs import STAGES

@@ -2,12 +2,11 @@
 
 import json
 import subprocess
-import sys
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from conftest import forget_plugins
 from forked_python import python
 
 from scorebench import cli, stages
@@ -78,20 +77,6 @@ experiments:
     seeds: 2
     exact: {samplers: [my_sampler, ula], step_sizes: [0.05], chains: 16, budgets: [20]}
 """
-
-
-def forget() -> None:
-    plugins.files.clear()
-    for function in (registry.entry, plugins.kind_of, plugins.installed):
-        function.cache_clear()
-    for name in [name for name in sys.modules if name.startswith(plugins.PACKAGE)]:
-        del sys.modules[name]
-
-
-@pytest.fixture(autouse=True)
-def nothing_stays() -> Iterator[None]:
-    yield
-    forget()
 
 
 @pytest.fixture
@@ -230,7 +215,7 @@ def test_an_installed_package_brings_methods(own: Path, tmp_path: Path, monkeypa
     monkeypatch.syspath_prepend(str(package.parent))
     point = metadata.EntryPoint("my_sampler", "stranger.my_sampler", "scorebench.sampler")
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == point.group else [])
-    forget()
+    forget_plugins()
     assert "my_sampler" in registry.names("sampler") and registry.entry("sampler", "my_sampler").module == "stranger.my_sampler"
     (package / "__init__.py").write_text("")
     assert registry.method("sampler", "my_sampler").__name__ == "MySampler"
@@ -270,5 +255,5 @@ def test_a_runs_record_runs_again_without_the_files(own: Path, tmp_path: Path) -
     for file in own.glob("*.py"):
         file.rename(suite.parent / "plugins" / file.name)
     results = run(Plan(load(suite)), tmp_path / "results")
-    forget()
+    forget_plugins()
     assert [str(spec) for spec in Results(results.folder).plan.methods if spec.name.startswith("my_s")] == ["my_sampler"]

@@ -257,9 +257,11 @@ def test_verify_fails_by_a_bias(run: Results, tmp_path: Path, monkeypatch: pytes
         (out / "tables").mkdir(parents=True, exist_ok=True)
         (out / f"tables/{name}.csv").write_bytes(table.to_csv(run.table(name)))
     verify.artifacts.write_gzip(out / "cells.csv.gz", schema.CELLS.to_csv(verify.cells(run.metrics)))
+    verify.seal(out)
     monkeypatch.setattr(verify, "_reference", lambda folder: out)
     assert verify.show(run.folder) and "biases in equilibrium agree" in capsys.readouterr().out
     table = run.table("equilibrium")
     table.loc[0, ["bias", "low", "high"]] += 10.0
     (out / "tables/equilibrium.csv").write_bytes(schema.EQUILIBRIUM.to_csv(table))
+    verify.seal(out)
     assert not verify.show(run.folder) and "in equilibrium: " in capsys.readouterr().out
