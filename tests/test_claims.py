@@ -223,10 +223,17 @@ def test_underpowered(expected, leading, other):
         ("unexplained", "a, at most 0.5", 0.0, 0.5, Measurement(0.6)),
         ("reproduced", "a, at most 0.5", 0.0, 0.5, Measurement(0.4, 0.09, 10_000)),
         ("underpowered", "a, at most 0.5", 0.0, 0.5, Measurement(0.4, 0.1, 10_000)),
+        ("reproduced", "a, at least 0.5", 0.5, 0.0, Measurement(9.0, 1.0, 10_000)),
+        ("underpowered", "a, at least 0.5", 0.5, 0.0, Measurement(0.6, 0.1, 10_000)),
+        ("underpowered", "a, at least 0.5", 0.5, 0.0, Measurement(0.4, 0.1, 10_000)),  # on neither side
+        ("unexplained", "a, at least 0.5", 0.5, 0.0, Measurement(-0.4, 0.1, 10_000)),
+        ("reproduced", "a, at least 0.5", 0.5, 0.0, Measurement(0.5)),
+        ("unexplained", "a, at least 0.5", 0.5, 0.0, Measurement(0.49)),
+        ("underpowered", "a, at least 0", 0.0, 0.0, Measurement(math.nan, 0.1, 10_000)),
     ],
 )
 def test_every_number_sees_an_error(expected, name, predicted, tolerance, m):
-    """5 % of it, its tolerance included; a bound one of its own size beyond it."""
+    """5 % of it, its tolerance included; a bound one of its own size beyond it; an inequality is clear of its border."""
     assert verdict([Prediction(name, AS_WRITTEN, {}, "", predicted, tolerance)], {name: m}, name) == expected
 
 

@@ -31,6 +31,10 @@ t = 5.3 for many units, so that an error of 6.6 standard errors is seen in 9 of 
 5 % of it. "Of it" is of the predicted or the measured value, whichever is larger. A number of which 5 % says nothing, as of a 0, is a bound: its name ends
 in "at most X", X is its tolerance, and t standard errors are X at most. A number that disagrees has seen an error.
 
+**An inequality** that the statement implies is a number, too, with its standard error: its name ends in "at least X", X is what is predicted, without a
+tolerance, and it agrees unless it is below X by more than t standard errors. It sees an error if it is not within t standard errors of X: what lies there
+is on neither side.
+
 **Verdicts**, by the first line that fits:
 
     underpowered  a counted quantity is not finite or has fewer units than it must, or agrees though it could not have seen an error
@@ -55,7 +59,7 @@ from scorebench.core.schema import ClaimResult, Quantity, Verdict
 AS_WRITTEN, CORRECTED, IDENTITY = "as-written", "corrected", "identity"
 ALPHA, BUDGET = 1e-4, 1_000
 LEAST_UNITS, LEAST_CHAINS, LARGEST_ERROR, SEEN = 100, 1_000, 0.008, 0.05
-BOUND = "at most"
+BOUND, LEAST = "at most", "at least"
 
 
 class Prediction(NamedTuple):
@@ -67,7 +71,8 @@ class Prediction(NamedTuple):
     unit: str
     predicted: float
     tolerance: float = 0.0
-    """Absolute; for what is numerical and known beforehand: the error of a quadrature, a remaining transient. Of a bound, what its name states."""
+    """Absolute; for what is numerical and known beforehand: the error of a quadrature, a remaining transient. Of a bound, what its name states; of an
+    inequality 0."""
 
 
 class Measurement(NamedTuple):
@@ -99,7 +104,8 @@ def agrees(p: Prediction, m: Measurement) -> bool:
     """The agreement rule; a measurement that is not finite, or of fewer than two units, agrees with nothing."""
     if not (math.isfinite(m.measured) and math.isfinite(m.standard_error)) or (m.n is not None and m.n < 2):
         return False
-    return abs(m.measured - p.predicted) <= allowed(m.standard_error, m.n, p.tolerance)
+    off = m.measured - p.predicted
+    return (-off if LEAST in p.name else abs(off)) <= allowed(m.standard_error, m.n, p.tolerance)
 
 
 def allowed(standard_error: float, n: int | None, tolerance: float) -> float:
@@ -109,9 +115,11 @@ def allowed(standard_error: float, n: int | None, tolerance: float) -> float:
 
 
 def sees_an_error(p: Prediction, m: Measurement) -> bool:
-    """Whether an error of 5 %, or of twice a bound, would have made the number disagree."""
+    """Whether an error of 5 %, or of twice a bound, would have made the number disagree; of an inequality that agrees, whether it is clear of its border."""
     if BOUND in p.name:
         return allowed(m.standard_error, m.n, 0.0) <= p.tolerance
+    if LEAST in p.name:
+        return abs(m.measured - p.predicted) >= allowed(m.standard_error, m.n, 0.0)
     size = max(abs(p.predicted), abs(m.measured))
     return m.standard_error <= LARGEST_ERROR * size and allowed(m.standard_error, m.n, p.tolerance) <= SEEN * size
 

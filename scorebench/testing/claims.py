@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scorebench import stages
-from scorebench.claims.base import AS_WRITTEN, BOUND, CORRECTED, IDENTITY, Measurement, Prediction, evaluate, sees_an_error
+from scorebench.claims.base import AS_WRITTEN, BOUND, CORRECTED, IDENTITY, LEAST, Measurement, Prediction, evaluate, sees_an_error
 from scorebench.core import registry
 from scorebench.core.schema import ClaimResult, Verdict
 from scorebench.core.spec import Spec
@@ -56,6 +56,9 @@ def predicts_before_it_measures(spec: Spec) -> None:
         assert names.count(p.name) == 1, f"{p.name!r} is predicted {names.count(p.name)} times"
         assert BOUND not in p.name or p.name.endswith(f"{BOUND} {p.tolerance:g}"), (
             f"the bound {p.name!r} has the tolerance {p.tolerance:g}; '{BOUND} {p.tolerance:g}' was expected at its end"
+        )
+        assert LEAST not in p.name or (p.name.endswith(f"{LEAST} {p.predicted:.4g}") and p.tolerance == 0), (
+            f"the inequality {p.name!r} predicts {p.predicted:.4g} within {p.tolerance:g}; '{LEAST} {p.predicted:.4g}' was expected at its end, and no tolerance"
         )
     assert [p._replace(setting=dict(p.setting)) for p in predictions] == [p._replace(setting=dict(p.setting)) for p in module.predict()], (
         "predict gives other numbers when it is called again; closed forms or quadrature were expected"
