@@ -109,10 +109,11 @@ def test_verdict_follows_the_numbers(name):
         assert json.dumps(p.setting)
     assert module.LEADING in {p.name for p in predictions}
 
+    def value(p: Prediction, off: bool) -> float:
+        return p.predicted + ((-1 if off else 1) if base.LEAST in p.name else off * (1 + 2 * p.tolerance))
+
     def measured(off: set[str]) -> dict[str, Measurement]:
-        return {
-            p.name: Measurement(p.predicted + (p.group in off) * (1 + 2 * p.tolerance), 1e-6 * abs(p.predicted), 10**6) for p in predictions
-        }
+        return {p.name: Measurement(value(p, p.group in off), 1e-6 * abs(p.predicted), 10**6) for p in predictions}
 
     assert verdict(predictions, measured(set()), module.LEADING, conditions) == "reproduced"
     assert verdict(predictions, measured(fails), module.LEADING, conditions) == module.EXPECTED

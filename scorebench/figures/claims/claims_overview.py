@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from scorebench.claims.base import CORRECTED, IDENTITY, allowed
+from scorebench.claims.base import CORRECTED, IDENTITY, LEAST, allowed
 from scorebench.figures.base import COLOURS, required
 from scorebench.store.results import Results
 
@@ -15,7 +15,7 @@ LABEL = "All claims at a glance"
 CAPTION = (
     "A row a claim, a mark a number: measured less predicted, over what is allowed (false alarm 1e-7 a number, and its tolerance), so that "
     "numbers within the band agree. Circles follow from the statement as written, crosses from what holds instead. Arrows at the edge are "
-    "further out; identities are not shown."
+    "further out; an inequality that holds stands at 0; identities are not shown."
 )
 USES = {"claim": ("",)}
 EDGE = 4.0
@@ -34,6 +34,7 @@ def draw(results: Results) -> Figure:
             if q.group == IDENTITY:
                 continue
             gap, may = q.measured - q.predicted, allowed(q.standard_error, q.n, q.tolerance)
+            gap = min(gap, 0.0) if LEAST in q.name else gap
             at = float(np.sign(gap) * np.inf if may == 0 and gap else gap / may if may else 0.0)
             look = INSTEAD if q.group == CORRECTED else STATED
             look = look | {"marker": "<" if at < 0 else ">"} if abs(at) > EDGE else look
