@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 import snakemake_logger_plugin_scorebench as progress
@@ -70,7 +71,9 @@ onstart:
         asked = f"from scorebench.engine.device import prepare; prepare({PLAN.suite.device!r})"
         answer = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True)
         if answer.returncode:
-            sys.exit(f"scorebench: {SUITE}: {answer.stderr.strip().splitlines()[-1].partition(': ')[2]}")
+            sys.exit(
+                f"scorebench: {SUITE}: {(answer.stderr.strip() or 'device: the process that looks for it was ended').splitlines()[-1].partition(': ')[2]}"
+            )
     if any(files.given(spec) for spec in PLAN.methods):
         answer = subprocess.run(
             [sys.executable, "-m", "scorebench", "validate"], env={**os.environ, "SCOREBENCH_SUITE": os.path.abspath(SUITE)}

@@ -397,8 +397,10 @@ def summary(
 @app.command()
 def retry(folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")]) -> None:
     """Remove what the jobs that failed or ran out of time wrote, and what rests on it: the next run does them again."""
+    from scorebench.store.owner import own
     from scorebench.suite.again import forget
 
+    own(str(folder), Path(".snakemake"))
     jobs = forget(Plan(load(folder / "suite.yaml")), folder)
     print("\n".join([*(f"removed: {stage} {job}" for stage, job in jobs), f"{len(jobs)} to do again"]))
 

@@ -457,6 +457,11 @@ def test_a_spec_is_text(value):
         parse("target", value)
 
 
+def test_a_tuned_option_at_its_default_is_left_out():
+    hmc = parse("sampler", "hmc:leapfrog_steps=4")
+    assert hmc.having("leapfrog_steps", 5) == parse("sampler", "hmc:leapfrog_steps=5") == Spec("sampler", "hmc") != hmc
+
+
 def test_the_grid_is_for_the_command_line():
     spec = parse("sampler", "ula:step_size=.1,temperature=2", grid=True)
     assert spec.options == {"step_size": 0.1, "temperature": 2.0} and str(spec.without("step_size", "temperature")) == "ula"

@@ -241,6 +241,11 @@ def test_reference_draws_are_made(tmp_path, monkeypatch):
         assert stats.kstest(made.rows[::2, k], stats.norm(scale=covariance[k, k] ** 0.5).cdf).pvalue > 1e-4 / 3
     target = target_of(tmp_path, WIDE + "reference = 'my.npy'")
     assert target.rows == len(made.rows) and "draws by mala, which is exact; R-hat at most 1.00" in target.remarks[-1]
+    drawn = out.read_bytes()
+    np.save(out, made.rows + 0.1)
+    with pytest.raises(InputError, match=r"my.npy is not what my.json was written with \(allowed: make both again"):
+        target_of(tmp_path, WIDE + "reference = 'my.npy'")
+    out.write_bytes(drawn)
     with pytest.raises(InputError, match="was made of another my_density.py"):
         target_of(tmp_path, WIDE.replace("/ 2", "/ 3") + "reference = 'my.npy'")
 

@@ -17,7 +17,7 @@ import pytest
 from conftest import in_this_process
 from forked_python import python
 
-from scorebench import stages
+from scorebench import cli, stages
 from scorebench.commands import crate
 from scorebench.core import sealed
 from scorebench.core.errors import InputError
@@ -25,7 +25,8 @@ from scorebench.core.schema import METRICS
 from scorebench.engine.process import isolated
 from scorebench.report import verify
 from scorebench.store import given, leftovers
-from scorebench.store.damage import damaged
+from scorebench.store.artifacts import TEMPORARY, UNFINISHED
+from scorebench.store.damage import damaged, sweep
 from scorebench.store.owner import own
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
@@ -105,6 +106,8 @@ def test_one_owner_of_results_wherever_links_lead_to_them_from(tmp_path: Path, m
             monkeypatch.chdir(tmp_path / "b")
             with pytest.raises(InputError, match=f"process {first.pid} is at work on results/tiny"):
                 own("results/tiny", Path(".snakemake"))
+            with pytest.raises(InputError, match=f"process {first.pid} is at work on results/tiny"):
+                cli.retry(Path("results/tiny"))
             first.communicate(b"\n")
         assert first.returncode == 0
 
@@ -149,6 +152,11 @@ def test_a_reference_is_whole_or_the_one_before(copied: Path, capsys: pytest.Cap
             verify.write_reference(copied)
         assert {path: path.read_bytes() for path in reference.parent.rglob("*") if path.is_file()} == before
         (copied / lacking).write_bytes(content)
+    reference.rename(reference.with_name(".tiny.before"))  # as a process leaves it that was killed between its two moves
+    (copied / lacking).unlink()
+    with pytest.raises(InputError, match=f"{lacking} does not exist"):
+        verify.write_reference(copied)
+    assert {path: path.read_bytes() for path in reference.parent.rglob("*") if path.is_file()} == before
 
 
 def test_a_reference_that_has_changed_is_not_compared_with(copied: Path) -> None:
@@ -231,7 +239,7 @@ def test_a_full_disk_is_no_result(tiny: tuple[Plan, Path], tmp_path: Path, monke
             patch.setattr(os, "fsync", full)
             every(plan, tmp_path)
         assert len(told.value.lines) == 1 and next(count) == writes + 1  # it ends at the first
-        assert not list(tmp_path.rglob("[.]?*.????????"))
+        assert not list(tmp_path.rglob(TEMPORARY))
     with in_this_process():
         every(plan, tmp_path)
     assert digests(tmp_path / "tiny") == digests(folder / "tiny") and len(digests(tmp_path / "tiny")) > 6
@@ -265,7 +273,7 @@ def test_what_a_user_put_there_stays(tiny: tuple[Plan, Path], tmp_path: Path, mo
         out / "sample/gaussian/ula.npz",
     ]
     beside = [out / "logs/sample/gaussian/hmc.log", out / "plugins/hmc.py"]
-    users = [out / "figures/mine.png", out / "notes.txt"]
+    users = [out / "figures/mine.png", out / "notes.txt", out / ".notes.markdown"]
     for path in (*made, *beside, *users):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -279,7 +287,10 @@ def test_what_a_user_put_there_stays(tiny: tuple[Plan, Path], tmp_path: Path, mo
     others = [records / name for name in (".nfs0000000012ab", ".DS_Store", "é")]
     for path in others:
         path.touch()
-    assert leftovers.remove(plan, out, Path(".snakemake")) == 4
+    half = out / f".notes.txt{UNFINISHED}abcd_123"
+    half.touch()
+    sweep(out)
+    assert not half.exists() and leftovers.remove(plan, out, Path(".snakemake")) == 4
     assert [path for path in (*made, *beside, *users) if path.exists()] == [*made[2:], *users]
     assert sum(path.is_file() for path in records.rglob("*")) == 2 + len(others) and not (out / "plugins").exists()
 

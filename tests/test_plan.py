@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from test_plugins import own  # noqa: F401
 
+from scorebench.core.spec import Spec
 from scorebench.suite.estimate import seconds
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import FIGURES_SECONDS, SECONDS, Plan
@@ -21,6 +22,14 @@ def plan(request: pytest.FixtureRequest) -> Plan:
 def test_article_starts_python_at_most_70_times() -> None:
     (article,) = (plan for plan in SUITES if plan.suite.name == "article")
     assert sum(len(article.batches(stage)) for stage in STAGES) <= 70
+
+
+def test_the_target_of_the_sensitivity_is_a_method_of_the_suite(tmp_path: Path) -> None:
+    """Whatever asks which files a suite rests on asks for its methods."""
+    (tmp_path / "a.yaml").write_text(
+        "{name: a, seed: 1, metrics: [mmd], sensitivity: {target: two_moons}, experiments: [{target: gaussian, seeds: 2}]}"
+    )
+    assert Spec("target", "two_moons") in Plan(load(tmp_path / "a.yaml")).methods
 
 
 def test_every_job_is_done_once(plan: Plan) -> None:

@@ -1,6 +1,7 @@
 # One run at a time, which ends with all that it started; what a killed one or a bad disk has left is put right before the next.
 
-TITLE = PLAN.suite.name[:50]  # of its jobs on Slurm, which takes no more
+TITLE = PLAN.suite.name if len(PLAN.suite.name) <= 50 else f"{PLAN.suite.name[:41]}-{sha256(PLAN.suite.name.encode()).hexdigest()[:8]}"
+# of its jobs on Slurm, which takes no more than 50 letters
 
 
 def stopped(number, _):

@@ -22,7 +22,7 @@ PROFILES = [f"https://w3id.org/ro/wfrun/{name}/0.5" for name in ("process", "wor
 ]
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 PARAMETER = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
-SOURCES = ("workflows/stages.smk", "workflows/environment.yaml", "requirements.lock", "pyproject.toml")
+SOURCES = ("workflows/*.smk", "workflows/environment.yaml", "requirements.lock", "pyproject.toml")
 """Beside the Snakefile, what the run rests on, where this is a checkout."""
 RESULTS = ("manifest.json", "metrics.csv", "timings.csv", "index.html", "run.json")
 
@@ -70,9 +70,8 @@ def write(folder: Path, out: Path) -> int:
     facts = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "scorebench", "license": crate.license}
     version = results.facts("versions").get("snakemake", "unknown")
     workflow = crate.add_workflow(root / "Snakefile", "Snakefile", main=True, lang="snakemake", lang_version=version, properties=facts)
-    for source in SOURCES:
-        if (root / source).is_file():
-            file(root / source, source)
+    for source in sorted(path for pattern in SOURCES for path in root.glob(pattern)):
+        file(source, source.relative_to(root).as_posix())
     common = {"conformsTo": entity(PARAMETER, "CreativeWork", name="FormalParameter", version="1.0-RELEASE"), "additionalType": "File"}
     suite = entity("#suite", "FormalParameter", name="suite", valueRequired=True, **common)
     outputs = [entity(f"#{name}", "FormalParameter", name=name, **common) for name in RESULTS if name in files]

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from scorebench.core.errors import InputError
 from scorebench.core.spec import parse
 from scorebench.suite import estimate
 from scorebench.suite.estimate import Pace
@@ -50,7 +51,11 @@ def calibrated(suite: Path) -> Pace:
     limit, starts, pieces = time.monotonic() + 6.0, list[float](), list[float]()
     while not starts or time.monotonic() + starts[-1] < limit:
         begun = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", START, suite], capture_output=True, text=True, encoding="utf-8", check=True)
+        done = subprocess.run([sys.executable, "-P", "-c", START, suite], capture_output=True, encoding="utf-8", errors="replace")
+        if done.returncode:
+            raise InputError(
+                f"no process could be started to see how long that takes: {(done.stderr.strip() or 'it said nothing').splitlines()[-1]}"
+            )
         starts.append(time.perf_counter() - begun)
     while not pieces or (len(pieces) < 5 and time.monotonic() + pieces[-1] < limit + 2.0):
         pieces.append(_timed(_piece))

@@ -7,6 +7,7 @@ the neck of a funnel, where the step is too long: there a chain stands still, an
 more do the step is halved, and the run begins anew.
 """
 
+import io
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from scorebench.core import files, registry, rng
+from scorebench.core import files, registry, rng, sealed
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse
 from scorebench.engine.target import built
@@ -75,8 +76,10 @@ def write(file: Path, out: Path, sampler: str, chains: int, minutes: float, seed
         raise InputError(f"{file.name}: it has no {missing[0]}, which sampler {str(spec)!r} takes")
     made = _made(target, spec, chains, time.monotonic() + 60 * minutes, seed)
     if not made.short:
-        artifacts.write_json(out.with_suffix(".json"), made.record | {"density": files.identity(file)})
-        np.save(out, made.rows.astype(np.float32))
+        content = io.BytesIO()
+        np.save(content, made.rows.astype(np.float32))
+        artifacts.write_bytes(out, content.getvalue())
+        artifacts.write_json(out.with_suffix(".json"), made.record | {"density": files.identity(file), "sha256": sealed.digest(out)})
     return made
 
 
@@ -110,6 +113,8 @@ def _made(target: Target, spec: Spec, chains: int, limit: float, seed: int) -> M
         state = at(step_size).init(starts[None, None], density)
         wanted = ACCEPTED[gradients(spec) > 1]
         for number in range(1, PILOT + 1):
+            if time.monotonic() >= limit:
+                break
             state, acceptance = moved(at(step_size), state)
             step_size = step_size * float(np.exp((acceptance.mean() - wanted) / number**0.5))
         sampler = at(step_size)

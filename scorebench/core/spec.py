@@ -86,7 +86,12 @@ class Spec:
 
     def having(self, key: str, value: object) -> "Spec":
         """The spec with another value of an option."""
-        return Spec(self.kind, self.name, (*self.without(key).given, (key, value)))
+        option = self.entry.options.get(key)
+        return (
+            self.without(key)
+            if option and value == option.default
+            else Spec(self.kind, self.name, (*self.without(key).given, (key, value)))
+        )
 
     def build(self, *args: object, **kwargs: object) -> Any:
         """Import the method and call it with the spec's options: a target, a sampler, a model."""

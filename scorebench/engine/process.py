@@ -85,8 +85,9 @@ def isolated(work: Callable[[], None], seconds: float, megabytes: float) -> Left
             elif time.monotonic() - started > seconds * (1 + SHARE) + GRACE:
                 ended = Ended(Status.TIMEOUT)
     finally:
-        _kill(child.pid)
-        child.join()
+        if child.pid is not None:  # it was started
+            _kill(child.pid)
+            child.join()
         signal.signal(signal.SIGTERM, previous)
     return Left(ended or _said(receiver, child.exitcode or 0), time.monotonic() - started, peak)
 
@@ -134,11 +135,10 @@ def _said(receiver: Connection, code: int) -> Ended:
     return said
 
 
-def _kill(process: int | None) -> None:
+def _kill(process: int) -> None:
     """A child with all that it has started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process is not None:
-            os.killpg(process, signal.SIGKILL)
+        os.killpg(process, signal.SIGKILL)
 
 
 def _resident(process: int) -> float:

@@ -114,9 +114,9 @@ def write_reference(folder: Path) -> Path:
     ]
     figures = [f"figures/{figure}.png" for figure in results.plan.suite.figures]
     results.there("metrics.csv", *kept, *figures)
-    made, before = (out.with_name(f".{out.name}.{which}") for which in ("made", "before"))
+    made, before = out.with_name(f".{out.name}.made"), _before(out)
     for left in (made, before):
-        shutil.rmtree(left, ignore_errors=True)  # by a killed process
+        shutil.rmtree(left, ignore_errors=True)
     artifacts.write_gzip(made / "cells.csv.gz", schema.CELLS.to_csv(cells(results.metrics)))
     for name in kept:
         artifacts.write_bytes(made / name, (folder / name).read_bytes())
@@ -160,7 +160,15 @@ def intact(reference: Path) -> set[str]:
 
 
 def _reference(folder: Path) -> Path:
-    return folder.parent / "reference" / folder.name
+    """Where a process was killed between the two moves of `write_reference`, the one before is put back."""
+    out = folder.parent / "reference" / folder.name
+    if _before(out).exists() and not out.exists():
+        _before(out).rename(out)
+    return out
+
+
+def _before(reference: Path) -> Path:
+    return reference.with_name(f".{reference.name}.before")
 
 
 def _table(reference: Path, held: set[str], name: str) -> pd.DataFrame:

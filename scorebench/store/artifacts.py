@@ -24,7 +24,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}{UNFINISHED}")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -39,7 +39,8 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         raise surroundings(error, path) from None
 
 
-TEMPORARY = "[.]?*.????????"
+UNFINISHED = ".unfinished-"
+TEMPORARY = f"[.]?*{UNFINISHED}????????"
 """The names of what a killed process has left of `write_bytes`."""
 
 

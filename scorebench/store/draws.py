@@ -15,7 +15,7 @@ def read(path: Path, dim: int) -> np.ndarray:
     """Draws in a file, (draws, d), or of chains, (chains, draws, d), float64. Raises InputError for another shape, or what is no finite number."""
     if not path.is_file():
         raise InputError(f"there is no file of draws {str(path)!r}")
-    if path.suffix == ".npy" and (values := tables.array(path)).ndim == 3:
+    if path.suffix.lower() == ".npy" and (values := tables.array(path)).ndim == 3:
         values = np.asarray(values, np.float64)
         if not np.isfinite(values).all():
             chain, draw, column = np.argwhere(~np.isfinite(values))[0] + 1

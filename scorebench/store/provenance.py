@@ -114,8 +114,8 @@ def _compiler() -> str:
 
 def _said(*command: str) -> str:
     try:
-        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, encoding="utf-8", timeout=10)
-    except OSError:
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, encoding="utf-8", errors="replace", timeout=10)
+    except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
 

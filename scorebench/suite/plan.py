@@ -67,6 +67,7 @@ class Plan:
     def methods(self) -> list[Spec]:
         """Every method that the suite names."""
         methods = [on.target for on in self.targets.values()] + self.metrics
+        methods += [parse("target", self.suite.sensitivity.target)] if self.suite.sensitivity else []
         methods += [spec for train in self.trains.values() for spec in (train.model, *train.losses)]
         methods += [sample.sampler for sample in self.samples.values()]
         methods += [begin.sampler for work in self.works.values() for begin in work.begins]

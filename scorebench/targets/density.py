@@ -127,6 +127,11 @@ def _exact(file: Path, module: ModuleType, dim: int) -> tuple[Any, int | None, l
     if made and made.get("density") != files.identity(file):
         raise InputError(f"{path.name} was made of another {file.name} (allowed: make it again, by scorebench reference {file.name})")
     rows, remark = taken(path, dim)
+    if made and made.get("sha256") != sealed.digest(path):
+        raise InputError(
+            f"{path.name} is not what {record.name} was written with (allowed: make both again, by scorebench reference {file.name}; or "
+            f"draws of others without {record.name})"
+        )
     if made:
         remark = f"{path.name}: {len(rows):,} draws by {made['sampler']}, which is exact; R-hat at most {made['rhat'][0]:.4f}"
     return partial(distinct, torch.tensor(rows, dtype=torch.float32)), len(rows), [remark]

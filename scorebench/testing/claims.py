@@ -58,7 +58,8 @@ def predicts_before_it_measures(spec: Spec) -> None:
             f"the bound {p.name!r} has the tolerance {p.tolerance:g}; '{BOUND} {p.tolerance:g}' was expected at its end"
         )
         assert LEAST not in p.name or (p.name.endswith(f"{LEAST} {p.predicted:.4g}") and p.tolerance == 0), (
-            f"the inequality {p.name!r} predicts {p.predicted:.4g} within {p.tolerance:g}; '{LEAST} {p.predicted:.4g}' was expected at its end, and no tolerance"
+            f"the inequality {p.name!r} predicts {p.predicted:.4g} within {p.tolerance:g}; '{LEAST} {p.predicted:.4g}' was expected at its "
+            "end, and no tolerance"
         )
     assert [p._replace(setting=dict(p.setting)) for p in predictions] == [p._replace(setting=dict(p.setting)) for p in module.predict()], (
         "predict gives other numbers when it is called again; closed forms or quadrature were expected"

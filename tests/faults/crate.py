@@ -6,6 +6,7 @@ network for the contexts of JSON-LD, by the profiles' own validator, which pins 
     python tests/faults/crate.py
 """
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,8 @@ def wrong(archive: Path, folder: Path) -> list[str]:
     missing = [entity.id for entity in by_kind["File"] if not (folder / entity.id).is_file()]
     must(not missing, f"files that are named and not there: {missing}")
     workflow = crate.mainEntity
+    included = re.findall('include: "(.+)"', (folder / "Snakefile").read_text(encoding="utf-8"))
+    must(included and all((folder / name).is_file() for name in included), f"the workflow's own files: {included}")
     must({"File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"} <= set(_kinds(workflow)), "the workflow's types")
     steps, tools = _all(workflow, "step"), _all(workflow, "hasPart")
     must(steps and tools and workflow["programmingLanguage"], "the workflow's steps, tools and language")

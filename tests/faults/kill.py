@@ -23,6 +23,8 @@ from pathlib import Path
 
 from rig import Rig, ended, judged, rig
 
+from scorebench.store.artifacts import TEMPORARY
+
 WAITING = """def measure(master):
     import pathlib, subprocess, time
 
@@ -74,7 +76,7 @@ def kills(run: Rig, number: int, seed: int) -> bool:
             if process.returncode:
                 print(said, flush=True)
             counts["files that differ"] += sum(run.digests().get(name) != digest for name, digest in expected.items())
-            counts["half files left"] += sum(1 for _ in run.out.rglob("[.]?*.????????"))
+            counts["half files left"] += sum(1 for _ in run.out.rglob(TEMPORARY))
             if last:
                 break
             run.empty()
