@@ -32,6 +32,11 @@ def variance(x: Tensor, units: str = "chains") -> Measurement:
     return of_means(moments(x - x.mean()), lambda m: m[1] - m[0] ** 2, units)
 
 
+def relative_gap(found: Measurement, true: float) -> Measurement:
+    """How far a measured number is from a known positive one, in units of that one."""
+    return found._replace(measured=found.measured / true - 1, standard_error=found.standard_error / true)
+
+
 def moments(x: Tensor) -> Tensor:
     """Columns x and x^2 of numbers (n,)."""
     x = x.cpu().double()
