@@ -505,6 +505,10 @@ def test_leaders_on_exact_and_trained_sources_are_apart() -> None:
     behind = table[table["word"] == "worse"]
     assert leads["best"].all() and list(behind["apart"]) == pytest.approx([0.2, 0.1], rel=0.3) and (behind["apart_low"] > 0).all()
     assert set(chosen["seed"]) == set(range(SEEDS))  # there is nothing to choose
+    table = tables.samplers(
+        chosen, mmd, 1.25, late={("gaussian", "ula"), ("two_moons", "mala")}
+    )  # who does not arrive leads on the exact score alone
+    assert list(table.loc[table["leads"], "sampler"]) == ["ula", "mala"]
 
 
 def test_what_ranks_a_target_is_what_the_suite_says() -> None:
@@ -522,7 +526,9 @@ def test_what_ranks_a_target_is_what_the_suite_says() -> None:
 
 
 def test_the_loss_that_leads_and_samples_worse_is_told_so_in_both_answers(tmp_path) -> None:
-    """With the lower divergence and the worse samples, in the answer about the loss and in that about samples; where its samples are no worse, in neither."""
+    """With the lower divergence and the worse samples, in the answer about the loss and in that about samples; where its samples are no worse, or its
+    divergence is not told from that of the better samples, in neither.
+    """
     common = {"target": "gaussian", "model": "quadratic", "status": "ok", "train_steps": 100.0}
     sampled = {
         "sampler": "ula",
@@ -533,14 +539,14 @@ def test_the_loss_that_leads_and_samples_worse_is_told_so_in_both_answers(tmp_pa
         "step_size": 0.1,
         "chains": 16,
     }
-    for near, said in ((0.3, True), (0.1, False)):
+    for near, divergence, said in ((0.3, 0.01, True), (0.1, 0.01, False), (0.3, 0.049, False)):
         made = [
-            rows(spread("f", 0.01), **common, metric="relative_fisher_divergence", loss="sliced"),
+            rows(spread("f", divergence), **common, metric="relative_fisher_divergence", loss="sliced"),
             rows(spread("g", 0.05), **common, metric="relative_fisher_divergence", loss="implicit"),
             rows(spread("a", near), **common | sampled, loss="sliced"),
             rows(spread("b", 0.1), **common | sampled, loss="implicit"),
         ]
-        folder = tmp_path / str(near)
+        folder = tmp_path / f"{near} {divergence}"
         folder.mkdir()
         results = tabled(folder, invented(folder, pd.concat(made).to_dict("records")), "mmd")
         answers = {answer.what: answer.evidence for answer in recommendations(results)}

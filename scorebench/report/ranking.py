@@ -57,6 +57,12 @@ def shown(table: pd.DataFrame, panel: str = PANELS[0]) -> pd.DataFrame:
     return rows.sort_values("chosen", ascending=False, kind="stable").drop_duplicates(["target", "method"]).sort_index()
 
 
+def late(table: pd.DataFrame) -> set[tuple[str, str]]:
+    """Target and method of who does not arrive within the budget: the worst mean of the panel is to."""
+    rows = shown(table)
+    return set(rows.loc[rows["gradients"].isna(), ["target", "method"]].itertuples(index=False, name=None))
+
+
 def of_rivals(rows: pd.DataFrame) -> pd.DataFrame:
     """Those that compete: no controls."""
     return rows[rows["method"].map(competes).astype(bool)]

@@ -115,13 +115,16 @@ def _beside(table: pd.DataFrame, row: pd.Series) -> str:
 
 
 def _sampled_worse(losses: pd.DataFrame, samplers: pd.DataFrame) -> dict[str, pd.Series]:
-    """By target, the loss that leads by itself where its samples, by whichever sampler, are significantly worse than the best's."""
+    """By target, the loss that leads by itself where it is told from that of the best samples, and its own, by whichever sampler, are significantly worse."""
     worse = {}
     for _, source in losses[losses["leads"]].iterrows():
         here = samplers[samplers["target"] == source["target"]]
-        ranked = here[here["metric"].isin(here.loc[here["leads"], "metric"])]
-        its = ranked[(ranked[["model", "loss"]] == source[["model", "loss"]]).all(axis=1) & ranked["word"].notna() & (ranked["word"] != "")]
-        if len(its) and (its["word"] == "worse").all():
+        best = here[here["leads"]].merge(
+            losses[losses["metric"] == source["metric"]], on=["target", "model", "loss"], suffixes=("", "_of_loss")
+        )
+        ranked = here[here["metric"].isin(best["metric"]) & (here["word"] != "") & here["word"].notna()]
+        its = ranked[(ranked[["model", "loss"]] == source[["model", "loss"]]).all(axis=1)]
+        if len(its) and (its["word"] == "worse").all() and (best["word_of_loss"] == "worse").all():
             worse[source["target"]] = source
     return worse
 

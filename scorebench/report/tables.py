@@ -5,7 +5,7 @@ CSV tables are long; Markdown and LaTeX show the same, a metric a column (`repor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,16 +56,25 @@ def _gain(rows: pd.DataFrame) -> statistics.Interval:
     return statistics.t_interval(a / b if log else a - b, log)
 
 
-def samplers(chosen: pd.DataFrame, metrics: list[Spec], margin: float, rank_by: Mapping[str, str | None] = {}) -> pd.DataFrame:
+def samplers(
+    chosen: pd.DataFrame,
+    metrics: list[Spec],
+    margin: float,
+    rank_by: Mapping[str, str | None] = {},
+    late: Collection[tuple[str, str]] = (),
+) -> pd.DataFrame:
     """Every source and sampler at each temperature, after the whole budget, from the rows `at_best_steps`.
 
-    The best on the exact score and the best of a trained source with its sampler are found apart; controls do not compete.
+    The best on the exact score and the best of a trained source with its sampler are found apart; controls do not compete. With a trained source no
+    sampler does that is `late`, target and method: what does not arrive on the exact score shows its start, which may be better than the trained law.
     """
     table = _table(schema.SAMPLERS, choosing.summaries(chosen, [*CELL, "step_size", "steps", "gradient_evaluations"]))
     controls = [sampler for sampler in chosen["sampler"].unique() if is_control(sampler)]
     rivals = chosen[(chosen["temperature"] == 1) & (chosen["gradient_evaluations"] > 0) & ~chosen["sampler"].isin(controls)]
     criteria = {str(target): choosing.telling(here, metrics, rank_by.get(str(target))) for target, here in chosen.groupby("target")}
-    for family in (rivals[rivals["model"] == ""], rivals[rivals["loss"].map(competes).astype(bool)]):
+    of_loss = rivals[rivals["loss"].map(competes).astype(bool)]
+    arrives = [(target, str(parse("sampler", sampler).method)) not in late for target, sampler in of_loss[["target", "sampler"]].to_numpy()]
+    for family in (rivals[rivals["model"] == ""], of_loss[np.array(arrives, bool)]):
         table = choosing.ranked(table, family, ["model", "loss", "sampler", "temperature"], criteria.__getitem__, margin)
     return table
 

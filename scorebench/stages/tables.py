@@ -13,6 +13,7 @@ from scorebench.core.spec import parse_all
 from scorebench.report import render, tables, work
 from scorebench.report.choosing import at_best_steps, at_end
 from scorebench.report.decomposition import decompose
+from scorebench.report.ranking import late
 from scorebench.stages.record import record
 from scorebench.store import artifacts, provenance, trained, works
 
@@ -31,10 +32,11 @@ def run(plan: Plan, job: str, folder: Path) -> None:
         rank_by = {str(on.target): on.experiment.rank_by for on in plan.targets.values()}
         chosen = at_best_steps(rows, metrics, rank_by)
         by_target = works.read_all([folder / f"work/{id}.npz" for id in plan.works])
+        raced = work.work(by_target, plan.suite.accuracy.margin)
         made = {
             "losses": tables.losses(rows, metrics, plan.suite.accuracy.margin),
-            "samplers": tables.samplers(chosen, metrics, plan.suite.accuracy.margin, rank_by),
-            "work": work.work(by_target, plan.suite.accuracy.margin),
+            "samplers": tables.samplers(chosen, metrics, plan.suite.accuracy.margin, rank_by, late(raced)),
+            "work": raced,
             "equilibrium": work.equilibrium(by_target),
             "decomposition": decompose(pd.concat([chosen, at_end(rows[rows["sampler"] == ""])]), metrics),
             "learning_rates": tables.learning_rates(trainings),
