@@ -10,8 +10,8 @@ One criterion for both and at either step, set beforehand: within 5 % of p's. Th
 
     c = .05, K = 200: share .2155, variance .9189, off by .9 and 2.3 %;     c = .4, K = 25: .2342 and 1.0883, off by 9.6 and 21 %.
 
-Measurement: the project's own ULA, 150,000 chains a step size. A share has a standard error of .5 %, a variance of .5 %: an error of 4 % is seen in 9 of 10
-runs. Of a gap to p's, which is known, 5.3 standard errors are 2.8 % or less, and the share that is off by 9.6 % is 9 of them above the 5 %.
+Measurement: the project's own ULA, 250,000 chains a step size. A share has a standard error of .4 %, a variance of .4 %: an error of 3 % is seen in 9 of 10
+runs. Of a gap to p's, which is known, 5.3 standard errors are 2.2 % or less, and the share that is off by 9.6 % is 11 of them above the 5 %.
 
 Reference: Luo (2022), below eq. 158; Song and Ermon (2019), section 3.2.2.
 """
@@ -38,7 +38,7 @@ REFERENCE = "Luo (2022), below eq. 158; Song and Ermon (2019), section 3.2.2"
 LEADING = "variance within the left mode at c = 0.05"
 
 PARTS = ((0.8, -2.0, 1.0), (0.2, 2.0, 1.0))
-STEP_SIZES, TIME, CHAINS = {SMALL: 0.05, LARGE: 0.4}, 10.0, 150_000
+STEP_SIZES, TIME, CHAINS = {SMALL: 0.05, LARGE: 0.4}, 10.0, 250_000
 HALF_WIDTH, NODES, NEAR = 12.0, 1_201, 0.05
 SHARE, WIDTH = "share right of 0 at c = {:g}", "variance within the left mode at c = {:g}"
 
