@@ -29,8 +29,8 @@ rate in d is claimed.)
 
 Measurement: the grids by evaluating f at all their nodes; AIS from N(0, I) with the project's own MALA in d dimensions, a run a d and f. Its weights have a
 skewness of 2 or less, .045 in their mean: a false alarm of 1e-7 by the rule is one of some 1e-6. A spread of .5 in the log weights is .011 in log Z: .1 % of
-the wells' at d = 16, of which an error of .7 % is seen in 9 of 10 runs, and a twentieth of .2 nat. The error, a size, has that standard error or a smaller one: sizes are no
-further apart than the numbers.
+the wells' at d = 16, of which an error of .7 % is seen in 9 of 10 runs, and a twentieth of .2 nat. The error, a size, has that standard error or a smaller one:
+sizes are no further apart than the numbers.
 
 Reference: Neal (2001), section 4 and eqs. 1-10; Wu et al. (2017), for AIS on generative models.
 """
