@@ -130,11 +130,11 @@ def ring_target() -> Target:
     return target
 
 
-def mlp_energy(spec: str = MLP, seed: int = 0) -> Law:
+def mlp_energy(spec: str = MLP) -> Law:
     """The network's energy, its weights as they are drawn before training."""
     model = parse("model", spec)
-    module: nn.Module = model.build(2, rng.generator("benchmark", seed)).requires_grad_(False)
-    _, parameters = stack(lambda g: model.build(2, g), [rng.generator("benchmark", seed)])
+    module: nn.Module = model.build(2, rng.generator("benchmark", 0)).requires_grad_(False)
+    _, parameters = stack(lambda g: model.build(2, g), [rng.generator("benchmark", 0)])
     source = trained(model, parse("loss", "implicit"), 0, {k: v[None][0] for k, v in parameters.items()}, ring_target())
     return Law(module, lambda x: hand_score(weights(module, x.dtype), x), source.density, lambda: mlp_in_jax(module))
 

@@ -108,7 +108,7 @@ def variance_for_deviation(weights, centre, variance):
 
 MUTANTS = [
     ("boltzmann_form", "z", lambda energy, *rest: ais.z(lambda x: energy(x) / 2, *rest)),
-    ("boltzmann_form", "is_integrable", lambda energy: True),
+    ("boltzmann_form", "rise", lambda energy: 40.0),
     ("boltzmann_steady_state", "langevin", half_the_score),
     ("boltzmann_steady_state", "langevin", sigma_for_its_square),
     ("current_sign", "langevin", twice_the_noise),

@@ -13,6 +13,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from exact_work import Best, best, exact_work, work
 from scipy import stats
 from scipy.sparse.linalg import eigs
 
@@ -22,7 +23,7 @@ from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine.gap import slowest
-from scorebench.engine.gaussian import Best, Curve, Gaussian, best, curve, exact_work, gaussian, work
+from scorebench.engine.gaussian import Curve, Gaussian, curve, gaussian
 from scorebench.engine.loop import run
 from scorebench.samplers.base import Density, Recursion, exact_density
 from scorebench.testing.contract import applies

@@ -10,18 +10,18 @@ other axis) it is asked what `SEES` of a metric is, half of the repeats: in the 
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from scorebench.core.spec import Spec, parse, parse_all
 from scorebench.engine.metric import Metric
 from scorebench.metrics.base import Run
-from scorebench.metrics.lib.faults import VETO
 from scorebench.suite.reading import load
-from scorebench.targets.base import Target, has
+from scorebench.targets.base import Target, has, nearest
 from scorebench.testing.examples import stream
 
 REPEATS, SETS, MEANS = 50, 600, 10_000
@@ -37,6 +37,39 @@ BLIND = {
     ("gaussian:condition=100", "variance x 0.7 of coordinate 0"),
 }
 """What none of the other metrics sees in half of the repeats: scale along the narrow axis, which hardly counts in a distance between points."""
+
+
+def off_centre(target: Target, n: int, generator: torch.Generator, *, axis: int = 0) -> Tensor:
+    """By .3 standard deviations of a coordinate."""
+    x = target.sample(n, generator)
+    x[:, axis] += 0.3 * target.reference[:, axis].std().to(x)
+    return x
+
+
+def scaled(target: Target, n: int, generator: torch.Generator, *, variance: float = 1.3, axis: int | None = None) -> Tensor:
+    """So many times the variance about the nearest mode, or the mean where there are none, of one coordinate or of all."""
+    x = target.sample(n, generator)
+    centres = target.modes.to(x)[nearest(x, target.modes)] if has(target, "modes") else target.mean.to(x)
+    stretched = centres + variance**0.5 * (x - centres)
+    return stretched if axis is None else torch.where(torch.arange(target.dim, device=x.device) == axis, stretched, x)
+
+
+def reweighted(target: Target, n: int, generator: torch.Generator) -> Tensor:
+    """A tenth of the mass is in the first mode instead of the last, shape and all."""
+    x = target.sample(n, generator)
+    modes = target.modes.to(x)
+    last = nearest(x, modes) == len(modes) - 1
+    moved = last & (torch.rand(n, generator=generator, device=x.device) < 0.1 / float(target.mode_weights.value[-1]))
+    return torch.where(moved[:, None], x - modes[-1] + modes[0], x)
+
+
+VETO: dict[str, Callable[[Target, int, torch.Generator], Tensor]] = {
+    **{f"mean of coordinate {axis}": partial(off_centre, axis=axis) for axis in (0, 1)},
+    **{f"variance x {size}": partial(scaled, variance=size) for size in (1.3, 0.7)},
+    **{f"variance x {size} of coordinate {axis}": partial(scaled, variance=size, axis=axis) for size in (1.3, 0.7) for axis in (0, 1)},
+    "weight": reweighted,
+}
+"""In the plane, location, scale and weight off by as much as a comparison must not let pass; the weight takes modes."""
 
 
 def values(metric: Metric, target: Target, n: int, make: Callable[..., torch.Tensor], count: int, use: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from exact_work import exact_work
 from scipy.stats import binom
 
 from scorebench.core.spec import Spec, parse
@@ -47,7 +48,7 @@ class Searched(NamedTuple):
         return gaussian.curve(sampler, step_size, self.law, self.start, budget)
 
     def work(self, sampler: Spec, step_size: float, summary=np.max) -> float:
-        return gaussian.exact_work(sampler, step_size, self.law, self.start, EPSILON, summary).gradients
+        return exact_work(sampler, step_size, self.law, self.start, EPSILON, summary).gradients
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: "-".join(case[:2]))
@@ -138,8 +139,6 @@ def test_the_chosen_cell_is_near_the_best(searched: Searched) -> None:
     assert exact <= max(1.05 * best, best + 0.25), (str(chosen.sampler), chosen.step_size, exact, chosen.arrivals[0].gradients, best)
     if "friction" not in chosen.sampler.tuned:
         stable = 1.999 * float(searched.law.variances.min())
-        between = gaussian.best(
-            chosen.sampler, searched.law, searched.start, EPSILON, (chosen.step_size / 2, min(2 * chosen.step_size, stable))
-        )
+        between = best(chosen.sampler, searched.law, searched.start, EPSILON, (chosen.step_size / 2, min(2 * chosen.step_size, stable)))
         every = min(searched.work(sampler, step or 1.0) for sampler, step in cells)
         assert every <= max(1.05 * between.work.gradients, between.work.gradients + 0.25)

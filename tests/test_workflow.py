@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import pytest
 from forked_python import python
 
 import scorebench
+from scorebench.core import files, registry
 from scorebench.core.schema import METRICS, TABLES
-from scorebench.suite.fingerprint import undeclared
+from scorebench.suite.fingerprint import basis, closure
 from scorebench.suite.plan import Plan, timing
 from scorebench.suite.reading import load
 
@@ -40,6 +42,13 @@ plan = Plan(load(sys.argv[3]))
 for stage, job in json.loads(sys.argv[1]):
     stages.run(stage, plan, job, Path(sys.argv[2]))
 """
+
+
+COMMAND_LINE = (
+    *("__init__.py", "__main__.py", "cli.py", "core/files.py"),
+    *("suite/config.py", "suite/estimate.py", "suite/mistakes.py", "suite/patterns.py", "suite/plan.py", "suite/reading.py"),
+)
+"""What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
 
 
 class Copy:
@@ -152,6 +161,18 @@ def test_start_and_end_of_a_run_are_told(copy: Copy) -> None:
     assert re.search(rf"^smoke: {jobs} jobs, about \d+\.\d min on 2 cores$", copy.first, re.MULTILINE)
     assert "results/smoke/index.html" in copy.first and "2 modes, sampler, on the exact score: MALA at step " in copy.first
     assert len(copy.first.splitlines()) < 60  # no wall of log
+
+
+def undeclared(plan: Plan, stage: str, job: str, record: Mapping[str, Any]) -> list[str]:
+    """What a job rested on by its record (`stages.record`) though neither its fingerprint nor its rule says so: files of the package that are not in its
+    closure, then result files that are neither input nor output. Where methods are only shown, their files are read for the facts that stand in the
+    settings.
+    """
+    closures = closure(basis(plan, stage, job).modules)
+    shown = {spec.entry.path for spec in plan.methods} if stage in ("tables", "figure", "page") else set()
+    code = set(record["code"]) - {path.relative_to(registry.ROOT).as_posix() for path in closures | shown} - set(COMMAND_LINE)
+    declared = {*plan.inputs(stage, job), *plan.outputs(stage, job), "suite.yaml"}
+    return sorted(code) + sorted(file for file in set(record["reads"]) - declared if not file.startswith(f"{files.FOLDER}/"))
 
 
 def test_jobs_rest_on_what_they_say(copy: Copy) -> None:

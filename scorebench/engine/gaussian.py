@@ -12,32 +12,21 @@ are mean, less mu, and variance of x after k steps. With D = E_k f - E_p f the s
     x_j^2    (s_j + m_j^2 + 2 mu_j m_j - v_j)^2 / (2 v_j^2 + 4 mu_j^2 v_j)
     log p    (sum_j [(s_j + m_j^2)/v_j - 1])^2 / (2 d)                                          since Var_p log p = d/2
 
-The plateau is the same at m = 0 and s = S_00, S = A S A' + Q. Work is where the panel's maximum or mean falls below epsilon for good.
+The plateau is the same at m = 0 and s = S_00, S = A S A' + Q.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_discrete_lyapunov
-from scipy.optimize import minimize_scalar
 
 from scorebench.core import registry
 from scorebench.core.errors import NotApplicable
 from scorebench.core.spec import Spec
-from scorebench.engine.arrival import crossing
 from scorebench.samplers.base import Recursion
 from scorebench.suite.jobs import gradients
 from scorebench.targets.base import Target
-
-LONGEST = 2**18
-"""Work is not looked for beyond so many steps."""
-STEPS = 100
-"""Step sizes at which the best is looked for before it is refined."""
-
-Summary = Callable[..., Any]
-"""Of the panel: np.max or np.mean, along an axis."""
 
 
 class Gaussian(NamedTuple):
@@ -115,61 +104,3 @@ def _bias(mean: np.ndarray, variance: np.ndarray, law: Gaussian) -> np.ndarray:
     of_squares = (square + 2 * mu * mean) ** 2 / (2 * v**2 + 4 * mu**2 * v)
     of_log_p = (square / v).sum(-1, keepdims=True) ** 2 / (2 * len(v))
     return np.concatenate([mean**2 / v, of_squares, of_log_p], -1)
-
-
-class Work(NamedTuple):
-    """What a step size costs."""
-
-    gradients: float
-    """Infinite where the plateau is not below epsilon; NaN where the curve is less than twice as long, so that it does not show it."""
-    plateau: float
-
-
-def work(curve: Curve, epsilon: float, summary: Summary = np.max) -> Work:
-    """Where the panel's summary falls below epsilon and stays there, between two records by linear interpolation in its logarithm."""
-    values, plateau = summary(curve.bias, axis=-1), float(summary(curve.plateau))
-    if not plateau < epsilon:
-        return Work(math.inf, plateau)
-    above = np.flatnonzero(values >= epsilon)
-    if not len(above):
-        return Work(0.0, plateau)
-    last = int(above[-1])
-    if last + 1 == len(values) or 2 * curve.gradients[last + 1] > curve.gradients[-1]:
-        return Work(math.nan, plateau)
-    return Work(crossing(curve.gradients, values, last + 1, epsilon), plateau)
-
-
-def exact_work(sampler: Spec, step_size: float, law: Gaussian, start: Gaussian, epsilon: float, summary: Summary = np.max) -> Work:
-    """The work from a curve that is long enough; NaN where a quarter of a million steps are not."""
-    steps = 64
-    found = work(curve(sampler, step_size, law, start, steps), epsilon, summary)
-    while math.isnan(found.gradients) and steps < LONGEST:
-        steps *= 4
-        found = work(curve(sampler, step_size, law, start, steps), epsilon, summary)
-    return found
-
-
-class Best(NamedTuple):
-    """The step size of least work, and its work."""
-
-    step_size: float
-    work: Work
-
-
-def best(sampler: Spec, law: Gaussian, start: Gaussian, epsilon: float, within: tuple[float, float], summary: Summary = np.max) -> Best:
-    """The best step size of an interval, on no grid: the best of 100 in geometric progression, then Brent's search between its neighbours.
-
-    Work jumps where a later swing of an underdamped scheme comes to lie below epsilon, so that what the search ends at counts only where it is better.
-    """
-
-    def cost(log_step: float) -> float:
-        found = exact_work(sampler, math.exp(log_step), law, start, epsilon, summary).gradients
-        return found if math.isfinite(found) else float(np.finfo(float).max)
-
-    tried = np.linspace(math.log(within[0]), math.log(within[1]), STEPS)
-    costs = np.array([cost(step) for step in tried])
-    at = int(costs.argmin())
-    between = tried[max(at - 1, 0)], tried[min(at + 1, STEPS - 1)]
-    refined = minimize_scalar(cost, bounds=between, method="bounded", options={"xatol": 1e-6})
-    chosen = math.exp(refined.x if refined.fun < costs[at] else tried[at])
-    return Best(chosen, exact_work(sampler, chosen, law, start, epsilon, summary))

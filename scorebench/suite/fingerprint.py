@@ -9,7 +9,7 @@ in tables and figures) it counts with the settings.
 import ast
 import hashlib
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -20,11 +20,6 @@ from scorebench.core.spec import Spec, parse
 from scorebench.suite.jobs import Train
 from scorebench.suite.plan import Plan
 
-COMMAND_LINE = (
-    *("__init__.py", "__main__.py", "cli.py", "core/files.py"),
-    *("suite/config.py", "suite/estimate.py", "suite/mistakes.py", "suite/patterns.py", "suite/plan.py", "suite/reading.py"),
-)
-"""What a process runs before its stage begins: it makes the settings, which count, of the suite's text, and nothing else."""
 SHOWN = ("LABEL", "VARIANTS", "ABOUT", "NEEDS", "GIVES", "START", "EXACT", "GRADIENTS", "TUNES", "DIRECTION", "FLOOR", "LOG")
 """What tables and figures read of methods that they do not run: how these are called, and what decides who is compared with whom."""
 
@@ -114,18 +109,6 @@ def fingerprint(plan: Plan, stage: str, job: str = "") -> str:
     versions = [platform.python_version(), *(f"{library} {_version(library)}" for library in libraries)]
     code = [(_read(path).name, _read(path).digest) for path in files]
     return hashlib.sha256(repr((settings, code, versions)).encode()).hexdigest()[:16]
-
-
-def undeclared(plan: Plan, stage: str, job: str, record: Mapping[str, Any]) -> list[str]:
-    """What a job rested on by its record (`stages.record`) though neither its fingerprint nor its rule says so: files of the package that are not in its
-    closure, then result files that are neither input nor output. Where methods are only shown, their files are read for the facts that stand in the
-    settings.
-    """
-    closures = closure(basis(plan, stage, job).modules)
-    shown = {spec.entry.path for spec in plan.methods} if stage in ("tables", "figure", "page") else set()
-    code = set(record["code"]) - {path.relative_to(registry.ROOT).as_posix() for path in closures | shown} - set(COMMAND_LINE)
-    declared = {*plan.inputs(stage, job), *plan.outputs(stage, job), "suite.yaml"}
-    return sorted(code) + sorted(file for file in set(record["reads"]) - declared if not file.startswith(f"{files.FOLDER}/"))
 
 
 def closure(modules: Iterable[str]) -> set[Path]:

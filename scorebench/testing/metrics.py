@@ -79,9 +79,9 @@ def floor(spec: Spec, *names: object) -> Tensor:
     return values(spec, repeats(of, *names, "floor x", spec), repeats(of, *names, "floor y", spec)).value.flatten().double()
 
 
-def example_run(name: str, seeds: int = 2, cells: int = 3) -> tuple[Run, Tensor]:
-    """A whole run of a bad sampler, with exact draws beside it."""
-    g = stream(name)
+def example_run(name: str) -> tuple[Run, Tensor]:
+    """A whole run of a bad sampler, two seeds at three cells, with exact draws beside it."""
+    g, seeds, cells = stream(name), 2, 3
     samples = 1.2 * two_modes().sample(seeds * cells * 64, g).unflatten(0, (seeds, cells, 64))
     trace = two_modes().sample(seeds * cells * 8 * 50, g).unflatten(0, (seeds, cells, 8, 50))
     acceptance, spread = torch.rand(seeds, cells, generator=g), torch.rand(seeds, cells, generator=g)

@@ -108,8 +108,9 @@ def _stratonovich() -> float:
     return (1 - math.exp(-2 * math.pi * FORCE)) / integral
 
 
-def _euler_velocity(nodes: int = 400) -> float:
+def _euler_velocity() -> float:
     """Mean of the drift under Euler's stationary law on the circle; sums over equally spaced nodes converge geometrically."""
+    nodes = 400
     x = 2 * math.pi * np.arange(nodes) / nodes
     drift = FORCE + np.sin(x)
     gaps = x[:, None] - (x + RING_STEP * drift) + 2 * math.pi * np.arange(-2, 3)[:, None, None]

@@ -6,12 +6,12 @@ Prediction. **Integrable.** V = (x^2 - 1)^2 at temperature T: Z = int exp(-V/T) 
 Annealed importance sampling (AIS) knows nothing of quadrature and must find the same. The network f(x) = softplus(x) + softplus(-x),
 softplus(x) = ln(1 + e^x), has exp(-f) = 1/((1 + e^x)(1 + e^-x)), the logistic density: Z = 1. Energies trained on V's draws, by implicit and by
 denoising score matching: AIS over quadrature is 1, and so is the growth of int_(-L)^L exp(-f) from L = 40 to 80. Tail test: a
-softplus network is asymptotically linear along every ray, so that in one dimension exp(-f) is integrable exactly if f rises far out on both sides: 1
-says that it does.
+softplus network is asymptotically linear along every ray, so that in one dimension exp(-f) is integrable exactly if f rises far out on both sides. The
+lesser of both rises, from |x| = 40 to 80, must be at least 0.
 
 **Not integrable.** The same network with its last weights negated, f(x) = -softplus(x) - softplus(-x): int_(-L)^L exp(-f) = int (1 + e^x)(1 + e^-x)
 = 4 L + 4 sinh L, which grows without end. As stated int_(-2L)^(2L) over int_(-L)^L would be 1; it is (8 L + 4 sinh 2L)/(4 L + 4 sinh L), near e^L.
-The tail test must refuse it, not pass it. Nothing in an energy network forbids it: score matching only sees f where there is data.
+By the tail test f must fall, not rise. Nothing in an energy network forbids it: score matching only sees f where there is data.
 
 Measurement: AIS with 20,000 chains, 100 levels, one MALA step each, from N(0, 1.5^2) (N(0, 3^2) for the network); Z has a standard error of .5 %
 or less: an error of 4 % is seen in 9 of 10 runs. Integrals up to L by the trapezoid rule on 40,001 nodes in float64: to 1e-6 of them, the tolerance.
@@ -72,11 +72,11 @@ def _growth(what: str) -> str:
     return f"growth of the integral of exp(-f), f = {what}, when L doubles"
 
 
-def _tail(what: str) -> str:
-    return f"whether the tail test passes {what} (1: yes)"
+def _rise(what: str) -> str:
+    return f"lesser rise of f from |x| = {NEAR:g} to {FAR:g}, f = {what}, at least 0"
 
 
-REFUSED = f"whether the tail test refuses {NEGATED} (1: yes)"
+FALL = f"greater fall of f from |x| = {NEAR:g} to {FAR:g}, f = {NEGATED}, at least 0"
 
 
 def predict() -> list[Prediction]:
@@ -88,21 +88,21 @@ def predict() -> list[Prediction]:
     predictions += [
         Prediction(_z(NETWORK), INTEGRABLE, {}, "x", 1.0),
         Prediction(_growth(NETWORK), INTEGRABLE, {"L": NEAR}, "", 1.0, 1e-6),
-        Prediction(_tail(NETWORK), INTEGRABLE, {}, "", 1.0),
+        Prediction(_rise(NETWORK), INTEGRABLE, {}, "", 0.0),
     ]
     for trained in TRAINED:
         predictions += [
             Prediction(_over(trained), INTEGRABLE, {}, "", 1.0, 1e-6),
             Prediction(_growth(trained), INTEGRABLE, {"L": NEAR}, "", 1.0, 1e-6),
-            Prediction(_tail(trained), INTEGRABLE, {}, "", 1.0),
+            Prediction(_rise(trained), INTEGRABLE, {}, "", 0.0),
         ]
     ratio = (8 * SMALL + 4 * math.sinh(2 * SMALL)) / (4 * SMALL + 4 * math.sinh(SMALL))
     return [
         *predictions,
         Prediction(_growth(NEGATED), NOT, {"L": SMALL}, "", 1.0, 1e-6),
-        Prediction(_tail(NEGATED), NOT, {}, "", 1.0),
+        Prediction(_rise(NEGATED), NOT, {}, "", 0.0),
         Prediction(f"{_growth(NEGATED)}, in closed form", CORRECTED, {"L": SMALL}, "", ratio, 1e-6 * ratio),
-        Prediction(REFUSED, CORRECTED, {}, "", 1.0),
+        Prediction(FALL, CORRECTED, {}, "", 0.0),
     ]
 
 
@@ -124,9 +124,9 @@ def measure(master: int) -> dict[str, Measurement]:
         measurements[_over(name)] = by_ais._replace(measured=by_ais.measured / integral, standard_error=by_ais.standard_error / integral)
     for name, energy, half_width in ((NETWORK, network, NEAR), *((n, e, NEAR) for n, e in trained.items()), (NEGATED, negated, SMALL)):
         measurements[_growth(name)] = Measurement(math.exp(_log_integral(energy, 2 * half_width) - _log_integral(energy, half_width)))
-        measurements[_tail(name)] = Measurement(float(is_integrable(energy)))
+        measurements[_rise(name)] = Measurement(rise(energy))
     measurements[f"{_growth(NEGATED)}, in closed form"] = measurements[_growth(NEGATED)]
-    measurements[REFUSED] = Measurement(1 - measurements[_tail(NEGATED)].measured)
+    measurements[FALL] = Measurement(-measurements[_rise(NEGATED)].measured)
     return measurements
 
 
@@ -143,11 +143,11 @@ def _double_well(t: float) -> Energy:
     return lambda x: (x.square() - 1).square()[..., 0] / t
 
 
-def is_integrable(energy: Energy) -> bool:
-    """Whether exp(-f) has a finite integral on the line, for an f that is linear far out: f rises on both sides."""
+def rise(energy: Energy) -> float:
+    """The lesser of both sides; of an f that is linear far out, exp(-f) has a finite integral on the line where it is positive."""
     ends = torch.tensor([[-FAR], [-NEAR], [NEAR], [FAR]], dtype=torch.float64)
     left, near_left, near_right, right = energy(ends)
-    return bool(left > near_left) and bool(right > near_right)
+    return float(min(left - near_left, right - near_right))
 
 
 def two_softplus(sign: float) -> Bound:

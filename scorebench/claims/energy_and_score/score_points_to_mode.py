@@ -58,19 +58,17 @@ LEADING = "x_2/x_1 after the flow until t = 1, N(0, diag(1, 10))"
 STEP_SIZE, LONG, T, CLOSE, STRAIGHT = 0.001, 5.0, 1.0, 1e-4, 0.99
 PARTS, STARTS = ((0.2, -2.0, 0.25), (0.8, 2.0, 0.25)), (-0.5, 0.5)
 POINT, RATE, ROUND, MODE = (1.0, math.sqrt(10)), 0.1, (1.0, 1.0), (2.0, 0.0)
+OWN, HIGHEST = "the mode of its basin", "the highest mode"
 COSINE = "cosine of score and way to the mode, N(0, diag(1, 10))"
-IN_ROUND, IN_LONG = (
-    f"whether the score points straight at the mode, cosine .99 at least, {basin} basin (1: yes)" for basin in ("round", "long")
-)
-TO_HIGHEST = "whether the flow from -0.5 ends within 1e-4 of the highest mode (1: yes)"
+IN_ROUND, IN_LONG = (f"cosine of score and way to the mode, {basin} basin, at least {STRAIGHT:g}" for basin in ("round", "long"))
 
 
 def _end(x0: float) -> str:
     return f"end of the flow from {x0:g}"
 
 
-def _reaches(x0: float) -> str:
-    return f"whether the flow from {x0:g} ends within 1e-4 of the mode of its basin (1: yes)"
+def _off(x0: float, mode: str) -> str:
+    return f"distance of the end of the flow from {x0:g} to {mode}, at most {CLOSE:g}"
 
 
 def _modes() -> tuple[float, float]:
@@ -87,10 +85,10 @@ def predict() -> list[Prediction]:
     return [
         Prediction(LEADING, CORRECTED, {"t": T}, "", ratio, abs(ratio - of_steps) + steps * 2**-23 * ratio),
         Prediction(COSINE, CORRECTED, {}, "", 2 / math.sqrt(1.1 * 11), 1e-5),
-        *(Prediction(_reaches(x0), BASIN, {"x0": x0}, "", 1.0) for x0 in STARTS),
-        Prediction(IN_ROUND, BASIN, {}, "", 1.0),
-        Prediction(IN_LONG, BEYOND, {}, "", 1.0),
-        Prediction(TO_HIGHEST, BEYOND, {"x0": STARTS[0]}, "", 1.0),
+        *(Prediction(_off(x0, OWN), BASIN, {"x0": x0}, "x", 0.0, CLOSE) for x0 in STARTS),
+        Prediction(IN_ROUND, BASIN, {}, "", STRAIGHT),
+        Prediction(IN_LONG, BEYOND, {}, "", STRAIGHT),
+        Prediction(_off(STARTS[0], HIGHEST), BEYOND, {"x0": STARTS[0]}, "x", 0.0, CLOSE),
         *(Prediction(_end(x0), IDENTITY, {"x0": x0}, "x", mode, CLOSE) for x0, mode in zip(STARTS, _modes(), strict=True)),
     ]
 
@@ -106,10 +104,10 @@ def measure(master: int) -> dict[str, Measurement]:
     return {
         LEADING: Measurement(float(end[0, 1] / end[0, 0])),
         COSINE: Measurement(in_long),
-        IN_ROUND: Measurement(float(in_round >= STRAIGHT)),
-        IN_LONG: Measurement(float(in_long >= STRAIGHT)),
-        TO_HIGHEST: Measurement(float(abs(ends[STARTS[0]] - modes[STARTS[1]]) <= CLOSE)),
-        **{_reaches(x0): Measurement(float(abs(ends[x0] - mode) <= CLOSE)) for x0, mode in modes.items()},
+        IN_ROUND: Measurement(in_round),
+        IN_LONG: Measurement(in_long),
+        _off(STARTS[0], HIGHEST): Measurement(abs(ends[STARTS[0]] - modes[STARTS[1]])),
+        **{_off(x0, OWN): Measurement(abs(ends[x0] - mode)) for x0, mode in modes.items()},
         **{_end(x0): Measurement(end) for x0, end in ends.items()},
     }
 

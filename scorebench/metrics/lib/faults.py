@@ -3,13 +3,10 @@
 `fault(target, n, generator) -> (n, d)`; the modes are those of the target.
 """
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor
 
-from scorebench.targets.base import Target, has, nearest
+from scorebench.targets.base import Target, nearest
 
 WIDEN, NARROW, SHARE, FAR = 1.5, 0.7, 0.02, 4.0
 DEGREES, COPIES = 3, 4
@@ -71,30 +68,6 @@ def duplicated(target: Target, n: int, generator: torch.Generator) -> Tensor:
     return target.sample(-(-n // COPIES), generator).repeat_interleave(COPIES, 0)[:n]
 
 
-def off_centre(target: Target, n: int, generator: torch.Generator, *, axis: int = 0) -> Tensor:
-    """By .3 standard deviations of a coordinate."""
-    x = target.sample(n, generator)
-    x[:, axis] += 0.3 * target.reference[:, axis].std().to(x)
-    return x
-
-
-def scaled(target: Target, n: int, generator: torch.Generator, *, variance: float = 1.3, axis: int | None = None) -> Tensor:
-    """So many times the variance about the nearest mode, or the mean where there are none, of one coordinate or of all."""
-    x = target.sample(n, generator)
-    centres = target.modes.to(x)[nearest(x, target.modes)] if has(target, "modes") else target.mean.to(x)
-    stretched = centres + variance**0.5 * (x - centres)
-    return stretched if axis is None else torch.where(torch.arange(target.dim, device=x.device) == axis, stretched, x)
-
-
-def reweighted(target: Target, n: int, generator: torch.Generator) -> Tensor:
-    """A tenth of the mass is in the first mode instead of the last, shape and all."""
-    x = target.sample(n, generator)
-    modes = target.modes.to(x)
-    last = nearest(x, modes) == len(modes) - 1
-    moved = last & (torch.rand(n, generator=generator, device=x.device) < 0.1 / float(target.mode_weights.value[-1]))
-    return torch.where(moved[:, None], x - modes[-1] + modes[0], x)
-
-
 def _stretched(target: Target, n: int, generator: torch.Generator, factor: float) -> Tensor:
     x = target.sample(n, generator)
     centres = target.modes.to(x)[nearest(x, target.modes)]
@@ -102,11 +75,3 @@ def _stretched(target: Target, n: int, generator: torch.Generator, factor: float
 
 
 FAULTS = {f.__name__: f for f in (wrong_weights, lost_mode, shifted, wide_modes, narrow_modes, strays, heavy_tails, duplicated)}
-
-VETO: dict[str, Callable[[Target, int, torch.Generator], Tensor]] = {
-    **{f"mean of coordinate {axis}": partial(off_centre, axis=axis) for axis in (0, 1)},
-    **{f"variance x {size}": partial(scaled, variance=size) for size in (1.3, 0.7)},
-    **{f"variance x {size} of coordinate {axis}": partial(scaled, variance=size, axis=axis) for size in (1.3, 0.7) for axis in (0, 1)},
-    "weight": reweighted,
-}
-"""In the plane, location, scale and weight off by as much as a comparison must not let pass; the weight takes modes."""
