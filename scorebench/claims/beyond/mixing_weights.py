@@ -72,7 +72,7 @@ def share_of(variant: str) -> str:
 
 
 def _nearer(variant: str) -> str:
-    return f"whether the share annealed is nearer to 0.8 than the plain one (1: yes), {variant}"
+    return f"by how much the share annealed is nearer to 0.8 than the plain one, {variant}, at least 0"
 
 
 def _spread(variant: str) -> str:
@@ -108,7 +108,7 @@ def predict() -> list[Prediction]:
         share, spread = law(SHARES, [(part(s), STEP_SIZE * (s / SIGMAS[-1]) ** 2, PER_LEVEL) for s in SIGMAS], WIDE, COARSE)
         setting: dict[str, float | str] = {"c": STEP_SIZE, "densities": variant}
         predictions.append(Prediction(share_of(variant), CORRECTED, setting, "", share))
-        predictions.append(Prediction(_nearer(variant), SEEN, setting, "", 1.0))
+        predictions.append(Prediction(_nearer(variant), SEEN, setting, "", 0.0))
         predictions.append(Prediction(_spread(variant), CORRECTED, setting, "x^2", spread))
     return [*predictions, Prediction(f"{_spread('noised density')}, as stated", SAMPLED, setting, "x^2", 1.0)]
 
@@ -127,8 +127,12 @@ def measure(master: int) -> dict[str, Measurement]:
         measurements[share_of(variant)] = mean(right)
         measurements[_spread(variant)] = of_means(torch.stack([right, right * (a - MIDDLE).square()], -1), lambda m: m[1] / m[0])
     measurements[f"{_spread('noised density')}, as stated"] = measurements[_spread("noised density")]
-    away = {name: abs(measurements[name].measured - SHARES[1]) for name in (PLAIN_SHARE, *map(share_of, VARIANTS))}
-    return measurements | {_nearer(v): Measurement(float(away[share_of(v)] < away[PLAIN_SHARE])) for v in VARIANTS}
+    for variant in VARIANTS:
+        independent = measurements[PLAIN_SHARE], measurements[share_of(variant)]
+        plain, annealed = (abs(m.measured - SHARES[1]) for m in independent)
+        error = math.hypot(*(m.standard_error for m in independent))
+        measurements[_nearer(variant)] = Measurement(plain - annealed, error, min(CHAINS["plain"], CHAINS[variant]))
+    return measurements
 
 
 def picture(master: int) -> dict[str, Any]:

@@ -12,20 +12,20 @@ With E a = n/(n - 3), E log a = log(n/2) - digamma((n - 1)/2) and E (x - m)^2 = 
     E [log p_after(x) - log p_before(x)] = (E log a - log(1/4))/2 - E a (x^2 + 1/n)/2 + x^2/8,
 
 about .693 - .375 x^2: it rises for |x| < 1.36, by .694 at 0 and .317 at 1, and falls beyond, by .812 at 2 and 2.695 at 3. As stated of the space it would
-rise at all four. The mass right and left of 1.36 moves inwards: int (p_after - p_before) = 0.
+rise at all four: the smallest of the four changes would be at least 0. The mass right and left of 1.36 moves inwards: int (p_after - p_before) = 0.
 
 **Over the data.** At the data a mean((x - m)^2) = 1, so that the mean of the change of log p is (log a - log(1/4))/2 - 1/2 + mean(x^2)/8, whose mean is (E
 log a + log 4)/2 - 3/8 = .3191: it rises. The likelihood of a single datum rises if a (x - m)^2 - x^2/4 < log(4a): at a = 1 and m = 0, which are within
 1/sqrt n, a share of P(x^2 < log 4/(1 - 1/4)) = .8260. What is linear in a - 1 and m has a mean of order 1/n and so has the rest: 1/n is the tolerance. As
-stated of every datum the share would be all of them.
+stated of every datum the share would be 1.
 
 **Along the flow** dx = grad log p dt the density of a fixed p at x rises, d log p/dt = |s|^2: on N(0, 1) from x_0 = 2 by (4 - 4 e^-2)/2 = 1.729 until t =
 1. There the point moves, not p.
 
 Measurement: 300 data sets of n = 1,000; the project's own quadratic energy and implicit loss, 200 steps of gradient descent (.9^200 is 1e-9), all in one
 stack. Mass by the trapezoid rule, exact to rounding. The flow is the project's own ULA without noise, h = .0005; its (1 - h)^k gives the tolerance. The
-leading number has a standard error of .2 %: an error of 1.5 % is seen in 9 of 10 runs. Whether log p rises is by the measured means, 150 standard errors from 0
-or more, and by whether the share is 1.
+leading number has a standard error of .2 %: an error of 1.5 % is seen in 9 of 10 runs. The mean change over the data and the smallest of the four points' are
+200 standard errors or more from 0, the share from 1.
 
 Reference: Hyvarinen (2005), section 3.1; LeCun et al. (2006), section 2, for pushing down and pulling up.
 """
@@ -64,10 +64,7 @@ SETS, SIZE, BEFORE, RATE, STEPS = 300, 1_000, 0.25, 0.1, 200
 POINTS = (0.0, 1.0, 2.0, 3.0)
 MASS = "change of the total mass"
 MEAN, SHARE = "change of the mean log p of the data", "share of the data whose log p rises"
-IN_MEAN, AT_POINTS, OF_DATA = (
-    f"whether {what} rises (1: yes)"
-    for what in ("the mean log p of the data", "log p at each of x = 0, 1, 2 and 3", "log p of each of the data")
-)
+IN_MEAN, AT_POINTS, OF_DATA = f"{MEAN}, at least 0", "smallest change of log p at x = 0, 1, 2 and 3, at least 0", f"{SHARE}, at least 1"
 FLOW, START, STEP_SIZE = "rise of log p along the flow from 2 until t = 1", 2.0, 0.0005
 
 
@@ -86,8 +83,8 @@ def predict() -> list[Prediction]:
     predictions += [
         Prediction(MEAN, CORRECTED, {"n": SIZE}, "nat", (mean_log_a - math.log(BEFORE)) / 2 - 0.5 + BEFORE / 2, 1e-6),
         Prediction(SHARE, CORRECTED, {"n": SIZE}, "", share, 1 / SIZE),
-        Prediction(IN_MEAN, OVER_DATA, {"n": SIZE}, "", 1.0),
-        Prediction(AT_POINTS, EVERY, {"n": SIZE}, "", 1.0),
+        Prediction(IN_MEAN, OVER_DATA, {"n": SIZE}, "nat", 0.0),
+        Prediction(AT_POINTS, EVERY, {"n": SIZE}, "nat", 0.0),
         Prediction(OF_DATA, EVERY, {"n": SIZE}, "", 1.0),
     ]
     rise, of_steps = (START**2 * (1 - left) / 2 for left in (math.exp(-2), (1 - STEP_SIZE) ** (2 / STEP_SIZE)))
@@ -106,13 +103,11 @@ def measure(master: int) -> dict[str, Measurement]:
     points = torch.tensor(POINTS, dtype=torch.float64)[:, None]
     changes = _log_prob(network, after, points) - _log_prob(network, before, points)
     measurements = {_change(x): mean(changes[:, i], "data sets") for i, x in enumerate(POINTS)}
-    measurements[AT_POINTS] = Measurement(float(all(measurements[_change(x)].measured > 0 for x in POINTS)))
+    measurements[AT_POINTS] = min(measurements.values(), key=lambda m: m.measured)
 
     of_data = _log_prob(network, after, data) - _log_prob(network, before, data)
-    measurements[MEAN] = mean(of_data.mean(1), "data sets")
-    measurements[IN_MEAN] = Measurement(float(measurements[MEAN].measured > 0))
-    measurements[SHARE] = mean((of_data > 0).double().mean(1), "data sets")
-    measurements[OF_DATA] = Measurement(float(measurements[SHARE].measured == 1))
+    measurements[MEAN] = measurements[IN_MEAN] = mean(of_data.mean(1), "data sets")
+    measurements[SHARE] = measurements[OF_DATA] = mean((of_data > 0).double().mean(1), "data sets")
 
     nodes = torch.linspace(-25, 25, 2_001, dtype=torch.float64)[:, None]
     moved = _log_prob(network, after, nodes).exp() - _log_prob(network, before, nodes).exp()

@@ -65,7 +65,7 @@ def _share(d: int) -> str:
 
 
 def _enough(d: int, least: float) -> str:
-    return f"whether {_share(d)} is at least {least:.4g} (1: yes)"
+    return f"{_share(d)}, at least {least:.4g}"
 
 
 def _norm(d: int) -> str:
@@ -83,9 +83,9 @@ def predict() -> list[Prediction]:
             continue
         share = float(chi2.cdf(INNER**2 * chi2.median(d), d))
         predictions.append(Prediction(_share(d), CORRECTED, {"d": d}, "", share))
-        predictions.append(Prediction(_enough(d, _even(d)), DENSITY, {"d": d}, "", 1.0))
+        predictions.append(Prediction(_enough(d, _even(d)), DENSITY, {"d": d}, "", _even(d)))
         if d > 1:
-            predictions.append(Prediction(_enough(d, _even(1)), MASS, {"d": d}, "", 1.0))
+            predictions.append(Prediction(_enough(d, _even(1)), MASS, {"d": d}, "", _even(1)))
     return predictions
 
 
@@ -100,7 +100,7 @@ def measure(master: int) -> dict[str, Measurement]:
             continue
         median = math.sqrt(chi2.median(d))
         share = measurements[_share(d)] = mean(norm < INNER * median, "draws")
-        measurements |= {_enough(d, least): Measurement(float(share.measured >= least)) for least in (_even(d), _even(1))}
+        measurements |= {_enough(d, least): share for least in (_even(d), _even(1))}
     return measurements
 
 
