@@ -350,7 +350,7 @@ def reference(
 
 @app.command()
 def stage(
-    name: Annotated[str, typer.Argument(help="train, sample, measure, sensitivity, claim, tables, figure or page.")],
+    name: Annotated[str, typer.Argument(help=f"{', '.join(STAGES[:-1])} or {STAGES[-1]}.")],
     suite: SuiteFile,
     job: Annotated[
         list[str] | None, typer.Option(help="The job's id: the path of its output under the stage's folder. May be repeated.")

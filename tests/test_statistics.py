@@ -14,7 +14,6 @@ def test_interval_is_students() -> None:
     low, high = stats.t.interval(0.95, 4, x.mean(), stats.sem(x))
     assert t_interval(x) == pytest.approx((x.mean(), low, high), rel=1e-12)
     assert t_interval(np.exp(x), log=True) == pytest.approx((np.exp(x.mean()), np.exp(low), np.exp(high)), rel=1e-12)
-    assert t_interval(x, level=0.5).high < t_interval(x).high
 
 
 @pytest.mark.parametrize(

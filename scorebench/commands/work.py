@@ -28,9 +28,10 @@ from scorebench.engine.process import isolated
 from scorebench.engine.search import search
 from scorebench.engine.target import built
 from scorebench.report import words
+from scorebench.report.work import competes
 from scorebench.store import artifacts
 from scorebench.suite.config import BLOCKS, Accuracy
-from scorebench.suite.jobs import Begin, Work, gradients, has_step, over
+from scorebench.suite.jobs import Begin, Work, has_step, over
 
 STEPS = 2.0 ** np.arange(-6, 2)
 """Where the search begins; it goes on beyond an edge by itself."""
@@ -61,7 +62,7 @@ class Contestant(NamedTuple):
     @property
     def competes(self) -> bool:
         """Else it is a control."""
-        return gradients(self.spec) > 0 and self.spec.entry.facts.get("START") != "target"
+        return competes(str(self.spec))
 
 
 def contestants(texts: Sequence[str]) -> list[Contestant]:

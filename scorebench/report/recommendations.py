@@ -15,7 +15,7 @@ from scorebench.store.results import Results
 
 SAMPLER = "sampler, on the exact score"
 MARGIN = 1.25
-"""A gain of the last doubling that has to be excluded, to say that a divergence has come to its end (`engine.training.judge`)."""
+"""A gain of the last doubling that has to be excluded, to say that a divergence has come to its end (`engine.judging.judge`)."""
 
 
 @dataclass(frozen=True)

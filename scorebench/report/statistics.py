@@ -20,7 +20,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: float = LEVEL) -> Interval:
+def t_interval(values: Sequence[float] | np.ndarray, log: bool = False) -> Interval:
     """Student's interval, mean -+ t sd/sqrt n (Student 1908), across independent seeds.
 
     With `log` it is that of the logarithms, mapped back: the centre is the geometric mean. Divergences are positive and their spread is in
@@ -33,7 +33,7 @@ def t_interval(values: Sequence[float] | np.ndarray, log: bool = False, level: f
     if len(x) == 0 or not np.isfinite(x).all():
         return Interval(np.nan, np.nan, np.nan)
     centre = float(x.mean())
-    half = float(stdtrit(len(x) - 1, (1 + level) / 2) * x.std(ddof=1) / len(x) ** 0.5) if len(x) > 1 else np.nan
+    half = float(stdtrit(len(x) - 1, (1 + LEVEL) / 2) * x.std(ddof=1) / len(x) ** 0.5) if len(x) > 1 else np.nan
     ends = (centre, centre - half, centre + half)
     return Interval(*(float(np.exp(v)) for v in ends)) if log else Interval(*ends)
 

@@ -110,11 +110,8 @@ def _swept(trainings: Trainings) -> Iterator[dict[str, Any]]:
                 key = {"target": str(train.target), "model": str(train.model), "loss": loss, "option": option, "value": value}
                 above = statistics.t_interval(np.array(values, float) - best)
                 divergence = statistics.t_interval(divergences.get(value, ()), log=True)
-                beside = dict(zip(EXCESS, (*above, *divergence), strict=True))
+                beside = dict(zip(schema.EXCESS, (*above, *divergence), strict=True))
                 yield key | statistics.t_interval(values)._asdict() | beside | {"seeds": len(values), "chosen": value == chosen}
-
-
-EXCESS = ("above", "above_low", "above_high", "divergence", "divergence_low", "divergence_high")
 
 
 def claims(results: Sequence[ClaimResult], plan: Plan) -> pd.DataFrame:
