@@ -250,7 +250,7 @@ def test_points_are_means_and_crosses_count_the_lost(run: Results, axes: list[Ax
     low, high = t_interval(here.loc[here["step_size"] == 0.1, "value"])[1:]
     bars = [segment[:, 1] for bar in axes[0].collections for segment in bar.get_segments()]
     assert any(np.allclose(bar, (low, high)) for bar in bars)
-    assert [text.get_text() for text in axes[0].texts] == ["4/4\nlost"]
+    assert [text.get_text() for text in axes[0].texts] == ["4 of 4\ndiverged"]
 
 
 @of("noise_levels")
@@ -361,19 +361,30 @@ def drawn(table: pd.DataFrame) -> Figure:
 
 
 def test_cells_say_the_work_the_word_and_what_is_left() -> None:
-    """The best is framed; what is not reached is hatched, at least so much; what failed says so; a control is left out."""
+    """The best is framed; what is not reached is hatched, at least so much; what failed says so; a control is left out; a wide interval is no bold number."""
     figure = drawn(
         race(
             {"method": "mala", "gradients": 1234.0, "low": 1100.0, "high": 1400.0, "word": "better", "ratio": 1.0},
             {"method": "ula", "low": 2000.0, "plateau": 0.123, "status": "not_reached", "word": "worse", "ratio_low": 1.5},
             {"method": "hmc", "chosen": False, "status": "failed", "reason": "x", "phase": "pilot"},
             {"method": "prior", "low": 0.0, "plateau": 9.0, "status": "not_reached"},
+            {"method": "leimkuhler_matthews", "gradients": 785.0, "low": 34.0, "high": 18349.0},
         )
     )
     ax = figure.axes[0]
-    assert [text.get_text() for text in ax.texts] == ["1,234 ★", "1,100 to 1,400", "> 2,000 ✕", "b² = 0.12", "failed", ""]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["MALA", "ULA", "HMC"]
-    assert [bool(patch.get_hatch()) for patch in ax.patches if patch.get_fill()] == [False, True, True]
+    assert [text.get_text() for text in ax.texts] == [
+        "1,234 ★",
+        "1,100 to 1,400",
+        "> 2,000 ✕",
+        "b² = 0.12",
+        "failed",
+        "",
+        "~785",
+        "34 to 18,349",
+    ]
+    assert [text.get_weight() for text in ax.texts[::2]] == ["bold", "normal", "normal", "normal"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["MALA", "ULA", "HMC", "Leimkuhler-Matthews"]
+    assert [bool(patch.get_hatch()) for patch in ax.patches if patch.get_fill()] == [False, True, True, False]
     (frame,) = [patch for patch in ax.patches if not patch.get_fill()]
     assert frame.get_y() < 0 < frame.get_y() + frame.get_height()  # around the first row
     plt.close(figure)
@@ -460,7 +471,7 @@ def test_lost_seeds_are_counted_and_not_averaged() -> None:
         _, ax = plt.subplots()
         lines(ax, rows, "c", "sampler", ["ula"])
         mark_lost(ax, rows, "c", "sampler", ["ula"], 0.0)
-    assert points(ax)[0].tolist() == [2.0] and [text.get_text() for text in ax.texts] == ["1/4\nlost"]
+    assert points(ax)[0].tolist() == [2.0] and [text.get_text() for text in ax.texts] == ["1 of 4\ndiverged"]
     plt.close("all")
 
 

@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from scorebench.core.errors import InputError, NotApplicable
+from scorebench.core.schema import Status
 from scorebench.core.spec import parse
 from scorebench.report import statistics
 from scorebench.report.choosing import CELL, halves, is_ok
@@ -110,13 +111,14 @@ def legend_below(figure: Figure, axes: Sequence[Axes], columns: int, name: Calla
 
 def mark_lost(ax: Axes, rows: pd.DataFrame, x: str, hue: str, order: Sequence[str], at: float) -> None:
     """A cross at the height `at` of the axes wherever seeds diverged or failed, with how many of how many."""
-    groups: Any = is_ok(rows).groupby([rows[hue], rows[x]])
-    for (name, place), ok in groups:
-        if not ok.all():
+    groups: Any = rows.groupby([hue, x])
+    for (name, place), here in groups:
+        lost = here.loc[~is_ok(here), "status"]
+        if len(lost):
             look: dict[str, Any] = {"color": COLOURS[order.index(name) % 10]}
             where = ax.get_xaxis_transform()
             ax.plot(place, at, "x", markersize=7, mew=2, clip_on=False, transform=where, **look)
-            text = f"{(~ok).sum()}/{len(ok)}\nlost"
+            text = f"{len(lost)} of {len(here)}\n{'diverged' if (lost == Status.DIVERGED).all() else 'lost'}"
             ax.annotate(text, (place, at), xycoords=where, xytext=(7, 0), textcoords="offset points", va="center", **look)
 
 

@@ -1,5 +1,6 @@
 """Every number of every claim: how far it is from its prediction, in units of how far it may be."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ LABEL = "All claims at a glance"
 CAPTION = (
     "A row a claim, a mark a number: measured less predicted, over what is allowed (false alarm 1e-7 a number, and its tolerance), so that "
     "numbers within the band agree. Circles follow from the statement as written, crosses from what holds instead. Arrows at the edge are "
-    "further out; an inequality that holds stands at 0; identities are not shown."
+    "further out, with how many where there are more; an inequality that holds stands at 0; identities are not shown."
 )
 USES = {"claim": ("",)}
 EDGE = 4.0
@@ -30,6 +31,7 @@ def draw(results: Results) -> Figure:
     figure, ax = plt.subplots(figsize=(9.0, 1.6 + 0.2 * len(claims)))
     ax.axvspan(-1, 1, color="0.9", zorder=0)
     for row, claim in enumerate(claims):
+        outside = Counter[float]()
         for q in claim.quantities:
             if q.group == IDENTITY:
                 continue
@@ -37,8 +39,13 @@ def draw(results: Results) -> Figure:
             gap = min(gap, 0.0) if LEAST in q.name else gap
             at = float(np.sign(gap) * np.inf if may == 0 and gap else gap / may if may else 0.0)
             look = INSTEAD if q.group == CORRECTED else STATED
-            look = look | {"marker": "<" if at < 0 else ">"} if abs(at) > EDGE else look
+            if abs(at) > EDGE:
+                look = look | {"marker": "<" if at < 0 else ">"}
+                outside[np.sign(at)] += 1
             ax.plot(np.clip(at, -EDGE, EDGE), row, markersize=4.5, alpha=0.75, mew=1.1, **look)
+        for side, count in outside.items():
+            if count > 1:
+                ax.text(side * (EDGE - 0.25), row, str(count), ha="center", va="center", fontsize=8, color="0.3")
     for label, look in (("the statement", STATED), ("what holds instead", INSTEAD)):
         ax.plot([], [], ls="none", label=label, **look)
     ax.set(

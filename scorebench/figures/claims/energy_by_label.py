@@ -41,6 +41,6 @@ def draw(results: Results) -> Figure:
     image = ax.imshow(picture["mean_above"], cmap="viridis_r")
     ax.set(xticks=labels, yticks=labels, xlabel="label $y$", ylabel="true label")
     share = quantities.loc[str(picture["share_name"])]
-    ax.set_title(f"the right label is lowest for {share['measured']:.1%} ± {share['standard_error']:.1%}")
+    ax.set_title(f"the right label is not the lowest for {share['measured']:.1%} ± {share['standard_error']:.1%} of the digits")
     figure.colorbar(image, ax=ax, shrink=0.85, label="mean energy above the lowest")
     return figure

@@ -27,12 +27,12 @@ def draw(results: Results) -> Figure:
     left.plot(printed["h"], printed["variance"], color=COLOURS[1], lw=1.6, ls="--", label="as printed: $2c/(2-c)$")
     left.axhline(1, color="black", lw=1, ls=":", label="$p$ itself")
     left.axvline(euler["edge"], color="0.4", lw=1.2, ls="-.")
-    left.text(1.97, 0.12, "no law from $c = 2$ on", rotation=90, ha="right", va="bottom", color="0.3", fontsize=9)
+    left.text(1.95, 1.15, "no law from $c = 2$ on", rotation=90, ha="right", va="bottom", color="0.3", fontsize=9)
     for k, (t, names) in enumerate(zip(euler["temperatures"], euler["variance_names"], strict=True)):
         rows = gaussian.loc[names]
         rows = rows.assign(measured=rows["measured"] / t, standard_error=rows["standard_error"] / t)
         measured(left, (euler["step_sizes"] + 0.02 * (k - 1)).tolist(), rows, (0, 2, 4)[k], f"measured, $T = {t:g}$")
-    for k, label in enumerate((None, "measured, increments as printed")):
+    for k, label in enumerate((None, "measured, as printed")):
         measured(left, printed["step_sizes"].tolist(), increments.loc[printed["variance_names"][k]], k, label)
     left.set(xlabel="step size $c$", ylabel="variance sampled / $T$", xlim=(0, 2.1), ylim=(0, 5), title="$N(0, 1)$")
     left.legend(loc="upper left", fontsize=9)

@@ -2,6 +2,7 @@
 
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from scorebench.figures.base import COLOURS, as_text, numbers
 from scorebench.store.results import Results
@@ -19,7 +20,7 @@ def draw(results: Results) -> Figure:
     """A map of density over time, and four times."""
     quantities, picture = numbers(results, "fokker-planck"), results.picture("fokker-planck")
     x = picture["x"]
-    figure = plt.figure(figsize=(11.0, 5.0))
+    figure = plt.figure(figsize=(11.0, 5.0), layout=ConstrainedLayoutEngine(w_pad=0.1))
     ax = plt.subplot2grid((2, 4), (0, 0), rowspan=2, colspan=2, fig=figure)
     extent = (0.0, float(picture["end"]), float(x[0]), float(x[-1]))
     image = ax.imshow(picture["density"].T, origin="lower", aspect="auto", extent=extent, cmap="Blues", vmax=1.0)

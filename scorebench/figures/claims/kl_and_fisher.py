@@ -10,7 +10,7 @@ LABEL = "KL falls at the rate of the Fisher divergence"
 CAPTION = (
     "From N(5, .1) towards N(0, 1) (left) and from N(0, 1) towards two modes (right): KL to the end (solid) and the Fisher divergence (dashed),"
     " in closed form or by the spectrum. Points: minus the slope of KL, measured by the finite-volume solver; they lie on the Fisher "
-    "divergence, which is a rate, not another KL."
+    "divergence, which is a rate, not another KL. On the right they are at t = 0 and .1 only."
 )
 USES = {"claim": ("fisher-kl-link",)}
 

@@ -14,11 +14,11 @@ from scorebench.store.results import Results
 LABEL = "Digits: sampled, and images"
 CAPTION = (
     "First strip: images that train, as the target draws them, with its noise. Below: final states of chains started from noise, of models trained by each "
-    "loss, at the step size in the samplers' table; the last seed is shown, with the same random numbers in every strip. A single large σ "
-    "learns the noised density, and its samples show the noise; many levels give digits. Above each strip, mean over the seeds that judge, with "
-    "the standard error over the chains; in brackets the same between two sets of held-out images. Confidence: how many a classifier is sure of (.9), in "
-    "units of how many held-out images. Class shares: total variation from those of held-out images. Distance: to the nearest image that trains, in units of "
-    "that of held-out images; copies of training images, as in the first strip, have about half. Precision and recall: k = 3, pixels; noise recalls all."
+    "loss, at the step size in the samplers' table; the last seed is shown, with the same random numbers in every strip. A single large σ learns the noised "
+    "density, and its samples show the noise; many levels give digits. Above each strip, mean over the seeds that judge, with the standard error over the "
+    "chains; in brackets, but for the confidence, the same between two sets of held-out images. Confidence: how many a classifier is sure of (.9), in units "
+    "of how many held-out images. Class shares: total variation from those of held-out images. Distance: to the nearest image that trains, in units of that "
+    "of held-out images; copies of training images, as in the first strip, have about half. Precision and recall: k = 3, pixels; noise recalls all."
 )
 USES = {"target": ("digits",), "model": ("",), "sampler": ("exact",)}
 READS = ("metrics.csv", "tables/samplers.csv", "sample/digits*/exact.npz", "sample/digits*/ula.npz", "sample/digits*/annealed*.npz")

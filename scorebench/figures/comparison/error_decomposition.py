@@ -14,7 +14,8 @@ CAPTION = (
     "What ranks the samples, to the target: by how much means over a panel of functions are off, in standard deviations. Circles: the trained "
     "source's own law, by quadrature: the loss's part. Squares: the trained source with the sampler; the line between them is what the sampler adds. "
     "Triangles: the same sampler on the exact score. Grey: 95 % of such means of exact draws are below, as many as a "
-    "trained source has chains. Means with 95 % intervals across the seeds that had no say in the step."
+    "trained source has chains. The axis is linear near 0 and logarithmic beyond. On the Gaussians the sampler was not run on the exact score; a field, which "
+    "has no energy, has no row for parallel tempering, which needs one. Means with 95 % intervals across the seeds that had no say in the step."
 )
 USES = {"metric": ("panel_bias", "law_error"), "model": ("",)}
 READS = ("tables/decomposition.csv", "tables/samplers.csv")

@@ -10,9 +10,10 @@ from scorebench.store.results import Results
 
 LABEL = "Learning-rate sweep"
 CAPTION = (
-    "Short runs at each learning rate, on seeds that are used for nothing else. The star is the rate with the lowest validation loss, with which the loss "
-    "was then trained. The others: how many times the star's is the relative Fisher divergence to what the loss learns, which had no say in the choice; where "
-    "that is not known, how much the validation loss is above the star's, with half of the 95 % interval. Darker is worse; a rate that was not tried is blank."
+    "Short runs at each learning rate, on seeds that are used for nothing else. The star is the rate with the lowest validation loss, with which the loss was "
+    "then trained. The others: how many times the star's is the relative Fisher divergence to what the loss learns, which had no say in the choice (≫: 100 or "
+    "more); where that is not known, how much the validation loss is above the star's, with half of the 95 % interval. Darker is worse; a rate that was not "
+    "tried is blank. (field): a network of the score, without an energy."
 )
 USES = {"loss": ("",)}
 READS = ("tables/learning_rates.csv",)

@@ -14,7 +14,8 @@ LABEL = "Losses compared"
 CAPTION = (
     "Relative Fisher divergence after the whole training, lower is better: to the target (circles), and to what the loss learns (squares), which leaves "
     "out the blur that denoising puts in on purpose. Means across seeds with 95 % intervals on a log scale; seeds that diverged or failed are "
-    "counted in red. The explicit loss needs the true score and is the yardstick; an arrow says where it is, if far off."
+    "counted in red. The explicit loss needs the true score and is the yardstick; an arrow says where it is, if far off. "
+    "(field): a network of the score, without an energy."
 )
 USES = {"metric": ("relative_fisher_divergence",), "loss": ("",)}
 READS = ("metrics.csv",)

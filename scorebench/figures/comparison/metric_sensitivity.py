@@ -23,13 +23,13 @@ def draw(results: Results) -> Figure:
     table = required(results.table("sensitivity"), "planted faults")
     share = table.assign(share=100 * table["share"]).pivot(index="metric", columns="fault", values="share")
     share = share.reindex(index=table["metric"].unique(), columns=table["fault"].unique())
-    figure, ax = plt.subplots(figsize=(7.2, 0.36 * len(share) + 1.5))
+    figure, ax = plt.subplots(figsize=(8.6, 0.36 * len(share) + 1.5))
     sns.heatmap(share, annot=True, fmt=".0f", cmap="Greys", vmin=0, vmax=120, cbar=False, ax=ax)
-    ax.set_xticks(ax.get_xticks(), [fault.replace("_", "\n") for fault in share.columns], rotation=0)
+    ax.set_xticks(ax.get_xticks(), [fault.replace("_", "\n") for fault in share.columns], rotation=0, fontsize=8.5)
     ax.set_yticks(ax.get_yticks(), [parse("metric", metric).label for metric in share.index], rotation=0)
     ax.xaxis.tick_top()
     chains, repeats = table["chains"].iloc[0], table["repeats"].iloc[0]
-    ax.set(xlabel=f"per cent of {repeats} samples of {chains} that are told from exact draws; 5 by chance", ylabel="")
+    ax.set(xlabel=f"per cent of {repeats} samples of {chains} told from exact draws; 5 by chance", ylabel="")
     ax.tick_params(length=0)
     ax.axvline(1, color="white", lw=4)
     return figure

@@ -19,9 +19,10 @@ from scorebench.store.results import Results
 
 LABEL = "Denoising at each noise level"
 CAPTION = (
-    "Relative Fisher divergence of energies trained by denoising at several noise levels σ, lower is better: to the target it has a minimum, since "
-    "a large σ blurs (the line is a perfect denoiser) and a small one is hard to learn; to what it learns, the noised density, it only "
-    "falls. Dotted: variance-reduced sliced score matching, which needs no σ. Means across seeds with 95 % intervals."
+    "Relative Fisher divergence of energies trained by denoising at several noise levels σ, lower is better: a large σ blurs (the line is a perfect "
+    "denoiser), a small one is harder to learn: to what it learns, the noised density, the divergence falls as σ grows. To the target a σ inside those tried "
+    "is best on the Gaussian with κ = 100 and on 8 modes, elsewhere the smallest tried. Dotted: variance-reduced sliced score matching, which needs no σ. "
+    "Means across seeds with 95 % intervals."
 )
 USES = {"loss": ("denoising",), "metric": ("relative_fisher_divergence",)}
 READS = ("metrics.csv", "map/*.npz")

@@ -13,9 +13,9 @@ from scorebench.store.results import Results
 
 LABEL = "Score fields and trajectories"
 CAPTION = (
-    "Density (shading), score (arrows, length compressed) and four Langevin chains of the first seed, two to either side, over the last states that were "
-    "kept (at most 200), on two far modes. Left: exact. Right: an MLP energy trained by score matching, sampled at the same step; it errs where there "
-    "was no data, between and outside the modes."
+    "Score (arrows, length compressed) and four Langevin chains of the first seed, two to either side, over the last states that were kept (at most 200), on "
+    "two far modes. Left: exact, on the density. Right: an MLP energy trained by score matching, sampled at the same step, on the error of its score, which "
+    "is large where there was no data, between and outside the modes."
 )
 USES = {"target": ("gaussian_mixture",), "model": ("mlp_energy",)}
 READS = ("tables/losses.csv", "map/gaussian_mixture*.npz", "sample/gaussian_mixture*/ula.npz")
@@ -47,11 +47,12 @@ def draw(results: Results) -> Figure:
     limits = [axis[inside.any(across)][[0, -1]] for axis, across in zip(maps["axes"], (1, 0), strict=True)]
     name = f"{parse('model', model).label}, {parse('loss', loss).label}"
     height = 4.0 * np.ptp(limits[1]) / np.ptp(limits[0]) + 0.8
-    figure, axes = plt.subplots(1, 2, figsize=(8.6, height), sharex=True, sharey=True)
-    for ax, title, (run, arrays) in zip(axes, ("exact", name), chains, strict=True):
-        log_p, score = (maps[of_source(array, run.model, run.loss)] for array in ("log_prob", "score"))
-        ax.pcolormesh(*maps["axes"], np.exp(0.5 * (log_p - log_p.max())).T, cmap="Greys", vmax=1.6, rasterized=True)
-        score = score[::EVERY, ::EVERY]
+    figure, axes = plt.subplots(1, 2, figsize=(9.4, height), sharex=True, sharey=True)
+    density = np.exp(0.5 * (maps["log_prob"] - maps["log_prob"].max()))
+    error = np.linalg.norm(maps[of_source("score", model, loss)] - maps["score"], axis=-1)
+    for ax, title, shade, (run, arrays) in zip(axes, ("exact", name), (density, error), chains, strict=True):
+        image = ax.pcolormesh(*maps["axes"], shade.T, cmap="Greys", vmin=0, vmax=1.6 * shade[inside].max(), rasterized=True)
+        score = maps[of_source("score", run.model, run.loss)][::EVERY, ::EVERY]
         arrows = score * (np.linalg.norm(score, axis=-1, keepdims=True) + 1e-9) ** -0.6
         ax.quiver(*maps["axes"][:, ::EVERY], *arrows.T, color="0.35", width=0.0032, scale=48)
         paths = arrays["trace"][0, run.cells.index(cell)]  # (chain, draw, 2)
@@ -61,6 +62,7 @@ def draw(results: Results) -> Figure:
             ax.plot(*path[-1], "s", color=COLOURS[i], mec="white", markersize=6)
         ax.set(title=f"{title}, $c$ = {cell[0]:g}", xlabel="$x_1$", aspect="equal", xlim=limits[0], ylim=limits[1])
     axes[0].set_ylabel("$x_2$")
+    figure.colorbar(image, ax=axes[1], shrink=0.75, label=r"$|s_\theta - s|$").ax.set_ylim(0, error[inside].max())
     axes[0].plot([], [], "o", color="0.3", label="first")
     axes[0].plot([], [], "s", color="0.3", label="last")
     axes[0].legend(loc="upper right", ncols=2, frameon=True, framealpha=0.9, edgecolor="none")

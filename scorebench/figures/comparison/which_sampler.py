@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -22,12 +22,14 @@ CAPTION = (
     "Gradients a chain until the worst squared bias b² of a panel of functions is below the threshold, from one start for all, each method at its "
     "best step and options; below it the 95 % interval. The brighter the fewer; framed: the fewest on the target. ★ better than every other, "
     "≈ equivalent to the best, ? undecided, ✕ worse: by intervals of all ratios that hold together at 95 %. Hatched: not reached, with what is "
-    "left of b². Controls are left out."
+    "left of b². Blank: not run. ~: the interval spans more than a factor of 10. Controls are left out."
 )
 USES = {"sampler": ("",)}
 READS = ("tables/work.csv",)
 MARKS = {"better": "★", "equivalent": "≈", "undecided": "?", "worse": "✕"}
 COLOURS = "cividis_r"
+WIDE = 10
+"""Ends of an interval this many times apart tell little of the number."""
 
 
 def draw(results: Results) -> Figure:
@@ -65,9 +67,11 @@ def _cell(ax: Axes, x: int, y: int, row: pd.Series, norm: LogNorm) -> None:
     if row["ratio"] == 1 and np.isnan(row["ratio_low"]):
         ax.add_patch(Rectangle((x - 0.46, y - 0.44), 0.92, 0.88, fill=False, edgecolor="black", lw=2.2))
     above, below = _texts(row)
-    ink = "white" if is_reached and norm(row["gradients"]) > 0.6 else "black"
+    luminance = (0.2126, 0.7152, 0.0722) @ np.array(to_rgb(colour)) ** 2.2
+    ink = "white" if luminance < 0.22 else "black"
+    sure = is_reached and not above.startswith("~")
     back: dict[str, Any] = {} if is_reached else {"bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1.0}}
-    ax.text(x, y - 0.12, above, ha="center", va="center", color=ink, fontsize=11, weight="bold" if is_reached else "normal", **back)
+    ax.text(x, y - 0.12, above, ha="center", va="center", color=ink, fontsize=11, weight="bold" if sure else "normal", **back)
     ax.text(x, y + 0.24, below, ha="center", va="center", color=ink, fontsize=7.5, **back)
 
 
@@ -75,7 +79,8 @@ def _texts(row: pd.Series) -> tuple[str, str]:
     mark = f" {MARKS[row['word']]}" if row["word"] in MARKS else ""
     if row["status"] == Status.OK:
         between = f"{_short(row['low'])} to {_short(row['high'])}" if np.isfinite([row["low"], row["high"]]).all() else "no interval"
-        return f"{_short(row['gradients'])}{mark}", between
+        about = "~" if row["high"] > WIDE * row["low"] else ""
+        return f"{about}{_short(row['gradients'])}{mark}", between
     if row["status"] == Status.NOT_REACHED:
         return f"> {_short(row['low'])}{mark}", f"b² = {row['plateau']:.2g}"
     return str(row["status"]).replace("_", " "), ""

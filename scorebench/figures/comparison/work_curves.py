@@ -24,6 +24,8 @@ READS = ("tables/work.csv", "work/*.npz")
 FLOOR, CEILING = 0.03, 1e4
 """In units of the threshold."""
 STYLES = ("-", "--", "-.", ":")
+LINES = (*COLOURS[:6], COLOURS[9], COLOURS[7], "#8e871f", "0.2")
+"""Pink and yellow are faint as lines."""
 
 
 def draw(results: Results) -> Figure:
@@ -47,7 +49,7 @@ def draw(results: Results) -> Figure:
         ax.set_ylim(0.8 * FLOOR * epsilon, min(ax.get_ylim()[1], CEILING * epsilon))
         decades(ax.xaxis)
     for place, ax in enumerate(axes):
-        ax.set(xlabel="gradients a chain" if place + 3 >= len(axes) else "", ylabel="b², worst of the panel" if place % 3 == 0 else "")
+        ax.set(xlabel="gradients a chain", ylabel="b², worst of the panel" if place % 3 == 0 else "")
     legend_below(figure, axes, 4)
     return figure
 
@@ -57,7 +59,7 @@ def _curve(ax: Axes, curves: dict[str, np.ndarray], floor: float, number: int, l
     there = curves["gradients"] > 0
     gradients, (curve, error) = curves["gradients"][there], curves["max"][:, there]
     low, middle, high = (np.maximum(curve + side * error, floor) for side in (-1, 0, 1))
-    ax.fill_between(gradients, low, high, color=COLOURS[number % 10], alpha=0.25, lw=0, where=middle < CEILING / FLOOR * floor)
+    ax.fill_between(gradients, low, high, color=LINES[number % 10], alpha=0.25, lw=0, where=middle < CEILING / FLOOR * floor)
     nowhere = (len(gradients), 1)  # of the line's points none is marked; its marker is for the legend
     ax.plot(gradients, middle, ls=STYLES[number % 4], lw=1.5, label=label, markevery=nowhere, **_look(number))
     if "exact max" in curves:
@@ -65,4 +67,4 @@ def _curve(ax: Axes, curves: dict[str, np.ndarray], floor: float, number: int, l
 
 
 def _look(number: int) -> dict[str, Any]:
-    return {"color": COLOURS[number % 10], "marker": MARKERS[number % 8], "markersize": 7, "mec": "white", "mew": 0.7}
+    return {"color": LINES[number % 10], "marker": MARKERS[number % 8], "markersize": 7, "mec": "white", "mew": 0.7}
