@@ -62,7 +62,7 @@ class Contestant(NamedTuple):
     @property
     def competes(self) -> bool:
         """Else it is a control."""
-        return competes(str(self.spec))
+        return competes(self.spec)
 
 
 def contestants(texts: Sequence[str]) -> list[Contestant]:

@@ -65,7 +65,7 @@ def late(table: pd.DataFrame) -> set[tuple[str, str]]:
 
 def of_rivals(rows: pd.DataFrame) -> pd.DataFrame:
     """Those that compete: no controls."""
-    return rows[rows["method"].map(competes).astype(bool)]
+    return rows[rows["method"].map(lambda method: competes(parse("sampler", method))).astype(bool)]
 
 
 def leaders(table: pd.DataFrame) -> Iterator[Leader]:

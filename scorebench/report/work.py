@@ -9,7 +9,7 @@ import pandas as pd
 
 from scorebench.core import schema
 from scorebench.core.schema import Status
-from scorebench.core.spec import parse
+from scorebench.core.spec import Spec, parse
 from scorebench.report import words
 from scorebench.store.works import Method
 from scorebench.suite.jobs import gradients
@@ -24,7 +24,10 @@ def work(by_target: Mapping[str, Sequence[Method]], margin: float) -> pd.DataFra
     """A row a target, sampler, cell and summary of the panel; of chosen cells with how they stand to the best on the target."""
     rows: list[dict[str, Any]] = []
     for methods in by_target.values():
-        entries = {panel: {m.method: entry for m in methods if competes(m.method) and (entry := _entry(m, panel))} for panel in PANELS}
+        entries = {
+            panel: {m.method: entry for m in methods if competes(parse("sampler", m.method)) and (entry := _entry(m, panel))}
+            for panel in PANELS
+        }
         standings = words.compared(PANELS, entries, margin)
         for method in methods:
             for cell in method.cells:
@@ -40,10 +43,9 @@ def equilibrium(by_target: Mapping[str, Sequence[Method]]) -> pd.DataFrame:
     return schema.EQUILIBRIUM.frame([row for methods in by_target.values() for method in methods for row in method.equilibrium])
 
 
-def competes(method: str) -> bool:
+def competes(sampler: Spec) -> bool:
     """A sampler that takes no gradients, or starts from the law, is a control."""
-    spec = parse("sampler", method)
-    return gradients(spec) > 0 and spec.entry.facts.get("START") != "target"
+    return gradients(sampler) > 0 and sampler.entry.facts.get("START") != "target"
 
 
 def _number(cell: Mapping[str, Any], name: str) -> float:
