@@ -10,9 +10,9 @@ Prediction. Three f on R^d whose Z is known otherwise, so that a method that kno
                                                                     the trapezoid rule, exact to rounding; log Z = 3.226, 4.686, 6.147 at d = 8, 12, 16
     shell      (|x|^2 - d)^2/(2d):                                  no product: Z = area of the sphere times int r^(d-1) exp(-f) dr; 11.30, 17.33, 23.36
 
-**By a grid** of n nodes an axis of [-h, h], the midpoint rule, f is evaluated n^d times. Three million leave 1,732 nodes an axis at d = 2 (shown, not counted: that is not many), and 6,
-3 and 2 at d = 8, 12 and 16. Its h is chosen in the grid's favour, by the answer: but as one number that is free meets any other (for two nodes and d = 16, too, some
-h gives log Z), the grid must be within .2 at h, 1.1 h and 1.2 h, h the best from 1 to 4. Their largest error is
+**By a grid** of n nodes an axis of [-h, h], the midpoint rule, f is evaluated n^d times. Three million leave 1,732 nodes an axis at d = 2 (shown, not
+counted: that is not many), and 6, 3 and 2 at d = 8, 12 and 16. Its h is chosen in the grid's favour, by the answer: but as one number that is free meets any
+other (for two nodes and d = 16, too, some h gives log Z), the grid must be within .2 at h, 1.1 h and 1.2 h, h the best from 1 to 4. Their largest error is
 
               d = 8    12      16
     wells     .136     1.86    2.94
