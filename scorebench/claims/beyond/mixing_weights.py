@@ -30,7 +30,7 @@ from torch import Tensor
 
 from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean, of_means
-from scorebench.claims.lib.langevin import euler_kernel, langevin
+from scorebench.claims.lib.langevin import euler_kernel, langevin, right_of_0
 from scorebench.claims.lib.spectral import potential_of
 from scorebench.core.rng import generator
 from scorebench.engine.loop import run
@@ -93,7 +93,7 @@ def law(weights: tuple[float, float], stages: list[tuple[float, float, int]], ha
         kernel = euler_kernel(lambda x, slope=slope: -slope(x), c, a)  # type: ignore[misc]
         for _ in range(steps):
             density = kernel @ density
-    right = np.where(a > h / 2, density, np.where(np.abs(a) < h / 2, density / 2, 0.0))
+    right = right_of_0(a, density)
     return float(right.sum() * h), float(right @ (a - MIDDLE) ** 2 / right.sum())
 
 

@@ -26,7 +26,6 @@ from itertools import product
 
 import numpy as np
 import torch
-from scipy.stats import norm
 from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
@@ -92,8 +91,7 @@ def measure(master: int) -> dict[str, Measurement]:
     measurements: dict[str, Measurement] = {}
     starts, stream = (generator(master, "claim", "fp-drift-sign", use) for use in ("start", "sample"))
     start = normal(MEAN, VARIANCE).sample(CHAINS, starts)
-    edges = np.linspace(AXIS[0], AXIS[1], AXIS[2] + 1)
-    masses = np.diff(norm.cdf(edges, MEAN, math.sqrt(VARIANCE)))
+    masses = fokker_planck.masses(AXIS, MEAN, VARIANCE)
     x = fokker_planck.centres(AXIS)[:, 0].numpy()
     for drift, b in SIGNS.items():
         drift_of = linear(b)

@@ -149,15 +149,13 @@ def measure(master: int) -> dict[str, Measurement]:
         (TO_M2, two, M2_AXIS, (0.0, 1.0), M2_TIMES),
     ):
         solver = fokker_planck.generator(target.score, 1.0, axis)
-        edges = np.linspace(axis[0], axis[1], axis[2] + 1)
-        steady = fokker_planck.steady_state(solver)
+        masses, steady = fokker_planck.masses(axis, *start), fokker_planck.steady_state(solver)
         for t in times:
             around = (0.0, WINDOW, 2 * WINDOW) if t == 0 else (t - WINDOW, t + WINDOW)
-            measurements[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
+            measurements[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, masses, around), steady, around))
 
-    solver = fokker_planck.generator(torch.zeros_like, 0.5, HEAT_AXIS)
-    edges, around = np.linspace(HEAT_AXIS[0], HEAT_AXIS[1], HEAT_AXIS[2] + 1), (0.0, WINDOW, 2 * WINDOW)
-    narrow, wide = (fokker_planck.evolve(solver, _masses(edges, *law), around) for law in PAIRS[1])
+    solver, around = fokker_planck.generator(torch.zeros_like, 0.5, HEAT_AXIS), (0.0, WINDOW, 2 * WINDOW)
+    narrow, wide = (fokker_planck.evolve(solver, fokker_planck.masses(HEAT_AXIS, *law), around) for law in PAIRS[1])
     return measurements | {HEAT: Measurement(_rate(narrow, wide, around))}
 
 
@@ -187,10 +185,6 @@ def picture(master: int) -> dict[str, Any]:
 
 def _draws(law: Law, master: int, use: str) -> Tensor:
     return normal(*law).sample(DRAWS, generator(master, "claim", "fisher-kl-link", use)).double()
-
-
-def _masses(edges: np.ndarray, centre: float, variance: float) -> np.ndarray:
-    return np.diff(norm.cdf(edges, centre, math.sqrt(variance)))
 
 
 def _rate(laws: np.ndarray, to: np.ndarray, times: tuple[float, ...]) -> float:
