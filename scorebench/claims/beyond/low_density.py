@@ -31,14 +31,14 @@ import torch
 from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib import two_modes
 from scorebench.claims.lib.estimates import mean, share_at_most
+from scorebench.claims.lib.two_modes import CENTRE, SHARES
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
 from scorebench.engine.training import Fitted, fit
 from scorebench.models.base import over_stack, score
 from scorebench.suite.config import Training
-from scorebench.targets.base import Target
-from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Score matching errs where data is rare"
 SOURCE = "beyond the article (Song and Ermon 2019, figure 2); follows from Sampling Using Langevin Dynamics, below (158), the last sentence"
@@ -53,7 +53,7 @@ REFERENCE = "Song and Ermon (2019), section 3.2.1 and figure 2"
 LEADING = "share of networks with a relative error between the modes of 0.1 or less, at most 0.1"
 USES = {"model": ("mlp_score",), "loss": ("implicit",)}
 
-WEIGHTS, CENTRE, PART, EDGE = (0.2, 0.8), 5.0, 1.0, 1.0
+PART, EDGE = 1.0, 1.0
 NETWORKS, TRAINING, RATE, POINTS, UNIFORM = 280, Training(size=2_000, batch=64, steps=(600,)), 2e-2, 1_000, 400_000
 LEARNT, NOT, RATIO = 0.5, 0.1, 10.0
 FEW, SOME = 0.1, 0.25
@@ -71,7 +71,7 @@ def predict() -> list[Prediction]:
     weights[[0, -1]] = 0.5
     u = x[:, None] + x
     # s = -x + 5 (1, 1) tanh(5 (x_1 + x_2) + log(.8/.2)/2): the posterior weights differ by that
-    pull = CENTRE * np.tanh(CENTRE * u + math.log(WEIGHTS[1] / WEIGHTS[0]) / 2)
+    pull = CENTRE * np.tanh(CENTRE * u + math.log(SHARES[1] / SHARES[0]) / 2)
     squared = (pull - x[:, None]) ** 2 + (pull - x) ** 2
     size = float(weights @ squared @ weights / weights.sum() ** 2)
     return [
@@ -80,14 +80,9 @@ def predict() -> list[Prediction]:
     ]
 
 
-def two_modes() -> Target:
-    """The target."""
-    return mixture(torch.tensor(WEIGHTS), torch.tensor([[-CENTRE] * 2, [CENTRE] * 2]), torch.full((2, 2), PART))
-
-
 def measure(master: int) -> dict[str, Measurement]:
     """A stack of networks, judged by the exact score."""
-    target, stream = two_modes(), generator(master, "claim", "low-density")
+    target, stream = two_modes.target(PART), generator(master, "claim", "low-density")
     square = EDGE * (2 * torch.rand(UNIFORM, 2, generator=stream) - 1)
     assert target.score is not None
     sizes = target.score(square).square().sum(-1).double()
@@ -99,7 +94,7 @@ def measure(master: int) -> dict[str, Measurement]:
 
 def _relative(master: int, x: Tensor) -> Tensor:
     """Mean squared errors over the mean square of the exact score at the same points, (network,)."""
-    return (_errors(master, x, NETWORKS).mean(-1) / two_modes().score(x).square().sum(-1).mean()).double()
+    return (_errors(master, x, NETWORKS).mean(-1) / two_modes.target(PART).score(x).square().sum(-1).mean()).double()
 
 
 def picture(master: int) -> dict[str, Any]:
@@ -107,7 +102,7 @@ def picture(master: int) -> dict[str, Any]:
 
     median (x_2, x_1) on [-half, half]^2; along x_1 = x_2: errors (network, n), their median and the density; some data.
     """
-    target, axis, line = two_modes(), torch.linspace(-HALF, HALF, 121), torch.linspace(-HALF, HALF, 401)
+    target, axis, line = two_modes.target(PART), torch.linspace(-HALF, HALF, 121), torch.linspace(-HALF, HALF, 401)
     assert target.log_prob is not None
     diagonal = torch.stack([line, line], -1)
     plane, cut = ((_errors(master, x, SHOWN) / 2).sqrt() for x in (torch.cartesian_prod(axis, axis), diagonal))
@@ -128,12 +123,12 @@ def picture(master: int) -> dict[str, Any]:
 @cache
 def _trained(master: int) -> Fitted:
     loss, model = parse("loss", "implicit"), parse("model", "mlp_score:width=16")
-    return fit(two_modes(), model, [loss], [RATE], TRAINING, TRAINING.steps, master, list(range(NETWORKS)), "low-density")
+    return fit(two_modes.target(PART), model, [loss], [RATE], TRAINING, TRAINING.steps, master, list(range(NETWORKS)), "low-density")
 
 
 def _errors(master: int, x: Tensor, networks: int) -> Tensor:
     """Squared errors of the first networks at x (n, 2): (network, n)."""
-    fitted, exact = _trained(master), two_modes().score
+    fitted, exact = _trained(master), two_modes.target(PART).score
     assert exact is not None
     parameters = {k: v[0, :networks] for k, v in fitted.parameters[-1].items()}
     scores = over_stack(score, fitted.module, fitted.gives_energy)(parameters, x.expand(networks, *x.shape).contiguous())

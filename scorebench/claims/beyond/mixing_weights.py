@@ -29,15 +29,14 @@ import torch
 from torch import Tensor
 
 from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction
+from scorebench.claims.lib import two_modes
 from scorebench.claims.lib.estimates import mean, of_means
-from scorebench.claims.lib.langevin import euler_kernel, langevin
-from scorebench.claims.lib.spectral import potential_of
+from scorebench.claims.lib.langevin import langevin
+from scorebench.claims.lib.two_modes import CENTRE, EDGE, MIDDLE, SHARES
 from scorebench.core.rng import generator
 from scorebench.engine.loop import run
 from scorebench.samplers.annealed import GRADIENTS, Annealed
 from scorebench.samplers.base import Density, exact_density
-from scorebench.targets.base import Target
-from scorebench.targets.lib.mixture import mixture
 
 LABEL = "Langevin does not see weights of far modes; annealing does"
 SOURCE = "beyond the article (Song and Ermon 2019, figure 3); follows from Sampling Using Langevin Dynamics, below (158)"
@@ -56,12 +55,11 @@ CONDITIONS = {"weights": True, "samples of p": False}
 REFERENCE = "Song and Ermon (2019), section 3.2.2, algorithm 1 and figure 3"
 LEADING = "share in the mode at (5, 5), annealed components"
 
-SHARES, EQUAL, CENTRE, EDGE = (0.2, 0.8), (0.5, 0.5), 5.0, 8.0
+EQUAL = (0.5, 0.5)
 STEP_SIZE, STEPS, PER_LEVEL, CHAINS = 0.05, 1_000, 100, {"plain": 20_000, "components": 48_000, "noised density": 45_000}
 SHOWN = 1_000
 SIGMAS = tuple(float(s) for s in np.geomspace(20.0, 1.0, 10))
 VARIANTS: dict[str, Callable[[float], float]] = {"components": lambda sigma: sigma**2, "noised density": lambda sigma: 1 + sigma**2}
-MIDDLE = CENTRE * math.sqrt(2)
 NARROW, WIDE, FINE, COARSE = 20.0, 140.0, 0.05, 0.2
 PLAIN_SHARE, PLAIN_EQUAL = "share in the mode at (5, 5), plain", "share in the mode at (5, 5), plain, of weights 0.5 and 0.5"
 
@@ -79,33 +77,15 @@ def _spread(variant: str) -> str:
     return f"mean squared distance along the diagonal from the mode at (5, 5), annealed {variant}"
 
 
-def law(weights: tuple[float, float], stages: list[tuple[float, float, int]], half_width: float, h: float) -> tuple[float, float]:
-    """Share right and E (a - m)^2 there, after stages of (variance of a part, step size, steps)."""
-    a = np.arange(-half_width, half_width + h / 2, h)
-    edge = EDGE * math.sqrt(2)
-    density = np.clip(edge - np.abs(a), 0, None)
-    density /= density.sum() * h
-    for i, (part, c, steps) in enumerate(stages):
-        if i:  # the law narrows from level to level
-            inside = density > 1e-16 * density.max()
-            a, density = a[inside], density[inside]
-        _, slope, _ = potential_of((weights[0], -MIDDLE, part), (weights[1], MIDDLE, part))
-        kernel = euler_kernel(lambda x, slope=slope: -slope(x), c, a)  # type: ignore[misc]
-        for _ in range(steps):
-            density = kernel @ density
-    right = np.where(a > h / 2, density, np.where(np.abs(a) < h / 2, density / 2, 0.0))
-    return float(right.sum() * h), float(right @ (a - MIDDLE) ** 2 / right.sum())
-
-
 def predict() -> list[Prediction]:
     """Products of Euler's kernels along the diagonal."""
     plain = [(1.0, STEP_SIZE, STEPS)]
     predictions = [
-        Prediction(PLAIN_SHARE, SEEN, {"c": STEP_SIZE}, "", law(SHARES, plain, NARROW, FINE)[0]),
-        Prediction(PLAIN_EQUAL, IDENTITY, {"c": STEP_SIZE}, "", law(EQUAL, plain, NARROW, FINE)[0]),
+        Prediction(PLAIN_SHARE, SEEN, {"c": STEP_SIZE}, "", two_modes.law(plain, NARROW, FINE)[0]),
+        Prediction(PLAIN_EQUAL, IDENTITY, {"c": STEP_SIZE}, "", two_modes.law(plain, NARROW, FINE, EQUAL)[0]),
     ]
     for variant, part in VARIANTS.items():
-        share, spread = law(SHARES, [(part(s), STEP_SIZE * (s / SIGMAS[-1]) ** 2, PER_LEVEL) for s in SIGMAS], WIDE, COARSE)
+        share, spread = two_modes.law([(part(s), STEP_SIZE * (s / SIGMAS[-1]) ** 2, PER_LEVEL) for s in SIGMAS], WIDE, COARSE)
         setting: dict[str, float | str] = {"c": STEP_SIZE, "densities": variant}
         predictions.append(Prediction(share_of(variant), CORRECTED, setting, "", share))
         predictions.append(Prediction(_nearer(variant), SEEN, setting, "", 0.0))
@@ -118,11 +98,11 @@ def measure(master: int) -> dict[str, Measurement]:
     measurements = {}
     for name, weights in ((PLAIN_SHARE, SHARES), (PLAIN_EQUAL, EQUAL)):
         start, stream = _streams(master, name)
-        (x,) = langevin(two_modes(weights, 1.0), _start(CHAINS["plain"], start), STEP_SIZE, (STEPS * STEP_SIZE,), stream)
-        measurements[name] = mean(_along(x) > 0)
+        (x,) = langevin(two_modes.target(1.0, weights), two_modes.start(CHAINS["plain"], start), STEP_SIZE, (STEPS * STEP_SIZE,), stream)
+        measurements[name] = mean(two_modes.along(x) > 0)
     for variant, part in VARIANTS.items():
         start, stream = _streams(master, variant)
-        a = _along(_annealed(part, _start(CHAINS[variant], start), stream))
+        a = two_modes.along(_annealed(part, two_modes.start(CHAINS[variant], start), stream))
         right = (a > 0).double()
         measurements[share_of(variant)] = mean(right)
         measurements[_spread(variant)] = of_means(torch.stack([right, right * (a - MIDDLE).square()], -1), lambda m: m[1] / m[0])
@@ -137,7 +117,7 @@ def measure(master: int) -> dict[str, Measurement]:
 
 def picture(master: int) -> dict[str, Any]:
     """What the figure `mixing_weights` draws: points (exact, plain and annealed, chain, 2), the start's square, and which shares are measured."""
-    target, start = two_modes(SHARES, 1.0), _start(SHOWN, generator("mixing", "start"))
+    target, start = two_modes.target(1.0), two_modes.start(SHOWN, generator("mixing", "start"))
     (plain,) = langevin(target, start, STEP_SIZE, (STEPS * STEP_SIZE,), generator("mixing", "plain"))
     annealed = _annealed(VARIANTS["components"], start, generator("mixing", "annealed"))
     return {
@@ -149,25 +129,12 @@ def picture(master: int) -> dict[str, Any]:
     }
 
 
-def two_modes(weights: tuple[float, float], part: float) -> Target:
-    """The mixture with parts of this variance."""
-    return mixture(torch.tensor(weights), torch.tensor([[-CENTRE] * 2, [CENTRE] * 2]), torch.full((2, 2), part))
-
-
 def _streams(master: int, name: str) -> tuple[torch.Generator, torch.Generator]:
     return generator(master, "claim", "mixing-weights", name, "start"), generator(master, "claim", "mixing-weights", name, "sample")
-
-
-def _start(chains: int, stream: torch.Generator) -> Tensor:
-    return EDGE * (2 * torch.rand(chains, 2, generator=stream) - 1)
 
 
 def _annealed(part: Callable[[float], float], start: Tensor, stream: torch.Generator) -> Tensor:
     """Annealed Langevin on densities whose parts have this variance at a level: positions at the end, (chain, 2)."""
     sampler = Annealed(torch.tensor([[STEP_SIZE]]), torch.ones(1, 1), sigmas=SIGMAS, steps=PER_LEVEL)
-    densities = {s: exact_density(two_modes(SHARES, part(s))) for s in SIGMAS}
+    densities = {s: exact_density(two_modes.target(part(s))) for s in SIGMAS}
     return run(sampler, Density(perturbed=densities.__getitem__), start[None], (STEPS,), [stream], GRADIENTS).samples[0, 0, 0]
-
-
-def _along(x: Tensor) -> Tensor:
-    return x.double().sum(-1) / math.sqrt(2)

@@ -36,7 +36,8 @@ from scipy.special import i0e, i1e
 from torch import Tensor
 
 from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction
-from scorebench.claims.beyond import manifold, mixing_weights
+from scorebench.claims.beyond import manifold
+from scorebench.claims.lib import two_modes
 from scorebench.claims.lib.estimates import mean, of_means, share_at_most
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
@@ -89,9 +90,9 @@ LAST_RIGHT, PLAIN_RIGHT = (
 def predict() -> list[Prediction]:
     """Products of Euler's kernels, along the diagonal and the radius."""
     stages = [(1 + s * s, STEP_SIZE * (s / SIGMAS[-1]) ** 2, PER_LEVEL) for s in SIGMAS]
-    share, spread = mixing_weights.law(mixing_weights.SHARES, stages, 60.0, 0.1)
+    share, spread = two_modes.law(stages, 60.0, 0.1)
     last = [(1 + SIGMAS[-1] ** 2, PLAIN_STEP, STEPS)]
-    plain, _ = mixing_weights.law(mixing_weights.SHARES, last, mixing_weights.NARROW, mixing_weights.FINE)
+    plain, _ = two_modes.law(last, 20.0, 0.05)
     thick, one_level = (_distance(sigmas) for sigmas in (RINGS, RINGS[-1:] * len(RINGS)))
     levels: dict[str, float | str] = {"levels": len(SIGMAS)}
     first_level, last_level, ring = ({"sigma": sigma} for sigma in (SIGMAS[0], SIGMAS[-1], RINGS[-1]))
@@ -136,26 +137,25 @@ def _rice(r: np.ndarray, m: np.ndarray, variance: float) -> np.ndarray:
 
 def measure(master: int) -> dict[str, Measurement]:
     """Trained ladders, networks of one level, and a noised circle."""
-    target = mixing_weights.two_modes(mixing_weights.SHARES, 1.0)
+    target = two_modes.target(1.0)
     ladder, one_level = (_trained(*specs, target, master) for specs in (LADDER, ONE_LEVEL))
 
     def streams(use: str) -> list[torch.Generator]:
         return [generator(master, "claim", "noise-ladder", use, k) for k in range(NETWORKS)]
 
-    edge = mixing_weights.EDGE
-    start = torch.stack([edge * (2 * torch.rand(CHAINS, 2, generator=g) - 1) for g in streams("start")])
+    start = torch.stack([two_modes.start(CHAINS, g) for g in streams("start")])
     annealed = run(_annealed(SIGMAS, STEP_SIZE), ladder, start, (STEPS,), streams("annealed"), GRADIENTS)
     plain = run(ULA(torch.tensor([[PLAIN_STEP]]), torch.ones(1, 1)), one_level, start, (STEPS,), streams("plain"), GRADIENTS)
-    along, along_plain = (outcome.samples[0, :, 0].double().sum(-1) / 2**0.5 for outcome in (annealed, plain))  # (network, chain)
+    along, along_plain = (two_modes.along(outcome.samples[0, :, 0]) for outcome in (annealed, plain))  # (network, chain)
     right = (along > 0).double()
-    spread = (right * (along - mixing_weights.MIDDLE).square()).sum(1) / right.sum(1)
+    spread = (right * (along - two_modes.MIDDLE).square()).sum(1) / right.sum(1)
 
     square = 2 * torch.rand(1_000, 2, generator=generator(master, "claim", "noise-ladder", "square")) - 1
     first, last, single = (
         relative_errors(density, target.perturbed(sigma), square)
         for density, sigma in ((ladder.perturbed(SIGMAS[0]), SIGMAS[0]), (ladder, SIGMAS[-1]), (one_level, SIGMAS[-1]))
     )
-    away = [(shares.mean(1) - mixing_weights.SHARES[1]).abs() for shares in (right, (along_plain > 0).double())]
+    away = [(shares.mean(1) - two_modes.SHARES[1]).abs() for shares in (right, (along_plain > 0).double())]
     missed = {
         NEARER: away[1] < away[0],
         FIRST_WRONG: first >= RIGHT,
@@ -170,37 +170,33 @@ def measure(master: int) -> dict[str, Measurement]:
             PLAIN: mean((along_plain > 0).double().mean(1), "networks"),
             TRAINED[SPREAD]: mean(spread, "networks"),
         }
-        | _by_exact_scores(target, master)
+        | _by_exact_scores(master)
     )
 
 
-def _by_exact_scores(target: Target, master: int) -> dict[str, Measurement]:
+def _by_exact_scores(master: int) -> dict[str, Measurement]:
     """Two modes, and the circle, annealed and at the last level alone."""
 
     def stream(use: str) -> torch.Generator:
         return generator(master, "claim", "noise-ladder", "exact", use)
 
-    edge = mixing_weights.EDGE
-    start = edge * (2 * torch.rand(1, EXACT_CHAINS, 2, generator=stream("start")) - 1)
-    noised = {sigma: exact_density(mixing_weights.two_modes(mixing_weights.SHARES, 1 + sigma**2)) for sigma in SIGMAS}
+    start = two_modes.start(EXACT_CHAINS, stream("start"))[None]
+    noised = {sigma: exact_density(two_modes.target(1 + sigma**2)) for sigma in SIGMAS}
     ladder = Density(perturbed=noised.__getitem__)
-    along = (
-        run(_annealed(SIGMAS, STEP_SIZE), ladder, start, (STEPS,), [stream("annealed")], GRADIENTS).samples[0, 0, 0].double().sum(-1)
-        / 2**0.5
-    )
+    along = two_modes.along(run(_annealed(SIGMAS, STEP_SIZE), ladder, start, (STEPS,), [stream("annealed")], GRADIENTS).samples[0, 0, 0])
     ula = ULA(torch.tensor([[PLAIN_STEP]]), torch.ones(1, 1))
     plain = run(ula, noised[SIGMAS[-1]], start, (STEPS,), [stream("plain")], GRADIENTS).samples[0, 0, 0].sum(-1)
     right, right_plain = (along > 0).double(), (plain > 0).double()
 
     def nearer(shares: Tensor) -> Tensor:
-        away = (shares - mixing_weights.SHARES[1]).abs()
+        away = (shares - two_modes.SHARES[1]).abs()
         return away[1] - away[0]
 
     measurements = {
         LEADING: mean(right),
         EXACT_PLAIN: mean(right_plain),
         EXACT_NEARER: of_means(torch.stack([right, right_plain], -1), nearer),  # of one start
-        SPREAD: of_means(torch.stack([right, right * (along - mixing_weights.MIDDLE).square()], -1), lambda m: m[1] / m[0]),
+        SPREAD: of_means(torch.stack([right, right * (along - two_modes.MIDDLE).square()], -1), lambda m: m[1] / m[0]),
     }
     measurements[SPREAD_STATED] = measurements[SPREAD]
     ring = manifold.noised(RINGS[0], RING_POINTS).sample(RING_CHAINS, stream("ring"))

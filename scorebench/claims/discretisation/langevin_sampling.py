@@ -33,7 +33,7 @@ from torch import Tensor
 
 from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import of_means
-from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, langevin, normal, on_line
+from scorebench.claims.lib.langevin import euler_kernel, gaussian_density, langevin, normal, on_line, right_of_0
 from scorebench.claims.lib.spectral import potential_of
 from scorebench.core.rng import generator
 
@@ -83,7 +83,7 @@ def predict() -> list[Prediction]:
         return float((q[there] * np.log(q[there] / p[there])).sum() * h)
 
     def within(q: np.ndarray) -> float:
-        right = np.where(FINE > h / 2, q, np.where(np.abs(FINE) < h / 2, q / 2, 0.0))
+        right = right_of_0(FINE, q)
         return float(right @ (FINE - MODE) ** 2 / right.sum())
 
     laws = {c: law(c, T) for c in STEP_SIZES}

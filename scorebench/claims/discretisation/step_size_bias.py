@@ -27,6 +27,7 @@ Reference: Wibisono (2018) for the bias of Euler on a Gaussian; Roberts and Twee
 import itertools
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean, moments, of_means, variance
+from scorebench.claims.lib.gaussian import kl_of_moments
 from scorebench.core.rng import generator
 from scorebench.engine.loop import grid, run
 from scorebench.samplers.base import exact_density
@@ -108,7 +110,7 @@ def measure(master: int) -> dict[str, Measurement]:
         columns = torch.cat([moments(x) for x in (start[0, :, 0], early, late)], -1)  # (chain, 6)
         if c in STABLE:
             measurements[_name(VARIANCE, c, t)] = variance(late)
-            measurements[_name(KL, c, t)] = of_means(moments(late), _kl(t))
+            measurements[_name(KL, c, t)] = of_means(moments(late), partial(kl_of_moments, variance=t))
             if t == COUNTED[c]:
                 measurements[_name(SHARE, c, t)] = mean(late.square() < 2 * t / (2 - c))
         elif c == EDGE:
@@ -134,10 +136,6 @@ def picture(master: int) -> dict[str, Any]:
 
 def _variance(m: Tensor) -> Tensor:
     return m[1] - m[0] ** 2
-
-
-def _kl(t: float) -> Callable[[Tensor], Tensor]:
-    return lambda m: (m[1] / t - 1 - (_variance(m) / t).log()) / 2
 
 
 def _gain(before: slice, after: slice, steps: int) -> Callable[[Tensor], Tensor]:

@@ -22,15 +22,15 @@ Reference: Pavliotis (2014), section 3.4; Risken (1989), section 5.3.
 """
 
 import math
-from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import norm
-from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean, moments, of_means, variance
+from scorebench.claims.lib.gaussian import kl, kl_of_moments
 from scorebench.claims.lib.langevin import langevin, normal
 from scorebench.core.rng import generator
 
@@ -90,12 +90,6 @@ def euler(t: float, h: float, start: Law, end: Law) -> Law:
     return Law(end.mean + (start.mean - end.mean) * left, start.variance * left**2 + fixed * (1 - left**2))
 
 
-def kl(p: Law, q: Law) -> float:
-    """KL(p, q) of Gaussians."""
-    r = p.variance / q.variance
-    return (r + (p.mean - q.mean) ** 2 / q.variance - 1 - math.log(r)) / 2
-
-
 def predict() -> list[Prediction]:
     """Closed forms; at t = 0 the start itself, a mean that both readings have, and what is a function of counted numbers: shown, not counted."""
     predictions = []
@@ -123,7 +117,7 @@ def measure(master: int) -> dict[str, Measurement]:
         for t, chains in zip((0.0, *times), (x[:, 0], *later[..., 0]), strict=True):
             measurements[_name("mean", t, start, end)] = mean(chains)
             measurements[_name("variance", t, start, end)] = variance(chains)
-            measurements[_name("KL", t, start, end)] = of_means(moments(chains - end.mean), _kl_to(end.variance))
+            measurements[_name("KL", t, start, end)] = of_means(moments(chains - end.mean), partial(kl_of_moments, variance=end.variance))
     return measurements
 
 
@@ -152,10 +146,3 @@ def picture(master: int) -> dict[str, Any]:
             }
         )
     return {"scaled_times": scaled} | {name: np.array([way[name] for way in ways]) for name in ways[0]}
-
-
-def _kl_to(s: float) -> Callable[[Tensor], Tensor]:
-    def function(m: Tensor) -> Tensor:
-        return (m[1] / s - 1 - ((m[1] - m[0] ** 2) / s).log()) / 2
-
-    return function

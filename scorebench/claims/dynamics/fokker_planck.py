@@ -129,13 +129,13 @@ def _by_grid() -> dict[str, float]:
 
     matrix, x = fokker_planck.generator(well.score, 1.0, line), fokker_planck.centres(line)[:, 0].numpy()
     numbers = {GAP: fokker_planck.spectral_gap(matrix, 0.1)}
-    for t, law in zip(WELL_TIMES, fokker_planck.evolve(matrix, _masses(line, MEAN, VARIANCE), WELL_TIMES), strict=True):
+    for t, law in zip(WELL_TIMES, fokker_planck.evolve(matrix, fokker_planck.masses(line, MEAN, VARIANCE), WELL_TIMES), strict=True):
         numbers[_mean("the grid", t)] = float(law @ x)
 
     turn = DIAGONAL * torch.tensor([[1.0, -1.0], [1.0, 1.0]], dtype=torch.float64)  # (u, v) = x turn
     force = turned.score
     matrix = fokker_planck.generator(lambda x: force(x @ turn) @ turn.T, 1.0, plane, plane)
-    along = _masses(plane, DIAGONAL * MEAN, VARIANCE)
+    along = fokker_planck.masses(plane, DIAGONAL * MEAN, VARIANCE)
     u, v = (fokker_planck.centres(plane, plane) @ turn).numpy().T
     for t, law in zip(WELL_TIMES, fokker_planck.evolve(matrix, np.outer(along, along).ravel(), WELL_TIMES), strict=True):
         numbers |= {_plane("E u", t): float(law @ u), _plane("E v^2", t): float(law @ v**2)}
@@ -146,11 +146,11 @@ def measure(master: int) -> dict[str, Measurement]:
     """The grid, then particles."""
     measurements = {}
     round_well, well = gaussian(dim=1), double_well()
-    start = _masses(OU_AXIS, MEAN, VARIANCE)
+    start = fokker_planck.masses(OU_AXIS, MEAN, VARIANCE)
     for t, law in zip(
         OU_TIMES, fokker_planck.evolve(fokker_planck.generator(round_well.score, 1.0, OU_AXIS), start, OU_TIMES), strict=True
     ):
-        measurements[_distance(t)] = Measurement(float(np.abs(law - _masses(OU_AXIS, *ou_law(t, MEAN, VARIANCE))).sum()))
+        measurements[_distance(t)] = Measurement(float(np.abs(law - fokker_planck.masses(OU_AXIS, *ou_law(t, MEAN, VARIANCE))).sum()))
 
     measurements |= {name: Measurement(number) for name, number in _by_grid().items()}
     for use, target, times in (("harmonic", round_well, OU_TIMES), ("double well", well, WELL_TIMES)):
@@ -194,9 +194,3 @@ def picture(master: int) -> dict[str, Any]:
         "edges": edges,
         "histograms": [np.histogram(p, edges, density=True)[0] for p in particles(CHAINS, PICTURE_TIMES, "many", "run")],
     }
-
-
-def _masses(axis: fokker_planck.Axis, centre: float, variance: float) -> np.ndarray:
-    """Of N(centre, variance) in the cells."""
-    low, high, cells = axis
-    return np.diff(norm.cdf(np.linspace(low, high, cells + 1), centre, math.sqrt(variance)))

@@ -26,12 +26,12 @@ from itertools import product
 
 import numpy as np
 import torch
-from scipy.stats import norm
 from torch import Tensor
 
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
 from scorebench.claims.lib.estimates import mean, moments, of_means, variance
+from scorebench.claims.lib.gaussian import kl_of_moments
 from scorebench.claims.lib.langevin import langevin, linear, normal
 from scorebench.core.rng import generator
 
@@ -91,8 +91,7 @@ def measure(master: int) -> dict[str, Measurement]:
     measurements: dict[str, Measurement] = {}
     starts, stream = (generator(master, "claim", "fp-drift-sign", use) for use in ("start", "sample"))
     start = normal(MEAN, VARIANCE).sample(CHAINS, starts)
-    edges = np.linspace(AXIS[0], AXIS[1], AXIS[2] + 1)
-    masses = np.diff(norm.cdf(edges, MEAN, math.sqrt(VARIANCE)))
+    masses = fokker_planck.masses(AXIS, MEAN, VARIANCE)
     x = fokker_planck.centres(AXIS)[:, 0].numpy()
     for drift, b in SIGNS.items():
         drift_of = linear(b)
@@ -114,6 +113,4 @@ def measure(master: int) -> dict[str, Measurement]:
 
 def _fall(m: Tensor) -> Tensor:
     """KL(N(mean, variance), N(0, 1)) at the first time less that at the second, of E x, E x^2 at the first and at the second."""
-    first, second = m[::2], m[1::2]
-    kl = (second - 1 - (second - first.square()).log()) / 2
-    return kl[0] - kl[1]
+    return kl_of_moments(m[:2], 1.0) - kl_of_moments(m[2:], 1.0)

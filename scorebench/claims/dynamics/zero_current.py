@@ -141,11 +141,10 @@ def measure(master: int) -> dict[str, Measurement]:
 
 
 def _fall() -> Measurement:
-    """Of the logarithm of the solver's current to the left through the face at 0."""
-    edges = np.linspace(AXIS[0], AXIS[1], AXIS[2] + 1)
+    """Of the logarithm of the solver's current to the left through the face at 0, the middle one."""
     solver = fokker_planck.generator(gaussian(dim=1).score, 1.0, AXIS)
-    laws = fokker_planck.evolve(solver, np.diff(norm.cdf(edges, START)), (EARLY, LATE))
-    early, late = (-fokker_planck.current(solver, masses)[int(np.abs(edges[1:-1]).argmin())] for masses in laws)
+    laws = fokker_planck.evolve(solver, fokker_planck.masses(AXIS, START, 1.0), (EARLY, LATE))
+    early, late = (-fokker_planck.current(solver, masses)[AXIS[2] // 2 - 1] for masses in laws)
     return Measurement(math.log(early / late) if early > late > 0 else math.nan)
 
 

@@ -28,9 +28,9 @@ from torch import Tensor
 
 from scorebench.claims.base import CORRECTED, Measurement, Prediction
 from scorebench.claims.lib.ais import Energy, z
+from scorebench.claims.lib.training import fit_one
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
-from scorebench.engine.training import fit
 from scorebench.models.base import Bound
 from scorebench.models.mlp_energy import MLPEnergy
 from scorebench.suite.config import Training
@@ -166,9 +166,8 @@ def _trained(loss: str, master: int) -> Bound:
     """An energy that a loss learnt from draws of the double well, in float64."""
     training = Training(size=5_000, batch=128, steps=(400,))
     model = parse("model", "mlp_energy:width=16")
-    fitted = fit(double_well(), model, [parse("loss", loss)], [1e-2], training, training.steps, master, ["boltzmann-form"], "claim")
-    parameters = {k: v[0, 0].double() for k, v in fitted.parameters[-1].items()}
-    return Bound(fitted.module.double(), parameters, True)
+    network = fit_one(double_well(), model, parse("loss", loss), 1e-2, training, master, "boltzmann-form")
+    return Bound(network.module.double(), {k: v.double() for k, v in network.parameters.items()}, True)
 
 
 def _log_integral(energy: Energy, half_width: float) -> float:

@@ -40,9 +40,9 @@ from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import on_line
 from scorebench.claims.lib.spectral import potential_of
+from scorebench.claims.lib.training import fit_one
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
-from scorebench.engine.training import fit
 from scorebench.models.base import Bound, score
 from scorebench.suite.config import Training
 from scorebench.targets.base import Target
@@ -169,8 +169,7 @@ def measure(master: int) -> dict[str, Measurement]:
     noised = target.perturbed(SIGMA)
     assert noised is not None and noised.score is not None
     loss, model = parse("loss", f"denoising:sigma={SIGMA:g}"), parse("model", f"autoencoder:width=32,sigma={SIGMA:g}")
-    fitted = fit(target, model, [loss], [RATE], TRAINING, TRAINING.steps, master, ["ebgan-energy"], "claim")
-    network = Bound(fitted.module, {k: v[0, 0] for k, v in fitted.parameters[-1].items()}, fitted.gives_energy)
+    network = fit_one(target, model, loss, RATE, TRAINING, master, "ebgan-energy")
     lifted = _lifted(Bound(model.build(1, stream("init")), {}, False), target, stream("batches"))
     x, points, measurements = target.sample(DRAWS, stream("draws")), torch.tensor([[valley()], [1.0]]), {}
     for by, s in ((EXACT, noised.score), (TRAINED, lambda x: score(network, x)), (BY_MARGIN, lambda x: score(lifted, x))):

@@ -28,9 +28,9 @@ from scipy.stats import norm
 from scorebench.claims.base import AS_WRITTEN, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
 from scorebench.claims.lib.langevin import normal
+from scorebench.claims.lib.training import fit_one
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
-from scorebench.engine.training import fit
 from scorebench.models.base import Bound
 from scorebench.suite.config import Training
 from scorebench.targets.base import Target
@@ -108,7 +108,4 @@ def picture(master: int) -> dict[str, Any]:
 
 
 def _energy(target: Target, model: str, loss: str, training: Training, rate: float, master: int) -> Bound:
-    fitted = fit(
-        target, parse("model", model), [parse("loss", loss)], [rate], training, training.steps, master, ["energy-low-on-data"], "claim"
-    )
-    return Bound(fitted.module, {k: v[0, 0].detach() for k, v in fitted.parameters[-1].items()}, fitted.gives_energy)
+    return fit_one(target, parse("model", model), parse("loss", loss), rate, training, master, "energy-low-on-data")

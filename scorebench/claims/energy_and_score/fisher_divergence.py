@@ -29,10 +29,10 @@ from functools import partial
 import numpy as np
 import torch
 from scipy.integrate import quad
-from torch import Tensor
 
 from scorebench.claims.base import CORRECTED, IDENTITY, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
+from scorebench.claims.lib.gaussian import fisher, kl, squared_gap
 from scorebench.claims.lib.langevin import normal, on_line
 from scorebench.core.rng import generator
 from scorebench.targets.base import Target
@@ -81,10 +81,10 @@ def _more(pair: str) -> str:
 def predict() -> list[Prediction]:
     """Closed forms, and quadrature for the mixtures."""
     predictions = []
-    for pair, ((m, v), (n, w)) in GAUSSIANS.items():
+    for pair, (p, q) in GAUSSIANS.items():
         group, tolerance = (IDENTITY, 1e-12) if pair == SHIFT else (CORRECTED, 0.0)  # scores a constant apart: every draw gives F
-        predictions.append(Prediction(_fisher(pair), group, {}, "1/x^2", (1 / w - 1 / v) ** 2 * v + (m - n) ** 2 / w**2, tolerance))
-        predictions.append(Prediction(_kl(pair), CORRECTED, {}, "nat", (v / w - 1 - math.log(v / w) + (m - n) ** 2 / w) / 2))
+        predictions.append(Prediction(_fisher(pair), group, {}, "1/x^2", fisher(p, q), tolerance))
+        predictions.append(Prediction(_kl(pair), CORRECTED, {}, "nat", kl(p, q)))
         predictions.append(Prediction(_more(pair), OVERLAPPING, {}, "nat", 0.0))
     for pair, apart in MODES.items():
         predictions.append(Prediction(_fisher(pair), CORRECTED, {}, "1/x^2", _integral(partial(_fisher_density, apart))))
@@ -126,20 +126,16 @@ def measure(master: int) -> dict[str, Measurement]:
     measurements: dict[str, Measurement] = {}
     for pair, (p, q, variance) in pairs.items():
         x = p.sample(DRAWS, stream(f"KL of {pair}")).double()
-        kl = mean(p.log_prob(x) - q.log_prob(x), "draws")
+        of_kl = mean(p.log_prob(x) - q.log_prob(x), "draws")
         if MODES.get(pair) == max(APART):
             x = EDGE * (2 * torch.rand(DRAWS, 1, generator=stream("uniform"), dtype=torch.float64) - 1)
-            fisher = mean(2 * EDGE * p.log_prob(x).exp() * _squared_gap(p, q, x), "draws")
+            of_fisher = mean(2 * EDGE * p.log_prob(x).exp() * squared_gap(p, q, x), "draws")
         else:
-            fisher = mean(_squared_gap(p, q, p.sample(DRAWS, stream(pair)).double()), "draws")
-        error = math.hypot(variance * fisher.standard_error, kl.standard_error)
-        more = Measurement(variance * fisher.measured - kl.measured, error, DRAWS, "draws")
-        measurements |= {_fisher(pair): fisher, _kl(pair): kl, _more(pair): more}
+            of_fisher = mean(squared_gap(p, q, p.sample(DRAWS, stream(pair)).double()), "draws")
+        error = math.hypot(variance * of_fisher.standard_error, of_kl.standard_error)
+        more = Measurement(variance * of_fisher.measured - of_kl.measured, error, DRAWS, "draws")
+        measurements |= {_fisher(pair): of_fisher, _kl(pair): of_kl, _more(pair): more}
     return measurements
-
-
-def _squared_gap(p: Target, q: Target, x: Tensor) -> Tensor:
-    return (p.score(x) - q.score(x)).square().sum(-1)
 
 
 def _mixture(weights: tuple[float, float], apart: float) -> Target:

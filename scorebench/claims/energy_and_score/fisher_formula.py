@@ -27,6 +27,7 @@ import torch
 
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean
+from scorebench.claims.lib.gaussian import squared_gap
 from scorebench.core.rng import generator
 from scorebench.targets.base import Target
 from scorebench.targets.lib.mixture import mixture
@@ -121,7 +122,7 @@ def by_draws(p: str, q: str, stream: torch.Generator) -> Measurement:
     """The Fisher divergence (157) of p to q on exact draws of p."""
     of_p, of_q = _target(p), _target(q)
     x = of_p.sample(DRAWS, stream).double()
-    return mean((of_p.score(x) - of_q.score(x)).square().sum(-1), "draws")
+    return mean(squared_gap(of_p, of_q, x), "draws")
 
 
 def kl_by_draws(p: str, q: str, stream: torch.Generator) -> Measurement:

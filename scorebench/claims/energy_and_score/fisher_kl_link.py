@@ -40,10 +40,10 @@ from torch import Tensor
 from scorebench.claims.base import AS_WRITTEN, CORRECTED, Measurement, Prediction
 from scorebench.claims.lib import fokker_planck
 from scorebench.claims.lib.estimates import mean, of_means
+from scorebench.claims.lib.gaussian import Law, fisher, kl, squared_gap
 from scorebench.claims.lib.langevin import gaussian_density, normal, on_line, ou_law
 from scorebench.claims.lib.spectral import Spectrum, potential_of, spectrum
 from scorebench.core.rng import generator
-from scorebench.targets.base import Target
 
 LABEL = "The Fisher divergence is perhaps a simple way to write KL"
 SOURCE = "Fisher Divergence, below the Gaussian formula after (157)"
@@ -59,7 +59,6 @@ REFERENCE = "Lyu (2009), theorem 1; Villani (2003), section 8.3"
 LEADING = "ratio F/KL of N(0, 1) to N(0, 4)"
 
 DRAWS, WINDOW = 400_000, 0.001
-Law = tuple[float, float]
 PAIRS: tuple[tuple[Law, Law], ...] = (((0.0, 1.0), (1.0, 1.0)), ((0.0, 1.0), (0.0, 4.0)), ((0.0, 4.0), (0.0, 1.0)))
 M2, FAR = ((0.5, -2.0, 0.25), (0.5, 2.0, 0.25)), (5.0, 0.1)
 AXIS, M2_AXIS, HEAT_AXIS = (-9.0, 13.0, 1_600), (-6.0, 6.0, 1_600), (-25.0, 25.0, 1_600)
@@ -77,17 +76,6 @@ def _fall(what: str, t: float) -> str:
 
 
 TO_STANDARD, TO_M2 = "N(5, 0.1) towards N(0, 1)", f"N(0, 1) towards {TWO}"
-
-
-def fisher(p: Law, q: Law) -> float:
-    """Of Gaussians."""
-    return (1 / q[1] - 1 / p[1]) ** 2 * p[1] + (p[0] - q[0]) ** 2 / q[1] ** 2
-
-
-def kl(p: Law, q: Law) -> float:
-    """Of Gaussians."""
-    r = p[1] / q[1]
-    return (r - 1 - math.log(r) + (p[0] - q[0]) ** 2 / q[1]) / 2
 
 
 def predict() -> list[Prediction]:
@@ -150,26 +138,24 @@ def measure(master: int) -> dict[str, Measurement]:
     measurements = {}
     for p, q in PAIRS:
         x, of_p, of_q = _draws(p, master, f"{p} {q}"), normal(*p), normal(*q)
-        columns = torch.stack([_squared_gap(of_p, of_q, x), of_p.log_prob(x) - of_q.log_prob(x)], -1)
+        columns = torch.stack([squared_gap(of_p, of_q, x), of_p.log_prob(x) - of_q.log_prob(x)], -1)
         measurements[_ratio(p, q)] = of_means(columns, lambda m: m[0] / m[1], "draws")
     measurements |= {f"{_ratio(p, q)}, if constant": measurements[_ratio(p, q)] for p, q in PAIRS[1:]}
     standard, two = normal(0.0, 1.0), on_line(*M2)
-    measurements[START] = mean(_squared_gap(standard, two, _draws((0.0, 1.0), master, "M2")), "draws")
+    measurements[START] = mean(squared_gap(standard, two, _draws((0.0, 1.0), master, "M2")), "draws")
 
     for what, target, axis, start, times in (
         (TO_STANDARD, standard, AXIS, FAR, TIMES),
         (TO_M2, two, M2_AXIS, (0.0, 1.0), M2_TIMES),
     ):
         solver = fokker_planck.generator(target.score, 1.0, axis)
-        edges = np.linspace(axis[0], axis[1], axis[2] + 1)
-        steady = fokker_planck.steady_state(solver)
+        masses, steady = fokker_planck.masses(axis, *start), fokker_planck.steady_state(solver)
         for t in times:
             around = (0.0, WINDOW, 2 * WINDOW) if t == 0 else (t - WINDOW, t + WINDOW)
-            measurements[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, _masses(edges, *start), around), steady, around))
+            measurements[_fall(what, t)] = Measurement(_rate(fokker_planck.evolve(solver, masses, around), steady, around))
 
-    solver = fokker_planck.generator(torch.zeros_like, 0.5, HEAT_AXIS)
-    edges, around = np.linspace(HEAT_AXIS[0], HEAT_AXIS[1], HEAT_AXIS[2] + 1), (0.0, WINDOW, 2 * WINDOW)
-    narrow, wide = (fokker_planck.evolve(solver, _masses(edges, *law), around) for law in PAIRS[1])
+    solver, around = fokker_planck.generator(torch.zeros_like, 0.5, HEAT_AXIS), (0.0, WINDOW, 2 * WINDOW)
+    narrow, wide = (fokker_planck.evolve(solver, fokker_planck.masses(HEAT_AXIS, *law), around) for law in PAIRS[1])
     return measurements | {HEAT: Measurement(_rate(narrow, wide, around))}
 
 
@@ -199,14 +185,6 @@ def picture(master: int) -> dict[str, Any]:
 
 def _draws(law: Law, master: int, use: str) -> Tensor:
     return normal(*law).sample(DRAWS, generator(master, "claim", "fisher-kl-link", use)).double()
-
-
-def _squared_gap(p: Target, q: Target, x: Tensor) -> Tensor:
-    return (p.score(x) - q.score(x)).square().sum(-1)
-
-
-def _masses(edges: np.ndarray, centre: float, variance: float) -> np.ndarray:
-    return np.diff(norm.cdf(edges, centre, math.sqrt(variance)))
 
 
 def _rate(laws: np.ndarray, to: np.ndarray, times: tuple[float, ...]) -> float:

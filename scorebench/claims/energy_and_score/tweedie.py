@@ -32,12 +32,11 @@ from torch import Tensor
 from scorebench.claims.base import AS_WRITTEN, Measurement, Prediction
 from scorebench.claims.lib.estimates import mean, of_means
 from scorebench.claims.lib.langevin import on_line
+from scorebench.claims.lib.training import fit_one
 from scorebench.core.rng import generator
 from scorebench.core.spec import parse
-from scorebench.engine.training import fit
-from scorebench.models.base import Bound, score
+from scorebench.models.base import score
 from scorebench.suite.config import Training
-from scorebench.targets.base import Target
 
 LABEL = "Tweedie's formula yields the score"
 SOURCE = "Score-based Generative Models, before (152)"
@@ -108,7 +107,8 @@ def measure(master: int) -> dict[str, Measurement]:
         return generator(master, "claim", "tweedie", use)
 
     target = on_line(*PARTS)
-    noised, network = target.perturbed(SIGMA), _network(target, master)
+    model, loss = parse("model", "mlp_score:width=32"), parse("loss", f"denoising:sigma={SIGMA:g}")
+    noised, network = target.perturbed(SIGMA), fit_one(target, model, loss, RATE, TRAINING, master, "tweedie")
     assert noised is not None and noised.score is not None
     y = torch.tensor(POINTS, dtype=torch.float64)[:, None]
     exact = denoised(noised.score(y / math.sqrt(ABAR)), y)
@@ -132,18 +132,3 @@ def measure(master: int) -> dict[str, Measurement]:
 def denoised(score: Tensor, y: Tensor) -> Tensor:
     """E[x_0 | x_t = y] from the score of x_t/sqrt(abar), of which that of x_t is 1/sqrt(abar)."""
     return (y + (1 - ABAR) * score / math.sqrt(ABAR)) / math.sqrt(ABAR)
-
-
-def _network(target: Target, master: int) -> Bound:
-    fitted = fit(
-        target,
-        parse("model", "mlp_score:width=32"),
-        [parse("loss", f"denoising:sigma={SIGMA:g}")],
-        [RATE],
-        TRAINING,
-        TRAINING.steps,
-        master,
-        ["tweedie"],
-        "claim",
-    )
-    return Bound(fitted.module, {k: v[0, 0] for k, v in fitted.parameters[-1].items()}, fitted.gives_energy)

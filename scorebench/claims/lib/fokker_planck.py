@@ -19,7 +19,7 @@ import torch
 from scipy.sparse import coo_array, csc_array, eye_array, vstack
 from scipy.sparse.linalg import eigs, spsolve
 from scipy.special import exprel
-from scipy.stats import poisson
+from scipy.stats import norm, poisson
 from torch import Tensor
 
 Axis = tuple[float, float, int]
@@ -31,6 +31,12 @@ BLOCK = 8
 def centres(*axes: Axis) -> Tensor:
     """The cells' centres, (cells, d); the last axis runs fastest."""
     return _points([_middle(*axis) for axis in axes])
+
+
+def masses(axis: Axis, mean: float, variance: float) -> np.ndarray:
+    """Of N(mean, variance) in the cells, (cells,)."""
+    low, high, cells = axis
+    return np.diff(norm.cdf(np.linspace(low, high, cells + 1), mean, math.sqrt(variance)))
 
 
 def generator(drift: Callable[[Tensor], Tensor], temperature: float, *axes: Axis) -> csc_array:

@@ -70,6 +70,12 @@ def gaussian_density(nodes: np.ndarray, mean: float, variance: float) -> np.ndar
     return np.exp(-((nodes - mean) ** 2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
 
 
+def right_of_0(nodes: np.ndarray, density: np.ndarray) -> np.ndarray:
+    """A density at equally spaced nodes, right of 0 alone: half of it at a node at 0."""
+    half = (nodes[1] - nodes[0]) / 2
+    return np.where(nodes > half, density, np.where(np.abs(nodes) < half, density / 2, 0.0))
+
+
 def ou_law(t: float, mean: float, variance: float, temperature: float = 1.0) -> tuple[float, float]:
     """Mean and variance at time t of dx = -x dt + sqrt(2T) dW from N(mean, variance)."""
     gone = -math.expm1(-2 * t)
