@@ -76,17 +76,13 @@ def list_methods(
     if as_json:
         print(json.dumps([_described(e) for e in entries], indent=1, ensure_ascii=False))
         return
-    from rich.table import Table
+    from scorebench.commands.console import console_for, table
 
-    from scorebench.commands.console import console_for
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("kind", "name", "options (default)", "what it is", "from"):
-        table.add_column(head, overflow="fold", no_wrap=head == "name")
+    listed = table("kind", "name", "options (default)", "what it is", "from")
     for e in entries:
         options = ", ".join(f"{k}" if o.default is registry.REQUIRED else f"{k}={o.default}" for k, o in e.options.items())
-        table.add_row(e.kind, e.name, options, e.error or e.summary, "" if e.origin == "scorebench" else e.origin)
-    console_for().print(table)
+        listed.add_row(e.kind, e.name, options, e.error or e.summary, "" if e.origin == "scorebench" else e.origin)
+    console_for().print(listed)
 
 
 def _add(plugins: list[Path] | None) -> None:
@@ -181,12 +177,7 @@ def compare_losses(
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))
     else:
-        tried = ", ".join(f"{r:g}" for r in rates)
-        _show(
-            result,
-            "loss",
-            f"{model} on {target}: {steps} steps of {batch} from {size} draws or all that there are, {seeds} seeds; learning rates from {tried} on for each",
-        )
+        _show(result, "loss", f"{model} on {target}, {seeds} seeds: {comparison.how_trained(loss, steps, size, batch, rates)}")
     if comparison.lost(result):
         sys.exit(1)
 
@@ -340,6 +331,7 @@ def reference(
 
     _add(plugin)
     where = out or files.locate(str(file)).with_suffix(".reference.npy")
+    making.checked(where, sampler, chains, minutes, seed)
     look([Spec("target", "density", (("path", str(file)),))], 60.0, 4000.0)
     made = making.write(file, where, sampler, chains, minutes, seed)
     if made.short:

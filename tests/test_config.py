@@ -421,6 +421,7 @@ BAD_SPECS = [
     ("loss", "denoising:sigma=1=2", ["option sigma=1=2: Input should be a valid number"]),
     ("loss", "sliced:", ["option '' is not of the form key=value"]),
     ("loss", "sliced:probe=gausian", ["option probe=gausian: Input should be 'rademacher', 'gaussian' or 'sphere'"]),
+    ("loss", "sliced:step_size=1", ["option 'step_size' is unknown (known: probe)"]),
     ("loss", "sliced:prob=gaussian", ["option 'prob' is unknown; did you mean 'probe'? (known: probe)"]),
     ("target", "gaussian:dim=2.0", ["option dim=2.0: Input should be a valid integer (allowed: a whole number, 1 or more)"]),
     ("target", "gaussian:dim=0", ["option dim=0: Input should be greater than or equal to 1"]),
@@ -432,7 +433,14 @@ BAD_SPECS = [
     ("sampler", "annealed:sigmas=1", ["option sigmas=1: Input should be"]),
     ("sampler", "annealed:sigmas=2|-1", ["option sigmas=2|-1: Input should be greater than 0"]),
     ("sampler", "annealed:sigmas=2|", ["option sigmas=2|: Input should be a valid number"]),
-    ("sampler", "ula:step_size=0.1", ["option 'step_size' is unknown (known: none)"]),
+    ("sampler", "ula:step_size=0.1", ["option 'step_size' is unknown (known: none); in a suite put it into step_sizes: [0.1]"]),
+    ("sampler", "hmc:stepsize=1|2", ["option 'stepsize' is unknown (known: leapfrog_steps); in a suite put it into step_sizes: [1, 2]"]),
+    ("sampler", "mala:temperature=2", ["option 'temperature' is unknown (known: none); in a suite put it into temperatures: [2] of exact"]),
+    (
+        "sampler",
+        "exact:temperature=2",
+        ["option 'temperature' is unknown (known: none); in a suite put it into temperatures: [2] of exact"],
+    ),
 ]
 
 
@@ -455,6 +463,12 @@ def test_names_are_exact(text):
 def test_a_spec_is_text(value):
     with pytest.raises(InputError, match=r"is not a name \(allowed: name or name:key=value,key=value\)"):
         parse("target", value)
+
+
+def test_what_has_no_step_is_not_told_to_have_one():
+    for name in ("exact", "prior", "probability_flow"):
+        with pytest.raises(InputError, match=r"option 'step_size' is unknown \(known: .*\)$"):
+            parse("sampler", f"{name}:step_size=1")
 
 
 def test_a_tuned_option_at_its_default_is_left_out():

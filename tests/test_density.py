@@ -276,6 +276,7 @@ def test_reference_draws_are_refused(tmp_path):
         (("ula", 64), "--sampler 'ula' is not exact, or takes exact draws itself \\(allowed: .*mala"),
         (("exact", 64), "--sampler 'exact' is not exact"),
         (("mala_from_data", 64), "takes exact draws itself"),
+        (("mala:step_size=0.1", 64), "--sampler 'mala:step_size=0.1': the step size is tuned, and the temperature is 1 .allowed: mala"),
         (("mala", 3), "--chains 3 is not allowed"),
         (("mala", 100_000_000), "--chains 100000000 is not allowed .allowed: 4 to 1000000"),
         (("mala", 64, math.nan), "--minutes nan is not allowed .allowed: more than 0"),

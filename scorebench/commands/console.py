@@ -2,15 +2,24 @@
 
 import sys
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
+from rich.table import Table
 
 WIDE = 10_000
 """Columns of a pipe or a file: no line is broken, whatever the terminal."""
 
 
-def console_for() -> Console:
-    """The terminal as wide as it is; a pipe as wide as the text."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+def console_for(width: int | None = None) -> Console:
+    """The terminal as wide as it is; a pipe as wide as the text. What stands in brackets or between colons is text."""
+    return Console(highlight=False, markup=False, emoji=False, width=width or (None if sys.stdout.isatty() else WIDE))
+
+
+def table(*heads: str, justify: JustifyMethod = "left") -> Table:
+    """An empty table in which nothing is cut: what is wider than its column goes on below."""
+    empty = Table(box=None, header_style="bold", pad_edge=False)
+    for head in heads:
+        empty.add_column(head, justify=justify, overflow="fold")
+    return empty
 
 
 def progress(text: str, whole: bool) -> None:

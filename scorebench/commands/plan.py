@@ -79,18 +79,14 @@ def _piece() -> None:
 
 def show(name: str, rows: Sequence[dict[str, Any]], pace: Pace) -> None:
     """As a table, and what it rests on."""
-    from rich.table import Table
-
-    from scorebench.commands.console import console_for
+    from scorebench.commands.console import console_for, table
 
     first = rows[0]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for head in ("cores", "time", "core-hours", "gigabytes", "jobs", "starts", "MB a job"):
-        table.add_column(head, justify="right")
+    needed = table("cores", "time", "core-hours", "gigabytes", "jobs", "starts", "MB a job", justify="right")
     for row in rows:
         common = (f"{first['core_hours']:.3g}", f"{first['gigabytes']:.2g}", f"{first['jobs']:,}", f"{first['starts']:,}")
-        table.add_row(f"{row['cores']:,}", _time(row["hours"]), *common, f"{first['peak_memory_mb']:.0f}")
-    console_for().print(table)
+        needed.add_row(f"{row['cores']:,}", _time(row["hours"]), *common, f"{first['peak_memory_mb']:.0f}")
+    console_for().print(needed)
     print(
         f"{name}: jobs that are short share a start of Python, of {pace.start:.1f} s at most here; a job takes {pace.job:.2f} times what the rates say. "
         "A cluster's queue, and what it takes to start a job there, come on top."

@@ -58,7 +58,24 @@ def write(file: Path, out: Path, sampler: str, chains: int, minutes: float, seed
 
     Raises InputError for a density that is none, and for a sampler that is not exact.
     """
-    spec = parse("sampler", sampler)
+    spec = checked(out, sampler, chains, minutes, seed)
+    target = built(Spec("target", "density", (("path", str(file)),)))
+    if missing := [member for _, member in spec.needs if not has(target, member)]:
+        raise InputError(f"{file.name}: it has no {missing[0]}, which sampler {str(spec)!r} takes")
+    made = _made(target, spec, chains, time.monotonic() + 60 * minutes, seed)
+    if not made.short:
+        content = io.BytesIO()
+        np.save(content, made.rows.astype(np.float32))
+        artifacts.write_bytes(out, content.getvalue())
+        artifacts.write_json(out.with_suffix(".json"), made.record | {"density": files.identity(file), "sha256": sealed.digest(out)})
+    return made
+
+
+def checked(out: Path, sampler: str, chains: int, minutes: float, seed: int) -> Spec:
+    """The sampler. Raises InputError with a line a mistake."""
+    spec = parse("sampler", sampler, grid=True)
+    if told := [key for key in registry.AXES if key in dict(spec.given)]:
+        raise InputError(f"--sampler {sampler!r}: the step size is tuned, and the temperature is 1 (allowed: {spec.without(*told)})")
     if not _usable(spec):
         usable = [name for name in registry.names("sampler") if _usable(Spec("sampler", name))]
         raise InputError(f"--sampler {sampler!r} is not exact, or takes exact draws itself (allowed: {', '.join(usable)})")
@@ -71,16 +88,7 @@ def write(file: Path, out: Path, sampler: str, chains: int, minutes: float, seed
         raise InputError(*lines)
     if out.suffix != ".npy":
         raise InputError(f"--out {str(out)!r} is not allowed (allowed: a path that ends in .npy)")
-    target = built(Spec("target", "density", (("path", str(file)),)))
-    if missing := [member for _, member in spec.needs if not has(target, member)]:
-        raise InputError(f"{file.name}: it has no {missing[0]}, which sampler {str(spec)!r} takes")
-    made = _made(target, spec, chains, time.monotonic() + 60 * minutes, seed)
-    if not made.short:
-        content = io.BytesIO()
-        np.save(content, made.rows.astype(np.float32))
-        artifacts.write_bytes(out, content.getvalue())
-        artifacts.write_json(out.with_suffix(".json"), made.record | {"density": files.identity(file), "sha256": sealed.digest(out)})
-    return made
+    return spec
 
 
 def _usable(spec: Spec) -> bool:

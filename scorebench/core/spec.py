@@ -1,7 +1,9 @@
 """One grammar, `name:key=value,key=value`, names a configured method everywhere: suites, command line, columns, file names."""
 
+import difflib
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +100,13 @@ class Spec:
         return registry.method(self.kind, self.name)(*args, **self.options, **kwargs)
 
 
+def labels(specs: Iterable[Spec]) -> dict[Spec, str]:
+    """The label of each, with the spec itself where others have the same."""
+    its = {spec: spec.label for spec in specs}
+    counts = Counter(its.values())
+    return {spec: f"{label} ({spec})" if counts[label] > 1 else label for spec, label in its.items()}
+
+
 def written(value: object) -> str:
     """An option's value as it stands in a spec."""
     if isinstance(value, tuple):
@@ -136,7 +145,8 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
         elif key in given:
             lines.append(f"{where} {key!r} is given twice")
         elif key not in known:
-            lines.append(unknown(where, key, known))
+            axis = difflib.get_close_matches(key.lower(), _axes(entry), n=1, cutoff=0.8)
+            lines.append(_of_the_grid(where, key, value, axis[0], known) if axis and not grid else unknown(where, key, known))
         else:
             try:
                 given[key] = read(known[key], value)
@@ -151,6 +161,18 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
     if lines:
         raise InputError(*lines)
     return Spec(kind, name, tuple((k, given[k]) for k in known if k in given and given[k] != known[k].default))
+
+
+def _axes(entry: registry.Entry) -> list[str]:
+    """Those of the grid's axes that a method has: a sampler without gradients has no step."""
+    its = entry.facts.get("AXES", AXES) if entry.kind == "sampler" else ()
+    return [axis for axis in its if axis != "step_size" or entry.facts.get("GRADIENTS", 1) != 0]
+
+
+def _of_the_grid(where: str, key: str, value: str, axis: str, known: Iterable[str]) -> str:
+    """The line for what is no option but an axis of a suite's grid, `temperatures` of all blocks but `work`."""
+    place = f"{axis}s: [{value.replace('|', ', ')}]" + " of exact or trained" * (axis == "temperature")
+    return f"{where} {key!r} is unknown (known: {', '.join(sorted(known)) or 'none'}); in a suite put it into {place}"
 
 
 def _idle(where: str, entry: registry.Entry, given: dict[str, Any]) -> list[str]:
@@ -184,4 +206,4 @@ def parse_all(kind: str, texts: Iterable[object], grid: bool = False) -> list[Sp
     return list(specs)
 
 
-__all__ = ["Spec", "parse", "parse_all", "read", "written"]
+__all__ = ["Spec", "labels", "parse", "parse_all", "read", "written"]
