@@ -17,7 +17,7 @@ from scorebench.commands.work import Contestant, contestants
 from scorebench.core import registry, sealed
 from scorebench.core.errors import InputError
 from scorebench.core.schema import METRICS, Ended, Status
-from scorebench.core.spec import Spec, parse
+from scorebench.core.spec import Spec, labels, parse, parse_all
 from scorebench.report import statistics, tables
 from scorebench.report.choosing import at_end, floor, is_ok, lower_is_better, standings
 from scorebench.store import artifacts, trained
@@ -190,15 +190,23 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
     return where, its
 
 
+UNLOGGED = str(Ended(Status.NOT_APPLICABLE, "not positive, though LOG = True"))
+
+
 def _summary(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """A metric with LOG has no mean where some value has no logarithm; where all are 0, as of a score that is the target's own, that is 0."""
     metrics = []
-    for metric, group in rows.groupby("metric", sort=False):
-        spec = parse("metric", str(metric))
-        facts = spec.entry.facts
-        ended = [str(Ended(*pair)) for pair in group[["status", "reason"]].itertuples(index=False)]
-        mean, low, high = statistics.t_interval(group.loc[is_ok(group), "value"].to_numpy(float), log=facts["LOG"])
+    for spec, label in labels(parse("metric", metric) for metric in rows["metric"].unique()).items():
+        group, facts = rows[rows["metric"] == str(spec)], spec.entry.facts
+        values = group.loc[is_ok(group), "value"].to_numpy(float)
+        log = bool(facts["LOG"] and values.any())
+        mean, low, high = statistics.t_interval(values, log=log)
+        ended = [
+            UNLOGGED if log and status == Status.OK and not value > 0 else str(Ended(status, reason))
+            for value, status, reason in group[["value", "status", "reason"]].itertuples(index=False)
+        ]
         status = {name: ended.count(name) for name in dict.fromkeys(ended)}
-        entry: dict[str, Any] = {"metric": metric, "label": spec.label, "mean": mean, "low": low, "high": high, "status": status}
+        entry: dict[str, Any] = {"metric": str(spec), "label": label, "mean": mean, "low": low, "high": high, "status": status}
         if facts["FLOOR"]:
             entry |= {"floor_mean": float(group["floor_mean"].iloc[0]), "floor_q95": floor(group[is_ok(group)])}
         metrics.append({k: None if isinstance(v, float) and v != v else v for k, v in entry.items()})
@@ -210,8 +218,8 @@ DOUBLINGS = 3
 
 
 def losses(target: str, model: str, texts: list[str], steps: int, size: int, batch: int, rates: Sequence[float], seeds: int) -> list[Entry]:
-    """One entry a loss: the metrics of what it learnt and its standing, the learning rate, or the option of its own, that its sweep chose, its steps, and
-    what a step cost.
+    """One entry a loss: the metrics of what it learnt and its standing, the learning rate, or the option of its own, that its sweep chose, its steps, what a
+    step cost, and seconds in all. One that fits by itself takes no steps.
 
     Raises InputError with one line a mistake.
     """
@@ -231,17 +239,35 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
         costs = [source["seconds_per_gradient"] for source in run.record("train", id).get("sources", ())] or [None] * len(job.losses)
         for loss, value, cost in zip(map(str, job.losses), chosen, costs, strict=True):
             its = table[table["loss"] == loss]
+            reached = run.trainings[id].steps[-1]
+            seconds = None if cost is None else cost * reached
+            descends = "fit" not in job.loss.entry.functions
             choice = {LEARNING_RATE: value} if option == LEARNING_RATE else {LEARNING_RATE: None, "tuned": {option: value}}
-            last = {
-                "steps": run.trainings[id].steps[-1],
-                "seconds_per_gradient": cost,
-                "metrics": _summary(at_end(run.rows[run.rows["loss"] == loss])),
-            }
-            entries.append({"loss": loss, **choice, **last, "standing": _standing(its)})
+            spent = {"steps": reached if descends else 0, "seconds_per_gradient": cost if descends else None, "seconds": seconds}
+            metrics = _summary(at_end(run.rows[run.rows["loss"] == loss]))
+            entries.append({"loss": loss, **choice, **spent, "metrics": metrics, "standing": _standing(its, metrics)})
     return _with_best(entries, at_end(run.rows), "loss")
 
 
-def _standing(rows: pd.DataFrame) -> dict[str, Any] | None:
+def how_trained(texts: Sequence[str], steps: int, size: int, batch: int, rates: Sequence[float]) -> str:
+    """What was done for the losses: descended, fitted by themselves, or, of a model that was trained elsewhere, nothing."""
+    specs = parse_all("loss", texts)
+    given = [str(spec) for spec in specs if ("model", "given") in spec.needs]
+    fitted = [str(spec) for spec in specs if "fit" in spec.entry.functions and str(spec) not in given]
+    draws = f"{size} draws or all that there are"
+    tried = ", ".join(f"{rate:g}" for rate in rates)
+    parts = []
+    if len(given) + len(fitted) < len(specs):
+        rate = f"learning rates from {tried} on for each" if len(rates) > 1 else f"learning rate {tried}"
+        parts.append(f"up to {steps} steps of {batch} from {draws}, {rate}")
+    if fitted:
+        parts.append(f"{', '.join(fitted)}: fitted to {draws}, without steps")
+    if given:
+        parts.append(f"{', '.join(given)}: trained elsewhere, and not here")
+    return "; ".join(parts)
+
+
+def _standing(rows: pd.DataFrame, metrics: list[dict[str, Any]]) -> dict[str, Any] | None:
     """By the first metric that ranks, with what the last doubling of the steps gained."""
     ranked = rows[rows["leads"] | (rows["word"] != "")]
     if ranked.empty:
@@ -249,7 +275,8 @@ def _standing(rows: pd.DataFrame) -> dict[str, Any] | None:
     names = ["metric", "mean", "low", "high", "word", "apart", "apart_low", "apart_high", "detectable", "gain", "gain_low", "gain_high"]
     row, metric = ranked.iloc[0], parse("metric", ranked["metric"].iloc[0])
     told = {name: None if isinstance(row[name], float) and math.isnan(row[name]) else row[name] for name in names}
-    return told | {"leads": bool(row["leads"]), "label": metric.label, "log": metric.entry.facts["LOG"]}
+    label = next(its["label"] for its in metrics if its["metric"] == str(metric))
+    return told | {"leads": bool(row["leads"]), "label": label, "log": metric.entry.facts["LOG"]}
 
 
 def _with_best(entries: list[Entry], rows: pd.DataFrame, kind: str) -> list[Entry]:

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.table import Table
 from torch import Tensor
 
-from scorebench.commands.console import console_for
+from scorebench.commands.console import console_for, table
 from scorebench.core import rng
 from scorebench.core.schema import OK, Ended
-from scorebench.core.spec import Spec
+from scorebench.core.spec import Spec, labels
 from scorebench.engine import floors
 from scorebench.engine.attempt import attempt, deadline
 from scorebench.engine.metric import Metric
@@ -51,6 +50,8 @@ def score(file: Path, target: Spec, metrics: list[Spec], temperature: float, mos
     trace = torch.tensor(values, dtype=torch.float32)[None, None] if values.ndim == 3 else NOTHING
     repeats = max(floors.REPEATS, A_METRIC * len(metrics))
     scored = [_scored(Metric(metric), law, x, trace, repeats, limit) if law else _entry(Metric(metric), known) for metric in metrics]
+    for entry, label in zip(scored, labels(metrics).values(), strict=True):
+        entry["label"] = label
     tested = [entry for entry in scored if entry["p"] is not None]
     for entry, p in zip(tested, statistics.holm([entry["p"] for entry in tested]), strict=True):
         entry["p"] = float(p)
@@ -102,19 +103,18 @@ def show(told: list[str], scored: list[Scored], settings: str) -> None:
     """The same as a table."""
     console = console_for()
     for line in [*told, settings]:
-        console.print(line, markup=False)
-    table = Table("metric", "value [95 % interval]", "exact draws, 95 % below", "p", "of", box=None, header_style="bold", pad_edge=False)
+        console.print(line)
+    shown = table("metric", "value [95 % interval]", "exact draws, 95 % below", "p", "of")
     for entry in scored:
         if entry["status"] != str(OK):
-            table.add_row(entry["label"], entry["status"])
+            shown.add_row(entry["label"], entry["status"])
             continue
         star = " ★" if entry["p"] is not None and entry["p"] < ALPHA else ""
         value = f"{entry['value']:.3g} [{entry['low']:.3g}, {entry['high']:.3g}]{star}"
         floor = "no floor" if entry["p"] is None else f"{entry['floor_q95']:.3g}"
         of = "" if entry["sets"] is None else f"{entry['sets']} x {entry['draws']:,} draws"
-        table.add_row(entry["label"], value, floor, "" if entry["p"] is None else f"{entry['p']:.2g}", of)
-    console.print(table)
+        shown.add_row(entry["label"], value, floor, "" if entry["p"] is None else f"{entry['p']:.2g}", of)
+    console.print(shown)
     console.print(
-        "★: further from the target than exact draws beyond chance (Holm over all metrics, 5 %). No star is no proof: see the floor.",
-        markup=False,
+        "★: further from the target than exact draws beyond chance (Holm over all metrics, 5 %). No star is no proof: see the floor."
     )

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scorebench.commands.compare import Entry
-from scorebench.commands.console import console_for
+from scorebench.commands.console import console_for, table
 from scorebench.core.schema import OK, Ended, Status
 
 UNMIXED = 1.01  # Vehtari et al. (2021), section 4
@@ -21,44 +21,47 @@ def show(result: list[Entry], kind: str, settings: str) -> None:
         _show_samplers(result, settings)
         return
     console = console_for()
-    console.print(settings, markup=False)
+    console.print(settings)
     ranked = [r for r in result if r["standing"]]
     if ranked:
         console.print(_standings(result, ranked[0]["standing"]))
         console.print()
-    table = Table("metric", box=None, header_style="bold", pad_edge=False)
-    for head in (_folded(r[kind]) for r in result):
-        table.add_column(head, overflow="fold")
     nowhere = _nowhere(result)
-    for i, first in enumerate(result[0]["metrics"]):
-        if first["label"] not in nowhere:
-            table.add_row(first["label"], *(_cell(r["metrics"][i]) + (" ★" if first["metric"] in r["best"] else "") for r in result))
-    table.add_row("learning rate", *map(_tuned, result))
-    table.add_row("gradient steps", *(f"{r['steps']:,}" for r in result))
-    table.add_row("milliseconds a step", *_costs(result, 1e3, 2))
-    console.print(table)
+    beside = max(console.width // A_LOSS - 1, 1)
+    for begin in range(0, len(result), beside):
+        its = result[begin : begin + beside]
+        shown = table("metric", *(_folded(r[kind]) for r in its))
+        for i, first in enumerate(result[0]["metrics"]):
+            if first["label"] not in nowhere:
+                shown.add_row(first["label"], *(_cell(r["metrics"][i]) + (" ★" if first["metric"] in r["best"] else "") for r in its))
+        shown.add_row("learning rate", *map(_tuned, its))
+        shown.add_row("gradient steps", *(f"{r['steps']:,}" if r["steps"] else "none" for r in its))
+        shown.add_row("milliseconds a step", *_costs(its, 1e3, 2))
+        shown.add_row("seconds of training", *("" if r["seconds"] is None else f"{r['seconds']:.2f}" for r in its))
+        console.print(shown)
     _remarks(console, result, kind, nowhere)
     if ranked:
         console.print()
-        console.print(verdict_of_losses(ranked), markup=False)
+        console.print(verdict_of_losses(ranked))
+
+
+A_LOSS = 20
+"""Columns that a number with its interval takes."""
 
 
 def _standings(result: list[Entry], first: Mapping[str, Any]) -> Table:
     """A row a loss by the metric that ranks."""
-    table = Table("loss", box=None, header_style="bold", pad_edge=False)
-    for head in (first["label"], "times the best" if first["log"] else "more than the best", "word", "the last doubling gained"):
-        table.add_column(head, overflow="fold")
+    shown = table("loss", first["label"], "times the best" if first["log"] else "more than the best", "word", "the last doubling gained")
     for r in result:
         if its := r["standing"]:
             number, apart, gain = (
                 _said(its, name, f"{ends}low", f"{ends}high") for name, ends in (("mean", ""), ("apart", "apart_"), ("gain", "gain_"))
             )
-            table.add_row(
-                r["loss"], number, "the best" if its["leads"] else apart, its["word"], f"{'x ' * bool(first['log'] and gain)}{gain}"
-            )
+            gained = f"{'x ' * bool(first['log'] and gain)}{gain}"
+            shown.add_row(_folded(r["loss"]), number, "the best" if its["leads"] else apart, its["word"], gained)
         else:
-            table.add_row(r["loss"], "", "", "a yardstick, or without a value", "")
-    return table
+            shown.add_row(_folded(r["loss"]), "", "", "a yardstick, or without a value", "")
+    return shown
 
 
 def verdict_of_losses(ranked: list[Entry]) -> str:
@@ -91,31 +94,27 @@ def verdict_of_losses(ranked: list[Entry]) -> str:
 
 def _show_samplers(result: list[Entry], settings: str) -> None:
     """In 80 columns, wherever it is read: intervals stand below their numbers, and metrics of two samplers side by side."""
-    console = Console(highlight=False, width=WIDTH)
+    console = console_for(WIDTH)
     if any(row["work"].get("epsilon") for row in result):
-        console.print(work_told(result), markup=False)
+        console.print(work_told(result))
         console.print(_works(result))
         console.print()
-    console.print(settings, markup=False)
+    console.print(settings)
     nowhere = _nowhere(result)
     floors = any("floor_q95" in m for m in result[0]["metrics"])
     for begin in range(0, len(result), 2):
         its = result[begin : begin + 2]
-        table = Table("metric", box=None, header_style="bold", pad_edge=False)
-        for entry in its:
-            table.add_column(_folded(entry["sampler"]), overflow="fold")
-        if floors:
-            table.add_column("exact draws,\n95 % below", overflow="fold")
+        shown = table("metric", *(_folded(r["sampler"]) for r in its), *["exact draws,\n95 % below"] * floors)
         for i, first in enumerate(its[0]["metrics"]):
             if first["label"] not in nowhere:
                 cells = [_below(r["metrics"][i], first["metric"] in r["best"]) for r in its]
                 cells += [f"{first['floor_q95']:.3g}" if first.get("floor_q95") is not None else ""] if floors else []
-                table.add_row(first["label"], *cells)
-        table.add_row("nanoseconds a gradient", *_costs(its, 1e9, 0))
-        console.print(table)
+                shown.add_row(first["label"], *cells)
+        shown.add_row("nanoseconds a gradient", *_costs(its, 1e9, 0))
+        console.print(shown)
     _remarks(console, result, "sampler", nowhere)
     console.print()
-    console.print(verdict(result), markup=False)
+    console.print(verdict(result))
 
 
 WIDTH = 80
@@ -133,23 +132,21 @@ def work_told(result: list[Entry]) -> str:
 
 def _works(result: list[Entry]) -> Table:
     """A row a contestant, intervals below."""
-    table = Table("sampler", box=None, header_style="bold", pad_edge=False)
-    for head in ("work", "times the best", "word", "squared\nbias left", "draws a\ngradient"):
-        table.add_column(head, overflow="fold")
+    shown = table("sampler", "work", "times the best", "word", "squared\nbias left", "draws a\ngradient")
     for row in result:
         work = row["work"]
         status = str(Ended(work["status"], work["reason"]))
         if work.get("budget") is None or "plateau" not in work:
-            table.add_row(_folded(work["cell"]), status.partition(": ")[0])
+            shown.add_row(_folded(work["cell"]), status.partition(": ")[0])
             continue
         reached = work["gradients"] is not None
         gradients = _ends(work, "gradients", "low", "high") if reached else f"not reached\nin {work['budget']}"
         ratio = _ends(work, "ratio", "ratio_low", "ratio_high")
         ess = f"{work['ess_per_gradient']:.2g}" if work["ess_per_gradient"] is not None else "-"
-        table.add_row(
+        shown.add_row(
             _folded(work["cell"]), gradients, ratio, work.get("word", ""), _ends(work, "plateau", "plateau_low", "plateau_high"), ess
         )
-    return table
+    return shown
 
 
 def _ends(row: Mapping[str, Any], *names: str) -> str:
@@ -222,23 +219,22 @@ def _remarks(console: Console, result: list[Entry], kind: str, nowhere: Mapping[
     console.print(
         "A mean across seeds with its 95 % t interval; ★: better than every other: the ratio's or difference's interval, which holds for all pairs "
         "at once, excludes none; not where both are as good as exact draws.",
-        markup=False,
     )
     for r in result:
         if (reason := r.get("work", {}).get("reason")) and r["work"].get("bench", True) and reason != "a control":
-            console.print(f"{r[kind]}: no work: {Ended(r['work']['status'], reason)}.", markup=False)
+            console.print(f"{r[kind]}: no work: {Ended(r['work']['status'], reason)}.")
     for reason, labels in itertools.groupby(sorted(nowhere, key=lambda label: nowhere[label]), key=lambda label: nowhere[label]):
-        console.print(f"{reason}: {', '.join(labels)}.", markup=False)
+        console.print(f"{reason}: {', '.join(labels)}.")
     for r in result:
         for reason, its in _reasons(r, nowhere).items():
             some = "" if len(its) == len(r["metrics"]) - len(nowhere) else f" ({', '.join(its)})"
-            console.print(f"{r[kind]}: {reason}{some}.", markup=False)
+            console.print(f"{r[kind]}: {reason}{some}.")
     unmixed = [r[kind] for r in result for m in r["metrics"] if m["metric"] == "rhat" and (m["mean"] or 0) > UNMIXED]
     if unmixed:
-        console.print(f"Not mixed: R-hat above {UNMIXED} for {', '.join(unmixed)}; such numbers are of the start, too.", markup=False)
+        console.print(f"Not mixed: R-hat above {UNMIXED} for {', '.join(unmixed)}; such numbers are of the start, too.")
     unknown = [(r[kind], next(iter(m["status"]))) for r in result for m in r["metrics"] if m["metric"] == "rhat" and m["mean"] is None]
     if unknown:
-        console.print(f"Mixed or not: no R-hat for {'; '.join(f'{name} ({status})' for name, status in unknown)}.", markup=False)
+        console.print(f"Mixed or not: no R-hat for {'; '.join(f'{name} ({status})' for name, status in unknown)}.")
 
 
 def _nowhere(result: list[Entry]) -> dict[str, str]:
