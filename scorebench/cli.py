@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -21,12 +22,14 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 compare = typer.Typer(no_args_is_help=True, help="Compare methods by hand, with the workflow's own loop and metrics.")
 app.add_typer(compare, name="compare")
 
-Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A file with a method of your own; repeat it.")]
+Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A file NAME.py with a method of your own; repeat it for another.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 SuiteFile = Annotated[Path, typer.Option("--suite", envvar="SCOREBENCH_SUITE", help="A suite's YAML file.")]
 Root = Annotated[Path, typer.Option("--results", help="The folder that holds every suite's results.")]
 
 
+Usage: Any = typer.BadParameter.__mro__[1]
+"""What typer raises of arguments that it cannot read, of which it exports this one kind."""
 OF_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ELOOP, errno.EACCES, errno.EPERM)
 """What a system says of a path that no file can have, that is of another kind, leads nowhere, or is not for this user: nobody else's mistake."""
 
@@ -45,7 +48,15 @@ def main() -> None:
     try:
         if sys.flags.optimize > 1:
             raise InputError("Python runs without docstrings, which arviz-stats reads (allowed: no -OO and no PYTHONOPTIMIZE=2)")
-        app()
+        sys.exit(app(standalone_mode=False))
+    except Usage as error:
+        if not error.format_message():  # a command of commands alone is asked for help
+            sys.exit(error.exit_code)
+        _refused(
+            InputError(f"{error.format_message().removesuffix('.')} (see {error.ctx.command_path if error.ctx else 'scorebench'} --help)")
+        )
+    except typer.Abort:
+        sys.exit(1)
     except InputError as error:
         _refused(error)
     except OSError as error:
@@ -64,14 +75,16 @@ def _refused(error: InputError) -> NoReturn:
 
 @app.command("list")
 def list_methods(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")] = "", plugin: Plugins = None, as_json: Json = False
+    kind: Annotated[str | None, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}; all if none is said.")] = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
 ) -> None:
     """List the targets, models, losses, samplers, metrics, claims or figures, with their options, and which come from a file or package of others."""
     _add(plugin)
     known = {folder: k for k, folder in registry.FOLDERS.items()} | {k: k for k in registry.FOLDERS}
-    if kind and kind not in known:
+    if kind is not None and kind not in known:
         raise InputError(unknown("kind", kind, registry.FOLDERS))
-    kinds = [known[kind]] if kind else list(registry.FOLDERS)
+    kinds = [known[kind]] if kind is not None else list(registry.FOLDERS)
     entries = [*(registry.entry(k, n) for k in kinds for n in registry.names(k)), *registry.unread()]
     if as_json:
         print(json.dumps([_described(e) for e in entries], indent=1, ensure_ascii=False))
@@ -121,14 +134,22 @@ def compare_samplers(
     target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
     sampler: Annotated[
         list[str],
-        typer.Option(help="A sampler spec with its step size, for example ula:step_size=0.05, or without, to be tuned; repeat it."),
+        typer.Option(
+            help="A sampler spec with its step size, for example ula:step_size=0.05, or without, which is searched for; repeat it."
+        ),
     ],
     temperature: Annotated[
-        float, typer.Option(help="T: the samplers target p^(1/T); the work is of T = 1, and of another there are metrics alone.")
+        float,
+        typer.Option(
+            help="T, a positive number: the samplers target p^(1/T). Gradients are counted at T = 1; at another there are metrics alone."
+        ),
     ] = 1.0,
-    steps: Annotated[int, typer.Option(help="Gradients a chain; a work of at most half as many is found.")] = 2_000,
-    chains: Annotated[int, typer.Option(help="Chains that work is measured with, rounded up to a multiple of 40, at least 16.")] = 10_240,
-    seeds: Annotated[int, typer.Option(help="Independent repeats of the metrics, at least 2; their intervals are across them.")] = 5,
+    steps: Annotated[int, typer.Option(help="Gradients that each chain takes, 1 to 1000000000: to arrive takes half at most.")] = 2_000,
+    chains: Annotated[
+        int,
+        typer.Option(help="Chains that gradients are counted on, 16 to 1000000, rounded up to 40s; metrics take 128."),
+    ] = 10_240,
+    seeds: Annotated[int, typer.Option(help="Independent repeats of the metrics, 2 to 10000; their intervals are across them.")] = 5,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -155,16 +176,20 @@ def compare_samplers(
 @compare.command("losses")
 def compare_losses(
     target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
-    loss: Annotated[list[str], typer.Option(help="A loss spec, for example denoising:sigma=0.2; repeat it.")],
-    model: Annotated[str, typer.Option(help="A model spec.")] = "mlp_energy",
-    steps: Annotated[int, typer.Option(help="Gradient steps.")] = 1000,
-    size: Annotated[int, typer.Option(help="Draws to train on.")] = 10_000,
-    batch: Annotated[int, typer.Option(help="Of them a step.")] = 128,
+    loss: Annotated[list[str], typer.Option(help="A loss spec, for example denoising:sigma=0.2; repeat it for another.")],
+    model: Annotated[str, typer.Option(help="A model spec, for example mlp_score or network:path=my_score.py.")] = "mlp_energy",
+    steps: Annotated[
+        int, typer.Option(help="Gradient steps at most, 1 to 1000000000: training ends where more are known not to pay.")
+    ] = 1000,
+    size: Annotated[int, typer.Option(help="Draws of the target to train on, 1 to 1000000000; of a table at most its rows.")] = 10_000,
+    batch: Annotated[int, typer.Option(help="Of these draws, so many a step: 1 to 1000000000.")] = 128,
     rate: Annotated[
         list[float] | None,
-        typer.Option(help="A learning rate to try, for every loss; repeat it, and the best is looked for beyond them, too."),
+        typer.Option(
+            help="A learning rate, a positive number; repeat it, and each loss takes its best, beyond them, too; 0.003 and 0.01 if none is said."
+        ),
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Independent repeats, at least 2; intervals are across them.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Independent repeats, 2 to 10000; intervals are across them.")] = 5,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -185,8 +210,10 @@ def compare_losses(
 @app.command()
 def check(
     file: Annotated[list[Path], typer.Argument(help="A file with a method of your own, or several.")],
-    kind: Annotated[str, typer.Option(help=f"What it is, where that does not follow: one of {', '.join(registry.FOLDERS)}.")] = "",
-    seed: Annotated[int, typer.Option(help="Another repeat of the checks that rest on chance.")] = 0,
+    kind: Annotated[
+        str, typer.Option(help=f"What it is, where that does not follow from what the file defines: one of {', '.join(registry.FOLDERS)}.")
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Of the checks that rest on chance: another number, 0 or more, is another repeat.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Run the contract tests of its kind over a method's file: a line a check, ok or what fails; exit code 1 if one does."""
@@ -206,8 +233,8 @@ def check(
 @app.command()
 def new(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(registry.FOLDERS)}.")],
-    name: Annotated[str, typer.Argument(help="What it is called, and its file: a Python identifier.")],
-    folder: Annotated[Path, typer.Option(help="Where NAME.py is written.")] = Path("."),
+    name: Annotated[str, typer.Argument(help="What it is called, and its file NAME.py: a Python identifier, for example my_sampler.")],
+    folder: Annotated[Path, typer.Option(help="The folder, which is there, in which NAME.py is written.")] = Path("."),
 ) -> None:
     """Write a commented file of a kind that already passes `scorebench check`, to be changed into your own."""
     from scorebench.commands import new as writing
@@ -218,17 +245,21 @@ def new(
 
 @app.command()
 def claims(
-    claim: Annotated[list[str] | None, typer.Argument(help="Claims to test; all if none is named.")] = None,
-    seeds: Annotated[int, typer.Option(help="How many fresh master seeds.")] = 20,
-    first: Annotated[int, typer.Option(help="The first of them.")] = 1,
-    workers: Annotated[int, typer.Option(help="Processes at a time.")] = 2,
+    claim: Annotated[
+        list[str] | None, typer.Argument(help="Claims to test, by their names as scorebench list claims has them; all if none is named.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How many fresh master seeds, 1 to 1000000.")] = 20,
+    first: Annotated[int, typer.Option(help="The first of them, 0 or more; the others follow it.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes at a time, 1 to 10000.")] = 2,
 ) -> None:
     """Test claims over fresh master seeds; exit code 1 if a verdict is not the registered one every time."""
     from scorebench.commands import repeats
 
     names = claim or registry.names("claim")
     lines = [unknown("claim", name, registry.names("claim")) for name in names if name not in registry.names("claim")]
-    lines += [f"--{k} {n} is not allowed (allowed: 1 or more)" for k, n in (("seeds", seeds), ("workers", workers)) if n < 1]
+    lines += [f"claim {name!r} is given twice" for name, number in Counter(names).items() if number > 1]
+    numbers = (("seeds", seeds, 1, 10**6), ("first", first, 0, 2**62), ("workers", workers, 1, 10**4))
+    lines += [f"--{k} {n} is not allowed (allowed: {least} to {most})" for k, n, least, most in numbers if not least <= n <= most]
     if lines:
         raise InputError(*lines)
     unstable = []
@@ -255,7 +286,9 @@ def validate(suite: SuiteFile) -> None:
 @app.command()
 def plan(
     suite: Annotated[str, typer.Argument(help="A suite of workflows/suites by its name, or a suite's YAML file.")],
-    cores: Annotated[list[int] | None, typer.Option(help="A number of cores; repeat it. 1, 64 and 1024 if none is said.")] = None,
+    cores: Annotated[
+        list[int] | None, typer.Option(help="A number of cores, 1 to 1000000000; repeat it. 1, 64 and 1024 if none is said.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a suite takes before anything starts: core-hours, disk, jobs, memory, and the time on so many cores; this machine's pace is measured."""
@@ -286,9 +319,11 @@ def plan(
 def score(
     draws: Annotated[Path, typer.Argument(help="NPY, CSV or Parquet: (draws, d), taken as independent, or (chains, draws, d).")],
     target: Annotated[str, typer.Option(help="A target spec, for example gaussian_mixture:radius=4.")],
-    metric: Annotated[list[str] | None, typer.Option(help="A metric of samples; repeat it; all if none is named.")] = None,
-    temperature: Annotated[float, typer.Option(help="T: the draws should be of p^(1/T).")] = 1.0,
-    most: Annotated[int, typer.Option(help="Of the draws compare so many at most.")] = 5_000,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="A metric of samples; repeat it. Those of compare samplers if none is named.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="T, a positive number: the draws should be of p^(1/T).")] = 1.0,
+    most: Annotated[int, typer.Option(help="Of the draws compare so many at most, 32 or more.")] = 5_000,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -300,11 +335,10 @@ def score(
     _add(plugin)
     where = parse("target", target)
     metrics = parse_all("metric", metric or metrics_about("sampler"))
-    if not temperature > 0 or most < 32:
-        raise InputError(
-            *([] if temperature > 0 else [f"--temperature {temperature} is not allowed (allowed: a positive number)"]),
-            *([] if most >= 32 else [f"--most {most} is not allowed (allowed: 32 or more)"]),
-        )
+    lines = [] if 0 < temperature < float("inf") else [f"--temperature {temperature} is not allowed (allowed: a positive number)"]
+    lines += [] if most >= 32 else [f"--most {most} is not allowed (allowed: 32 or more)"]
+    if lines:
+        raise InputError(*lines)
     if of_sources := [str(its) for its in metrics if its.entry.facts.get("ABOUT", "sampler") != "sampler"]:
         raise InputError(*(f"--metric {name}: it is about a trained source, not about draws" for name in of_sources))
     look([where], 60.0, 4000.0)
@@ -320,9 +354,9 @@ def reference(
     file: Annotated[Path, typer.Argument(help="A density's Python file, as target density:path= takes it.")],
     out: Annotated[Path | None, typer.Option(help="Where the draws go: beside the file, NAME.reference.npy, if not said.")] = None,
     sampler: Annotated[str, typer.Option(help="An exact sampler, without its step size, which is tuned.")] = "hmc",
-    chains: Annotated[int, typer.Option(help="How many, at least 4.")] = 64,
-    minutes: Annotated[float, typer.Option(help="When to give up.")] = 10.0,
-    seed: int = 0,
+    chains: Annotated[int, typer.Option(help="Chains, 4 to 1000000.")] = 64,
+    minutes: Annotated[float, typer.Option(help="When to give up: minutes, more than 0, up to 525600.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Of the random numbers, 0 or more.")] = 0,
     plugin: Plugins = None,
 ) -> None:
     """Make reference draws of a density: accepted with R-hat below 1.01 and 10,000 effective draws of every coordinate and its square, or refused."""
@@ -372,8 +406,11 @@ def stage(
 @app.command()
 def summary(
     folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")],
-    since: Annotated[float, typer.Option(help="When the run started; if every job ran since then, say and keep what it cost.")] = 0.0,
-    cores: Annotated[int, typer.Option(help="On how many cores.")] = 1,
+    since: Annotated[
+        float,
+        typer.Option(help="When the run started, as date +%s prints: if every job ran since, keep what it cost; 0: do not."),
+    ] = 0.0,
+    cores: Annotated[int, typer.Option(help="On how many cores it ran, 1 or more.")] = 1,
 ) -> None:
     """Say in a few lines what a run found: the best loss and sampler a target, what diverged or failed, where the page is."""
     from scorebench.report.summary import show
@@ -400,9 +437,9 @@ def retry(folder: Annotated[Path, typer.Argument(help="A suite's results, for ex
 @app.command()
 def verify(
     folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")],
-    write: Annotated[bool, typer.Option("--write", help="Make this run the reference instead.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Make this run the reference instead; nothing is compared.")] = False,
 ) -> None:
-    """Compare a run with the committed reference, cell by cell; exit code 1 if they disagree by more than chance."""
+    """Compare a run with the reference in results/reference, cell by cell; exit code 1 if they disagree by more than chance."""
     from scorebench.report import verify as comparison
 
     if write:
@@ -419,13 +456,16 @@ def crate(
     """Write a finished run as a Provenance Run Crate: workflow, suite, every job with what it read and wrote, and when."""
     from scorebench.commands import crate as making
 
-    where = out or folder.with_name(f"{folder.name}.crate.zip")
+    where = out or Path(f"{folder if folder.name.strip('.') else folder.resolve()}.crate.zip")
+    if where.is_dir():
+        raise InputError(f"--out {str(where)!r}: is a folder (allowed: a zip file's path)")
     print(f"{where}: {making.write(folder, where)} jobs")
 
 
 @app.command()
 def readme(
-    folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")], file: Path = Path("README.md")
+    folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")],
+    file: Annotated[Path, typer.Option(help="The README.")] = Path("README.md"),
 ) -> None:
     """Rewrite the parts of the README that come from a run's outputs."""
     from scorebench.report.readme import write_readme

@@ -30,8 +30,8 @@ from scorebench.suite.reading import checked
 from scorebench.testing.statistical import ALPHA, z_limit
 
 
-@pytest.mark.parametrize("kind", [*registry.FOLDERS, *registry.FOLDERS.values(), ""])
-def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", [*registry.FOLDERS, *registry.FOLDERS.values(), None])
+def test_list(kind: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     cli.list_methods(kind, as_json=True)
     found = json.loads(capsys.readouterr().out)
     kinds = [k for k, folder in registry.FOLDERS.items() if kind in (k, folder, "")]

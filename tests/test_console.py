@@ -1,6 +1,8 @@
 """What the command line prints: at 80 columns all that a pipe has, names that tell rows apart, and why there is no number."""
 
 import itertools
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -185,3 +187,53 @@ def test_what_is_not_descended_has_no_steps(tmp_path: Path, monkeypatch: pytest.
         "closed_form: fitted to 100 draws or all that there are, without steps",
         "given: trained elsewhere, and not here",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["list", "--jsn"], "No such option: --jsn (Possible options: --json) (see scorebench list --help)"),
+        (["new"], "Missing argument 'kind' (see scorebench new --help)"),
+        (["compare", "sampler"], "No such command 'sampler'. Did you mean 'samplers'? (see scorebench compare --help)"),
+        (["plan", "paper", "--cores", "nan"], "Invalid value for '--cores': "),
+        (["list", ""], "kind '' is unknown"),
+        (["list", "--plugin", "folder"], "plugin 'folder': is a folder (allowed: a file NAME.py)"),
+        (["claims", "wiener-increment", "--first", "-1"], "--first -1 is not allowed (allowed: 0 to "),
+        (["claims", "wiener-increment", "--workers", "9" * 30], f"--workers {'9' * 30} is not allowed (allowed: 1 to 10000)"),
+        (["claims", "wiener-increment", "wiener-increment"], "claim 'wiener-increment' is given twice"),
+        (
+            ["score", "draws.npy", "--target", "gaussian", "--temperature", "1e400"],
+            "--temperature inf is not allowed (allowed: a positive number)",
+        ),
+        (["crate", "."], "manifest.json does not exist"),
+        (["crate", "/"], "manifest.json does not exist"),
+        (["crate", "folder", "--out", "folder"], "--out 'folder': is a folder (allowed: a zip file's path)"),
+        (["reference", "own.py", "--out", "own.py/draws.npy"], "--out 'own.py/draws.npy': no file can be written there"),
+        (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--steps", "9" * 20], "(allowed: 1 to 1000000000)"),
+        (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--rate", "nan"], "--rate nan is not allowed"),
+        (["compare", "losses", "--target", "gaussian", "--loss", "slicd"], "loss 'slicd' is unknown; did you mean 'sliced'"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_a_wrong_command_is_one_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "own.py").write_text("dim = 1\n\n\ndef log_prob(x):\n    return -(x[:, 0] ** 2) / 2\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["scorebench", *arguments])
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    out, shown = capsys.readouterr()
+    assert left.value.code == 2 and said in shown and len(shown.splitlines()) == 1 and out == ""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [([], 2), (["compare"], 2), (["--help"], 0), (["list", "--help"], 0)], ids=str)
+def test_help_is_shown(arguments: list[str], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["scorebench", *arguments])
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    out, shown = capsys.readouterr()
+    assert (left.value.code or 0) == code and "Usage:" in out + shown and "see scorebench" not in shown

@@ -182,12 +182,16 @@ def _checked(target: str, texts: list[str], temperature: float, steps: int, chai
             lines.append(f"--steps {steps} is not allowed: sampler {str(spec)!r} takes {least} gradients (allowed: {least} or more)")
     if not 0 < temperature < float("inf"):
         lines.append(f"--temperature {temperature} is not allowed (allowed: a positive number)")
-    for name, value, least, most in (("steps", steps, 1, 1_000_000_000), ("chains", chains, 16, 1_000_000), ("seeds", seeds, 2, 10_000)):
-        if not least <= value <= most:
-            lines.append(f"--{name} {value} is not allowed (allowed: {least} to {most})")
+    lines += _outside(("steps", steps, 1, 1_000_000_000), ("chains", chains, 16, 1_000_000), ("seeds", seeds, 2, 10_000))
     if lines or where is None:
         raise InputError(*lines)
     return where, its
+
+
+def _outside(*numbers: tuple[str, int, int, int]) -> list[str]:
+    """A line for each option whose value is below or above what is allowed."""
+    allowed = [(f"--{name} {value}", least <= value <= most, f"{least} to {most}") for name, value, least, most in numbers]
+    return [f"{given} is not allowed (allowed: {words})" for given, holds, words in allowed if not holds]
 
 
 UNLOGGED = str(Ended(Status.NOT_APPLICABLE, "not positive, though LOG = True"))
@@ -223,6 +227,15 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
 
     Raises InputError with one line a mistake.
     """
+    lines = _outside(("steps", steps, 1, 10**9), ("size", size, 1, 10**9), ("batch", batch, 1, 10**9), ("seeds", seeds, 2, 10_000))
+    lines += [f"--rate {rate:g} is not allowed (allowed: a positive number)" for rate in rates if not 0 < rate < math.inf]
+    for kind, names in (("target", [target]), ("model", [model]), ("loss", texts)):
+        try:
+            parse_all(kind, names)
+        except InputError as error:
+            lines += error.lines
+    if lines:
+        raise InputError(*lines)
     ends = tuple(sorted({steps >> halvings for halvings in range(DOUBLINGS + 1)} - {0})) or (steps,)
     training: dict[str, Any] = {"size": size, "batch": batch, "steps": ends}
     if len(rates) > 1:

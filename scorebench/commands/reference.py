@@ -88,6 +88,8 @@ def checked(out: Path, sampler: str, chains: int, minutes: float, seed: int) -> 
         raise InputError(*lines)
     if out.suffix != ".npy":
         raise InputError(f"--out {str(out)!r} is not allowed (allowed: a path that ends in .npy)")
+    if out.is_dir() or not next(folder for folder in out.absolute().parents if folder.exists()).is_dir():
+        raise InputError(f"--out {str(out)!r}: no file can be written there (allowed: a path in a folder)")
     return spec
 
 

@@ -208,7 +208,7 @@ def add(path: Path) -> None:
     """Register a method's file from elsewhere. Raises InputError if it is none, or if a method of its kind and name exists."""
     where = f"plugin {str(path)!r}"
     if not isfile(path):  # of a name that no system has it is False, where Path's raises
-        raise InputError(f"{where}: there is no such file{_near(path)} (allowed: a file NAME.py)")
+        raise InputError(f"{where}: {'is a folder' if isdir(path) else 'there is no such file'}{_near(path)} (allowed: a file NAME.py)")
     path = path.resolve()
     if not (path.suffix == ".py" and plugins.NAMED.fullmatch(path.stem)):
         raise InputError(f"{where}: no method can be called so (allowed: a file NAME.py whose NAME is {plugins.ALLOWED})")
