@@ -34,7 +34,7 @@ from scorebench.testing.statistical import ALPHA, z_limit
 def test_list(kind: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     cli.list_methods(kind, as_json=True)
     found = json.loads(capsys.readouterr().out)
-    kinds = [k for k, folder in registry.FOLDERS.items() if kind in (k, folder, "")]
+    kinds = [k for k, folder in registry.FOLDERS.items() if kind in (k, folder, None)]
     assert [(e["kind"], e["name"]) for e in found] == [(k, n) for k in kinds for n in registry.names(k)]
     assert all(e["error"] is None and e["summary"] for e in found)
     cli.list_methods(kind)
