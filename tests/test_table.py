@@ -14,10 +14,12 @@ from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 from scorebench import stages
+from scorebench.core import registry
 from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.spec import parse
 from scorebench.engine import floors
 from scorebench.engine.metric import Metric
+from scorebench.metrics.base import Run
 from scorebench.store import samples, tables
 from scorebench.store.results import Results
 from scorebench.suite.fingerprint import fingerprint
@@ -216,6 +218,68 @@ def test_a_million_rows(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert target.rows == 333_333 and peak < 5e8, peak
+
+
+G = np.random.Generator(np.random.PCG64(7))
+X = G.standard_normal((2_000, 2))
+NEAR = np.stack([X[:, 0], 0.99 * X[:, 0] + 0.141 * X[:, 1]], 1)
+WITHOUT_DENSITY = {
+    "a line": (np.stack([X[:, 0], 2 * X[:, 0]], 1), "columns '1', '2' fulfil an equation"),
+    "a line, rounded": (np.stack([X[:, 0], 2 * X[:, 0]], 1).round(2), "columns '1', '2' fulfil an equation"),
+    "a sum, in float32": (np.column_stack([X, 1e3 - X.sum(1)]).astype(np.float32), "columns '1', '2', '3' fulfil an equation"),
+    "0 and 1": (np.column_stack([X[:, 0], X[:, 1] > 0]), " of 2,000 rows have 0 in column '2'"),
+    "a scale of seven": (np.column_stack([X[:, 0], G.integers(1, 8, 2_000)]), "of 2,000 rows have "),
+    "ten values": (np.column_stack([X[:, 0], np.arange(2_000) % 10]), "column '2' has 10 values in 2,000 rows"),
+    "zeros": (np.where(np.arange(4_000).reshape(-1, 2) % 20 < 3, 0, X), "of 2,000 rows have 0 in column '1'"),
+    "clipped": (X.clip(-1), "of 2,000 rows have -1 in column '1'"),
+    "all twice": (np.repeat(X[:1_000], 2, 0), "% of the rows that are held out are copies"),
+    "thirty times": (np.repeat(X[:66], 30, 0).round(3), "100% of the rows that are held out are copies"),
+}
+WITH_DENSITY = {
+    "normal": X,
+    "one decimal": (20 + 5 * X).round(1),
+    "a quarter of the deviation": (4 * X).round() / 4,
+    "correlated": NEAR,
+    "correlated, one decimal": NEAR.round(1),
+    "correlated, .9999": np.stack([X[:, 0], X[:, 0] + 1e-2 * X[:, 1]], 1),
+    "whole numbers": G.integers(0, 1_000, (2_000, 2)),
+    "one column of whole numbers": G.integers(0, 50, (2_000, 1)),
+    "counts": G.poisson(20, (2_000, 3)),
+    "heavy tails": G.standard_cauchy((2_000, 2)),
+    "skew": np.exp(2 * X).round(2),
+    "twelve rows": X[:12].round(1),
+    "wide": G.standard_normal((40, 60)),
+    "a few copies": np.concatenate([X[:1_900], X[:100]]),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_DENSITY)
+def test_a_law_without_a_density_ranks_no_score(name, tmp_path):
+    """The reason is told before any compute, and is why the metric that would rank what is learnt has no value."""
+    rows, line = WITHOUT_DENSITY[name]
+    np.save(tmp_path / "a.npy", G.permutation(rows))
+    target = target_of(tmp_path / "a.npy")
+    assert line in target.singular and f"nothing follows from a Hyvärinen score, {NO_BOUND}: {target.singular}" == target.remarks[1]
+    with pytest.raises(NotApplicable, match="the law has no density: "):
+        registry.method("metric", "hyvarinen_score")(Run(), target, None)
+
+
+NO_BOUND = "which has no lower bound on a law without a density"
+
+
+@pytest.mark.parametrize("name", WITH_DENSITY)
+def test_a_law_with_a_density_is_not_refused(name, tmp_path):
+    """Ties of rounding, thin laws, few rows: no reason. Every check is for chances of 1e-5 or less; the rows are the same each time."""
+    np.save(tmp_path / "a.npy", G.permutation(WITH_DENSITY[name]))
+    assert target_of(tmp_path / "a.npy").singular == ""
+
+
+def test_what_is_said_of_rounding_and_of_copies(tmp_path):
+    np.save(tmp_path / "a.npy", (4 * X).round() / 4)
+    assert target_of(tmp_path / "a.npy").remarks[1].startswith("column '1' is rounded to steps of 0.25, 0.25 of its standard deviation: ")
+    np.save(tmp_path / "a.npy", WITH_DENSITY["a few copies"])
+    (told,) = target_of(tmp_path / "a.npy").remarks[1:]
+    assert told.endswith("% of the rows that are held out are copies of rows that train: these do not show what is learnt by heart")
 
 
 def test_no_row_comes_twice():

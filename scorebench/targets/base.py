@@ -89,6 +89,8 @@ class Target:
     law, `variances`, (d,)."""
     moments: float = math.inf
     """The highest order m at which E|x|^m is finite: 0 for a Cauchy law, 2 for Student's t with 3 degrees of freedom."""
+    singular: str = ""
+    """Why the law has no density, where that is known: what estimates its score has no lower bound."""
     remarks: tuple[str, ...] = ()
     """What its user should know before the compute: a line each."""
 
