@@ -83,6 +83,9 @@ def test_columns_by_name_and_number(tmp_path):
         np.testing.assert_array_equal(values, frame[["b c", "a"]].to_numpy(float))
     np.savetxt(tmp_path / "bare.csv", frame[["a", "b c"]].to_numpy(float), delimiter=";")
     np.testing.assert_array_equal(tables.read(tmp_path / "bare.csv", ("2",)).values[:, 0], frame["b c"])
+    frame[["a", "b c"]].to_csv(tmp_path / "saved.csv")
+    pd.read_csv(tmp_path / "saved.csv").to_csv(tmp_path / "saved.csv", index=False)  # its index is called Unnamed: 0
+    np.testing.assert_array_equal(tables.read(tmp_path / "saved.csv", ("Unnamed: 0",)).values[:, 0], frame.index)
     np.save(tmp_path / "bare.npy", frame[["a", "b c"]].to_numpy(float))
     np.testing.assert_array_equal(tables.read(tmp_path / "bare.npy", ("2", "1")).values, frame[["b c", "a"]].to_numpy(float))
     pd.DataFrame(frame[["a", "b c"]].to_numpy(float)).to_csv(tmp_path / "numbered.csv", index=False)  # its header is 0,1
@@ -96,6 +99,38 @@ def test_how_a_csv_is_written(separator, end, mark, tmp_path):
     text = f'{mark}"x"{separator}y{end}' + "".join(f'"{k}.5"{separator} {k}e-1 {end}' for k in range(12)) + end
     (tmp_path / "a.csv").write_bytes(text.encode())
     np.testing.assert_array_equal(tables.read(tmp_path / "a.csv", ("x", "y")).values, [[k + 0.5, float(f"{k}e-1")] for k in range(12)])
+
+
+@pytest.mark.parametrize(
+    ("above", "row", "names"),
+    [
+        ("length, in m;width, in m", "{};{}", ["length, in m", "width, in m"]),
+        ("sep=;\na;b", "{};{}", ["a", "b"]),
+        ("\ufeffsep=|\na|b", "{}|{}", ["a", "b"]),
+        ("a|b", "{}|{}", ["a", "b"]),
+        ("|a|,|b|", "{},{}", ["|a|", "|b|"]),
+        ("# mine, of 2024\n# units: m, s\na,b", "{},{}", ["a", "b"]),
+        ("# a,b", "{},{}", ["a", "b"]),
+        ("# mine", "{},{}", ["1", "2"]),
+        ("0,1", "{},{}", ["0", "1"]),
+        ("<18,18-30", "{},{}", ["<18", "18-30"]),
+        ("25%,50%", "{},{}", ["25%", "50%"]),
+        ("2nd,1e", "{},{}", ["2nd", "1e"]),
+    ],
+)
+def test_what_stands_above_the_rows(above, row, names, tmp_path):
+    """Comments, Excel's line, and names that are nearly numbers: every row is there, and no other."""
+    (tmp_path / "a.csv").write_text("\n".join([above, *(row.format(k + 0.5, -k) for k in range(12))]))
+    table = tables.read(tmp_path / "a.csv")
+    assert table.names == names
+    np.testing.assert_array_equal(table.values, [[k + 0.5, -k] for k in range(12)])
+
+
+@pytest.mark.parametrize(("first", "rows"), [("country,2019,2020", 1), ("0,1,label", 1), ("3,4,5", 0), ("2000,2001,2002.5", 0)])
+def test_numbers_in_a_first_line(first, rows, tmp_path):
+    """Names where they count the columns beside a word; data where all are numbers that may be a row."""
+    (tmp_path / "a.csv").write_text(f"{first}\n" + "1,2.5,1\n" * 12)
+    assert len(tables.read(tmp_path / "a.csv").values) == 13 - rows
 
 
 def npy(shape: str) -> bytes:
@@ -152,6 +187,53 @@ BAD = [
     ("a.npy", np.ones((20, 2, 3)), "a.npy: it has shape (20, 2, 3) (allowed: (rows, columns))"),
     ("a.npy", np.array(3.0), "a.npy: it has shape ()"),
     ("a.npy", np.ones((20, 0)), "a.npy: it has no columns"),
+    ("a.npy", np.ones((0, 2)), "a.npy: it has 0 rows (allowed: 12 or more)"),
+    ("a.csv", f"<0.1,2\n{GOOD}", "a.csv: in its first line '<0.1' is no number, and '2' is one (allowed: names, or numbers alone"),
+    ("a.csv", f'"1,234.5",2\n{GOOD}', "a.csv: in its first line '1,234.5' is no number, and '2' is one"),
+    ("a.csv", f'"1,234.5","2,000"\n{GOOD}', "a.csv: in its first line '1,234.5' is no number (allowed"),
+    ("a.csv", f"red,3\n{GOOD}", "a.csv: in its first line 'red' is no number, and '3' is one"),
+    ("a.csv", f"<5;2,5\n{GOOD.replace(',', ';')}", "a.csv: in its first line '<5' is no number"),
+    (
+        "a.csv",
+        "2019,2020\n" + "0.5,1.5\n" * 20,
+        "a.csv: in its first line 2019, 2020: names, or numbers? (allowed: names that are no numbers, or 2019.0)",
+    ),
+    ("a.csv", "400,410,420,430\n" + "0.5,1.5,1,2\n" * 20, "a.csv: in its first line 400, 410, 420, 430: names, or numbers?"),
+    (
+        "a.csv",
+        "Unnamed: 0,x,y\n" + "0,0.5,1.5\n" * 20,
+        "a.csv: column 1 has no name: is it an index? (allowed: a file without it, or name the columns to",
+    ),
+    ("a.csv", "#,x,y\n" + "0,0.5,1.5\n" * 20, "a.csv: column 1 has no name: is it an index?"),
+    (
+        "a.csv",
+        "x,y\n" + "0,0.5,1.5\n" * 20,
+        "a.csv, row 1: it has 3 values, not 2 (an index without a name, or a decimal comma? allowed: a name for each",
+    ),
+    (
+        "a.csv",
+        "x;y\n" + "0;0.5;1.5\n" * 20,
+        "a.csv, row 1: it has 3 values, not 2 (an index without a name? allowed: a name for each column)",
+    ),
+    ("a.csv", "x,y\n" + "0.5,1.5,\n" * 20, "a.csv, row 1: it has 3 values, not 2 (it ends in ',': allowed: no separator at the end)"),
+    (
+        "a.csv",
+        "x,y,\n" + "0.5,1.5,\n" * 20,
+        "a.csv: column 3 has no name: does each line end in a separator? (allowed: a file without it, or name the columns",
+    ),
+    (
+        "a.csv",
+        "0.5,1.5,\n" * 20,
+        "a.csv: column 3 has no name: does each line end in a separator? (allowed: a file without it, or name the",
+    ),
+    (
+        "a.csv",
+        "0.5 1.5\n" * 20,
+        "a.csv, row 1, column '0.5 1.5': '0.5 1.5' is 2 numbers with blanks between them (allowed: commas, semicolons, tabs or |)",
+    ),
+    ("a.csv", "x  y\n" + "0.5  1.5\n" * 20, "a.csv, row 1, column 'x  y': '0.5  1.5' is 2 numbers with blanks between them"),
+    ("a.csv", f"# mine\nx,y\n{GOOD}3,red\n", "a.csv, row 21, column 'y': 'red' is not a number"),
+    ("a.csv", f"sep=,\nx,y\n{GOOD}3,4,5\n", "a.csv, row 21: it has 3 values, not 2"),
     ("a.npy", np.where(np.arange(40).reshape(20, 2) == 5, np.nan, 1.0), "a.npy, row 3, column '2': a missing value"),
     ("a.npy", np.where(np.arange(40).reshape(20, 2) == 5, -np.inf, 1.0), "a.npy, row 3, column '2': an infinite value"),
     ("a.parquet", GOOD.encode(), "a.parquet is no PARQUET that can be read"),
