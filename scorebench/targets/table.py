@@ -22,6 +22,7 @@ from scorebench.targets.lib.singular import why
 
 LABEL = "table {path}"
 REFERENCE = "the user's own data"
+LACKS = {"log_prob", "score", "perturbed"}
 EXAMPLES = ()  # there is none without a file: tests/test_table.py
 FEWEST = 12
 HELD_OUT, VALIDATION = 3, 6
