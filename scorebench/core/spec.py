@@ -155,7 +155,7 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
 
 def _cut(known: Mapping[str, registry.Option], given: Mapping[str, Any], equals: str = "") -> str:
     """The words that a comma ended the text before, where there is one; beside an equals sign where that is a path without an ending."""
-    key = next(reversed(given), "")
+    *_, key = ("", *given)
     if not key or not known[key].of_text or given[key] is None:
         return ""
     path = known[key].annotation.startswith("File")

@@ -262,9 +262,10 @@ def _lacking(where: str, e: Experiment) -> Iterator[str]:
     def wanted(sampler: Spec) -> set[str]:
         return {member for owner, member in sampler.needs if owner == "source"} & lacks
 
-    for key, blocks in (("exact", e.exact), ("work", e.work)):
+    places: dict[str, tuple[Sampling | Race, ...]] = {"exact": e.exact, "work": e.work}
+    for key, blocks in places.items() if lacks else ():
         for j, block in enumerate(blocks):
-            for sampler in samplers(block) if lacks else ():
+            for sampler in samplers(block):
                 if members := wanted(sampler):
                     able = [name for name in registry.names("sampler") if not wanted(Spec("sampler", name))]
                     yield (
