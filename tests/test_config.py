@@ -432,6 +432,26 @@ BAD_SPECS = [
     ("sampler", "annealed:sigmas=1", ["option sigmas=1: Input should be"]),
     ("sampler", "annealed:sigmas=2|-1", ["option sigmas=2|-1: Input should be greater than 0"]),
     ("sampler", "annealed:sigmas=2|", ["option sigmas=2|: Input should be a valid number"]),
+    (
+        "target",
+        "table:path=my,name.csv",
+        ["option 'name.csv' is not of the form key=value; a comma ends path=my (a path with a comma cannot be given"],
+    ),
+    (
+        "target",
+        "table:path=../run,lr=0.1.csv",
+        ["option 'lr' is unknown (known: columns, path, standardise); a comma ends path=../run (a path with"],
+    ),
+    (
+        "target",
+        "table:path=my.csv,columns=a,b",
+        ["option 'b' is not of the form key=value; a comma ends columns=a (names are separated by |)"],
+    ),
+    (
+        "target",
+        "table:path=my.csv,standardize=false",
+        ["option 'standardize' is unknown; did you mean 'standardise'? (known: columns, path, standardise)"],
+    ),
     ("sampler", "ula:step_size=0.1", ["option 'step_size' is unknown (known: none)"]),
 ]
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,11 +132,11 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
         key, equals, value = (part.strip() for part in item.partition("="))
         where = f"{kind} {name!r}: option"
         if not equals:
-            lines.append(f"{where} {item!r} is not of the form key=value")
+            lines.append(f"{where} {item!r} is not of the form key=value{_cut(known, given)}")
         elif key in given:
             lines.append(f"{where} {key!r} is given twice")
         elif key not in known:
-            lines.append(unknown(where, key, known))
+            lines.append(unknown(where, key, known) + _cut(known, given, equals))
         else:
             try:
                 given[key] = read(known[key], value)
@@ -151,6 +151,18 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
     if lines:
         raise InputError(*lines)
     return Spec(kind, name, tuple((k, given[k]) for k in known if k in given and given[k] != known[k].default))
+
+
+def _cut(known: Mapping[str, registry.Option], given: Mapping[str, Any], equals: str = "") -> str:
+    """The words that a comma ended the text before, where there is one; beside an equals sign where that is a path without an ending."""
+    *_, key = ("", *given)
+    if not key or not known[key].of_text or given[key] is None:
+        return ""
+    path = known[key].annotation.startswith("File")
+    if equals and not (path and "." not in given[key].rpartition("/")[2]):
+        return ""
+    advice = "a path with a comma cannot be given: rename the file" if path else "names are separated by |"
+    return f"; a comma ends {key}={written(given[key])} ({advice})"
 
 
 def _idle(where: str, entry: registry.Entry, given: dict[str, Any]) -> list[str]:
