@@ -21,6 +21,7 @@ import torch
 from benchmarks.contest import clocked, median_interval
 from benchmarks.contestants.with_scorebench import PLANNED
 from benchmarks.law import mlp_energy, ring
+from benchmarks.table import WHY
 from benchmarks.training import MASTER, NAME, RATE
 from scorebench.core import rng
 from scorebench.core.spec import parse
@@ -92,7 +93,7 @@ def axes() -> list[Axis]:
                 "ring of 8, compiled": {n: sampled(law.density, 2, 1, n, steps(n, 40_000_000, 5_000), PLANNED) for n in chains},
                 "MLP energy 2-128-128-1": {n: sampled(network.density, 2, 1, n, steps(n, 200_000, 100)) for n in chains},
             },
-            why="beyond 16,384 chains parts of so many follow one another, in the memory of one; below 10,000 calls cost more than numbers",
+            why=WHY["chains"],
         ),
         Axis(
             "cells",

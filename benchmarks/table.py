@@ -18,6 +18,10 @@ COLUMNS = {
 """The README's columns, by the contestants of which the fastest stands there; the others are in speed.csv."""
 FLOOR = "compiled by hand"
 """No library, so that it does not win."""
+WHY = {
+    "chains": "above 16,384 chains they run in blocks of 16,384, so a step takes no more memory; below 10,000 the overhead of calls dominates"
+}
+"""Why times grow as they do along an axis, where the words changed after it was measured."""
 
 
 def summary(rows: pd.DataFrame) -> str:
@@ -77,11 +81,12 @@ def _words(speed: pd.DataFrame) -> str:
     first = timed.iloc[0]
     where = "" if first["device"] == "cpu" else f"{first['device']} and "
     who = [f"{row.contestant} at {row.work} ({row.ratio:.2f})" for row in faster.itertuples()]
+    versions = str(first["versions"]).replace("scorebench -;", "scorebench from a checkout, which says no version;")
     busy = f"{timed['load'].median():.0f} other processes ran on the machine, of which {timed['cores'].max():.0f} cores were to be had"
     return (
         f"A cell: the median over {first['rounds']:.0f} alternating rounds and, in brackets, time over scorebench's in the same round, with an interval that "
         f"covers the median in {100 * COVERAGE:g} % of runs or more, whatever the law of times. Bold: the fastest library. "
-        f"Significantly faster than scorebench: {', '.join(who) or 'nobody'}. On {where}one core of {first['cpu']}, while {busy}; {first['versions']}."
+        f"Significantly faster than scorebench: {', '.join(who) or 'nobody'}. On {where}one core of {first['cpu']}, while {busy}; {versions}."
     )
 
 
@@ -99,7 +104,7 @@ def _scaling(slopes: pd.DataFrame) -> str:
             "slope": f"{law['slope']:.2f} [{law['slope_low']:.2f}, {law['slope_high']:.2f}] from {law['first']:,.0f} to {law['last']:,.0f}",
             "straight were": f"{law['ideal']:g}",
             "the fixed cost of a step is that of": f"{law['doubling']:,.0f}" if law["doubling"] else "",
-            "why": law["why"],
+            "why": WHY.get(law.get("axis", ""), law["why"]),
         }
         for law in slopes.to_dict("records")
     ]

@@ -429,8 +429,9 @@ def retry(folder: Annotated[Path, typer.Argument(help="A suite's results, for ex
     from scorebench.store.owner import own
     from scorebench.suite.again import forget
 
+    plan = Plan(load(folder / "suite.yaml"))
     own(str(folder), Path(".snakemake"))
-    jobs = forget(Plan(load(folder / "suite.yaml")), folder)
+    jobs = forget(plan, folder)
     print("\n".join([*(f"removed: {stage} {job}" for stage, job in jobs), f"{len(jobs)} to do again"]))
 
 

@@ -441,6 +441,26 @@ BAD_SPECS = [
         "exact:temperature=2",
         ["option 'temperature' is unknown (known: none); in a suite put it into temperatures: [2] of exact"],
     ),
+    (
+        "target",
+        "table:path=my,name.csv",
+        ["option 'name.csv' is not of the form key=value; a comma ends path=my (a path with a comma cannot be given"],
+    ),
+    (
+        "target",
+        "table:path=../run,lr=0.1.csv",
+        ["option 'lr' is unknown (known: columns, path, standardise); a comma ends path=../run (a path with"],
+    ),
+    (
+        "target",
+        "table:path=my.csv,columns=a,b",
+        ["option 'b' is not of the form key=value; a comma ends columns=a (names are separated by |)"],
+    ),
+    (
+        "target",
+        "table:path=my.csv,standardize=false",
+        ["option 'standardize' is unknown; did you mean 'standardise'? (known: columns, path, standardise)"],
+    ),
 ]
 
 

@@ -2,7 +2,9 @@
 
 import json
 import math
+import random
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,7 @@ def test_however_it_is_written(written, tmp_path):
     precision = torch.tensor([[2.0, 0.5, 0], [0.5, 1, 0.1], [0, 0.1, 3]])
     for dtype in (torch.float32, torch.float64):
         x = torch.randn(2, 1, 7, 3, generator=stream(written)).to(dtype)
+        torch.testing.assert_close(target.score(x[0, 0, 0]), target.score(x)[0, 0, 0])
         s = target.score(x)
         assert s.dtype == dtype and s.shape == x.shape and not s.requires_grad
         torch.testing.assert_close(s, -x @ precision.to(dtype), atol=1e-5, rtol=1e-5)
@@ -82,7 +85,39 @@ WRONG = [
     ),
     ("dim = 2\ndef score(x): return -1.03 * x\ndef log_prob(x): return -(x**2).sum(-1) / 2", "score(x) is not the gradient"),
     ("dim = 2\ndef score(x): return -x.flip(-1)\ndef log_prob(x): return -(x**2).sum(-1) / 2", "score(x) is not the gradient"),
-    ("dim = 2\ndef log_prob(x): return torch.as_tensor(-(x.detach()**2).sum(-1))", "score(x) is not the gradient of log_prob(x): at x = ["),
+    (
+        "dim = 2\ndef log_prob(x): return torch.as_tensor(-(x.detach()**2).sum(-1))",
+        "autograd does not follow log_prob(x), which has no score(x)",
+    ),
+    ("dim = 2\ndef log_prob(x): return -(x[0].item()**2 + x[1]**2) / 2", "autograd does not follow log_prob(x), which has no score(x)"),
+    ("dim = 2\ndef score(x): return x\ndef log_prob(x): return 1e6 - (x**2).sum(-1) / 2", "score(x) is not the gradient of log_prob(x)"),
+    ("dim = 2\ndef log_prob(x): return 1e8 - (x**2).sum(-1) / 2", "log_prob(x) is 1e+08 at x = ["),
+    (
+        "dim = 2\ndef log_prob(x): return -1e8 - ((x - 9)**2).sum(-1) / 2",
+        "which float32 rounds by up to 6: an accept step is as far off (allowed: up",
+    ),
+    (
+        "dim = 2\ndef log_prob(x):\n    r = x.norm(dim=-1)\n    return torch.where(r > .2, -r, -r - (r - .2).sqrt().nan_to_num(0))",
+        "the gradient of log_prob is nan at x = [",
+    ),
+    ("dim = 2\ndef log_prob(x): return -(x**2).sum(-1) / 2 + 1e-5 * torch.randn(len(x))", "log_prob(x) is not the same twice"),
+    (
+        "dim = 2\ndef score(x): return -x + torch.randn(9, 2)[torch.randint(0, 9, (1,))]",
+        "score(x) is not the same twice (allowed: a function of x",
+    ),
+    (
+        "dim = 2\ndef log_prob(x):\n    x -= 1\n    return -(x**2).sum(-1) / 2",
+        "log_prob(x) changes x (allowed: x - 1, say, or x = x.clone() first",
+    ),
+    ("dim = 2\ndef log_prob(x):\n    x[0] = 2 * x[0]\n    return -(x @ x) / 2", "log_prob(x) changes x (allowed: "),
+    (
+        "dim = 2\nnet = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))\ndef score(x): return net(x)",
+        "and on one: ValueError: Expected more than 1 value per channel when training, got input size torch.Size([1, 8]); net is in its train",
+    ),
+    (
+        "dim = 2\nnet = nn.Sequential(nn.Linear(2, 2), nn.Dropout())\ndef score(x): return net(x)",
+        "without random numbers; net is in its train",
+    ),
     ("dim = 2\ndef log_prob(x): return torch.tensor(-np.sum(x.numpy()**2, -1))", "log_prob(x) has no gradient"),
     ("dim = 2\ndef log_prob(x): return np.zeros(len(x))", "log_prob(x) fails on points of shape (25, 2), and on one: "),
     ("dim = 2\ndef log_prob(x): return x", "log_prob(x) fails on points of shape (25, 2), and on one: "),
@@ -92,7 +127,14 @@ WRONG = [
     ("dim = 2\nlog_prob = 3", "log_prob(x) fails on points"),
     ("dim = 2", "it defines neither log_prob nor score"),
     ("dim = 2\ndef logp(x): return x", "function 'logp' is unknown; did you mean 'log_prob'"),
-    ("def log_prob(x): return x", "dim = None (allowed: a whole number"),
+    ("dim = 2\ndef energy(x): return x", "(allowed: log_prob(x), score(x), or both; log_prob(x) is -energy(x))"),
+    ("dim = 2\nclass Law:\n    def score(self, x): return -x", "or both; Law.score is not looked at)"),
+    (
+        "class Law:\n    dim = 2\n    def score(self, x): return -x",
+        "dim is not defined at the file's top; Law.dim is not looked at (allowed: dim = 2, say",
+    ),
+    ("D = 2\ndef log_prob(x): return x", "dim is not defined at the file's top; D = 2 is not read (allowed: dim = 2, say, a whole number"),
+    ("def log_prob(x): return x", "dim is not defined at the file's top (allowed: dim = 2, say, a whole number from 1 to 100000)"),
     ("dim = '2'\ndef log_prob(x): return x", "dim = '2' (allowed: a whole number"),
     ("dim = 0\ndef log_prob(x): return x", "dim = 0 (allowed: a whole number"),
     ("dim = 2\ndef log_prob(x) return x", "cannot be run: SyntaxError"),
@@ -143,6 +185,110 @@ def test_a_density_that_ends_its_process_is_told_in_a_line(command, text, tmp_pa
     assert re.search(r"the process (exited with 0|was killed by SIGKILL)|SystemExit", lines[0]), lines
 
 
+NORMAL = "dim = 2\ndef log_prob(x): return -(x**2).sum(-1) / 2\n"
+MODES = "dim = 2\nm = torch.tensor([[4., 0], [-4, 0]])\n"
+MODES += "def log_prob(x): return (torch.tensor([.8, .2]).log() - (x[:, None] - m).square().sum(-1) / 2).logsumexp(-1)\n"
+DRAWS = "def sample(n, generator): return {}\n"
+N = "torch.randn(n, 2, generator=generator)"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (NORMAL + DRAWS.format("2 * " + N), "sample does not draw from the law of log_prob(x): over "),
+        (NORMAL + DRAWS.format(".3 + " + N), "Metropolis steps, which leave its law as it is, take it to "),
+        (NORMAL + DRAWS.format("torch.cumsum(" + N + ", 1)"), "sample does not draw from the law of log_prob(x)"),
+        (MODES + DRAWS.format("m[(torch.rand(n, generator=generator) < .8).long()] + " + N), "the mean of x1 is "),
+        ("dim = 2\ndef score(x): return x\n" + DRAWS.format(N), "sample does not draw from the law of score(x): over 5,000 draws the mean of s"),
+        ("dim = 2\ndef score(x): return -x\n" + DRAWS.format("1.3 * " + N), "by Stein's identity it is "),
+        (NORMAL + "reference = 'wide.npy'", "wide.npy does not draw from the law of log_prob(x): over 2,000 draws the mean of "),
+        ("dim = 2\ndef log_prob(x): return (1 - x**2).log().sum(-1).nan_to_num(-torch.inf, neginf=-torch.inf)\n"
+         "def start(n, generator): return .1 * " + N + "\n" + DRAWS.format(N), "log_prob(x) is -inf at "),
+    ],
+)  # fmt: skip
+def test_draws_of_another_law_are_told(text, line, tmp_path):
+    np.save(tmp_path / "wide.npy", 1.3 * np.random.default_rng(0).standard_normal((2_000, 2)))
+    with pytest.raises(InputError, match=re.escape(line)):
+        target_of(tmp_path, text)
+
+
+LAWS = {
+    "Cauchy": "dim = 2\nlaw = torch.distributions.Cauchy(0., 1.)\ndef log_prob(x): return law.log_prob(x).sum(-1)\n"
+    + DRAWS.format("(math.pi * (torch.rand(n, 2, generator=generator) - .5)).tan()"),
+    "lognormal": "dim = 2\ndef log_prob(x): return (-x.log()**2 / 8 - x.log()).nan_to_num(-torch.inf, neginf=-torch.inf).sum(-1)\n"
+    + f"def start(n, generator): return {N}.exp()\n"
+    + DRAWS.format(f"(2 * {N}).exp()"),
+    "an edge with mass": "dim = 2\ndef log_prob(x): return torch.where((x > 0).all(-1), -x.sum(-1), -torch.inf)\n"
+    "def start(n, generator): return .2 + torch.rand(n, 2, generator=generator)\n" + DRAWS.format("-torch.rand(n, 2, generator=generator).log()"),
+    "a jump": "dim = 1\ndef log_prob(x): return -x[:, 0]**2 / 2 + (x[:, 0] > 0) * math.log(3)\n"
+    + DRAWS.format("torch.randn(n, 1, generator=generator).abs() * (1 - 2 * (torch.rand(n, 1, generator=generator) < .25).float())"),
+    "a funnel": "dim = 3\ndef log_prob(x): return -x[:, 0]**2 / 18 - (x[:, 1:]**2).sum(-1) * (-x[:, 0]).exp() / 2 - x[:, 0]\n"
+    "def sample(n, generator):\n    z = torch.randn(n, 3, generator=generator)\n    return torch.cat([3 * z[:, :1], (1.5 * z[:, :1]).exp() * z[:, 1:]], 1)\n",
+    "two modes": MODES + DRAWS.format(f"m[(torch.rand(n, generator=generator) < .2).long()] + {N}"),
+    "an error outside": "dim = 2\nlaw = torch.distributions.Independent(torch.distributions.Exponential(torch.ones(2)), 1)\nlog_prob = law.log_prob\n"
+    "def start(n, generator): return .2 + torch.rand(n, 2, generator=generator)\n" + DRAWS.format("-torch.rand(n, 2, generator=generator).log()"),
+    "a heavy score": "dim = 2\ndef score(x): return -(1 + x.log() / 4) / x\n"
+    + f"def start(n, generator): return {N}.exp()\n" + DRAWS.format(f"(2 * {N}).exp()"),
+    "a narrow law far from the start": "dim = 2\ndef log_prob(x): return -((x - 3)**2).sum(-1) / 2e-8\n" + DRAWS.format("3 + 1e-4 * " + N),
+    "a whole number of NumPy": "dim = np.int64(2)\ndef score(x): return -x\n" + DRAWS.format(N),
+    "float32 within": "dim = 2\ndef log_prob(x): return (-1e6 - (x.float()**2).sum(-1) / 2).to(x)\n" + DRAWS.format(N),
+    "one that is made once": "dim = 2\nif hasattr(torch, '_made_once'): raise RuntimeError\ntorch._made_once = 1\ndef score(x): return -x\n",
+    "random weights": NORMAL.replace("x**2", "(x - m)**2") + "m = torch.randn(2) + torch.tensor(np.random.randn(2)).float()\n" + DRAWS.format("m + " + N),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_right_density_with_right_draws_is_not_refused(law, tmp_path, monkeypatch):
+    """Of log densities with probability 1 - 1e-6 each."""
+    monkeypatch.setattr(torch, "_made_once", None, raising=False)
+    monkeypatch.delattr(torch, "_made_once")
+    told = " ".join(target_of(tmp_path, "import math\n" + LAWS[law]).remarks)
+    assert ("which raises ValueError" in told) == (law == "an error outside"), told
+
+
+def test_what_a_score_alone_does_not_see_of_draws_is_said(tmp_path):
+    text = f"dim = 2\ndef score(x): return -x\ndef start(n, generator): return {N}\n" + DRAWS.format(N)
+    assert target_of(tmp_path, text).remarks == (
+        "my_density.py: sample agrees with score near each draw; whether modes that lie apart have their weights was not seen",
+    )
+
+
+FIXED = {
+    "np.random.randn(2)": True,
+    "[random.gauss(0, 1) for _ in range(2)]": True,
+    "torch.randn(2)": True,
+    "np.random.default_rng(0).normal(size=2)": True,
+}
+LOOSE = {
+    "np.random.default_rng().normal(size=2)": False,
+    "2 * [int(time.time()) % 9973 / 9973]": False,
+    "list(os.urandom(2))": False,
+    "[*helper.m]": False,
+}
+
+
+@pytest.mark.parametrize("drawn", FIXED | LOOSE)
+def test_what_is_drawn_at_the_top_is_the_same_in_every_process(drawn, tmp_path, monkeypatch):
+    """Whatever the global generators are at, which stay there; else it is refused, in a module beside it, too."""
+    if "helper" in drawn:
+        (tmp_path / "helper.py").write_text("import numpy as np\nm = np.random.default_rng().normal(size=2)\n")
+    monkeypatch.delitem(sys.modules, "helper", raising=False)
+    head = "import os, random, time\n" + "import helper\n" * ("helper" in drawn)
+    text = f"{head}dim = 2\nm = torch.as_tensor({drawn}).float()\ndef score(x): return m - x\n"
+    if not (FIXED | LOOSE)[drawn]:
+        with pytest.raises(InputError, match="^my_density.py: run twice, it defines two: .* every job would have a density of its own"):
+            target_of(tmp_path, text)
+        return
+    x, scores = torch.zeros(1, 2), []
+    for k in range(2):
+        np.random.seed(k)
+        random.seed(k)
+        state = np.random.get_state()[1].copy(), random.getstate()
+        scores.append(target_of(tmp_path, text + f"# {k}").score(x))  # of another content it is run anew
+        assert (np.random.get_state()[1] == state[0]).all() and random.getstate() == state[1]
+    assert scores[0].equal(scores[1])
+
+
 def test_no_python(tmp_path):
     (tmp_path / "a.txt").write_text("")
     with pytest.raises(InputError, match="a density is a Python file"):
@@ -168,7 +314,8 @@ def test_what_is_told_of_starts_and_draws(tmp_path):
     assert abs(float(with_start.centre[0]) - 5) < 0.2 and 2 < with_start.radius < 8  # by the start
     with pytest.raises(NotApplicable, match="there is no exact sample"):
         with_start.mean  # noqa: B018
-    assert target_of(tmp_path, text + start + draw, "b").remarks == ()
+    right = "def log_prob(x): return -(x**2).sum(-1) / 2\n"
+    assert target_of(tmp_path, text + right + start + draw, "b").remarks == ()
 
 
 def test_reference_draws(tmp_path):

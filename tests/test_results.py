@@ -27,7 +27,7 @@ from scorebench.report import decomposition, render, tables
 from scorebench.report.choosing import at_best_steps, floor
 from scorebench.report.page import _claim, _prose, mathml
 from scorebench.report.recommendations import _choice, recommendations
-from scorebench.report.troubles import divergences, troubles
+from scorebench.report.troubles import divergences, inapplicable, troubles
 from scorebench.store import artifacts
 from scorebench.store.results import Results
 from scorebench.suite.config import Sensitivity
@@ -271,12 +271,13 @@ def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
         {"target": "gaussian_mixture", "sampler": "mala", "metric": "ess"} | ok,
         trained | failed,
     ]
-    results = invented(tmp_path, rows, claims=("step-size-bias",), figures=("bias_against_step_size", "claims_overview"))
+    results = invented(tmp_path, rows, claims=("step-size-bias",), figures=("bias_against_step_size", "claims_overview", "noise_levels"))
     broken = claim(verdict=Verdict.FAILED, reason="timeout").as_json() | {"id": "step-size-bias"}
     for path, plain in (
         ("claims/step-size-bias.json", broken),
         ("timings/figure/claims_overview.json", {"status": "failed", "reason": "KeyError: x"}),
         ("timings/figure/bias_against_step_size.json", {"status": "ok", "reason": ""}),
+        ("timings/figure/noise_levels.json", {"status": "not_applicable", "reason": "one level"}),
     ):
         artifacts.write_json(tmp_path / path, plain)
     logs = [
@@ -286,6 +287,8 @@ def test_a_failure_is_told_with_the_log_of_its_job(tmp_path: Path) -> None:
     ]
     logs += ["claim/step-size-bias", "figure/claims_overview"]
     assert [line.partition("; see ")[2] for line in troubles(results)] == [str(tmp_path / f"logs/{log}.log") for log in logs]
+    assert [line.partition("; see ")[2] for line in troubles(results, Path())] == [f"logs/{log}.log" for log in logs]
+    assert inapplicable(results) == ["figure noise_levels: one level"]
 
 
 def quantity(name: str, group: str, agrees: bool) -> Quantity:
@@ -307,6 +310,35 @@ def test_a_claim_counts_what_its_verdict_counts() -> None:
     right = _claim(claim(quantities[:2]), {})
     assert right["telling"].name == "1" and right["evidence"] is None and "Langevin" in right["derivation"]
     assert _claim(claim(), {})["telling"] is None
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (("a mean", 0.5, 0.49871, 0.0012345), ("a mean", "0.5", "0.4987 ± 0.0012")),
+        (("a flow", 1.0, 22006.5, 0.0), ("a flow", "1", "22,006")),
+        (("a share, at most 0.05", 0.0, 0.02, 0.004), ("a share, at most 0.05", "≤ 0.05", "0.02 ± 0.004")),
+        (("a rise, at least 0", 0.0, -0.5, 0.1), ("a rise, at least 0", "≥ 0", "-0.5 ± 0.1")),
+        (("whether it is at least 0.35 (1: yes)", 1.0, 0.0, 0.0), ("whether it is at least 0.35", "yes", "no")),
+        ((np.nan, np.nan, np.nan, np.nan), ("", "", "")),
+        (("", np.nan, np.nan, np.nan), ("", "", "")),
+    ],
+)
+def test_a_number_of_a_claim_is_told(number: tuple[str, float, float, float], told: tuple[str, str, str]) -> None:
+    """A bound and an inequality by the border that the name ends in, a question by yes and no; without a number, nothing."""
+    assert render.Told.of(*number) == told
+
+
+def test_the_interval_of_an_error_that_a_seed_makes_is_not_shown() -> None:
+    row = dict.fromkeys(("diverged", "failed", "timeout", "not_applicable"), 0) | {
+        "seeds": 12,
+        "best": False,
+        "mean": 49.6,
+        "low": -59.5,
+        "high": 158.7,
+    }
+    assert str(render._cell(pd.Series(row | {"metric": "law_error:of=panel"}))) == f"49.6 {render.FEW}"
+    assert "[-59.5, 159]" in str(render._cell(pd.Series(row | {"metric": "hyvarinen_score"})))
 
 
 def test_divergence_is_no_failure(tmp_path: Path) -> None:
@@ -599,7 +631,7 @@ def test_one_seed_has_no_interval_and_no_test(tmp_path: Path) -> None:
 
 def test_tuned_options_are_told_with_the_step() -> None:
     """Whatever their value, the default too; of what is not tuned the label tells."""
-    row = {"loss": "", "sampler": "underdamped:friction=0.5", "step_size": 0.1}
+    row = {"model": "", "loss": "", "sampler": "underdamped:friction=0.5", "step_size": 0.1}
     assert _choice(pd.Series(row)) == "underdamped, BAOAB at step 0.1, friction 0.5"
     assert _choice(pd.Series(row | {"sampler": "underdamped:splitting=ABOBA"})) == "underdamped, ABOBA at step 0.1, friction 1"
     assert _choice(pd.Series(row | {"sampler": "ula"})) == "ULA at step 0.1"
@@ -686,7 +718,7 @@ def test_a_seed_without_a_value_does_not_hide_the_others() -> None:
     """A dash where no seed has one; else the mean, and of how many seeds it is not."""
     assert str(render.Cell(others={"not_applicable": 3})) == "-"
     some = render.Cell(0.25, 0.2, 0.3, seeds=2, others={"not_applicable": 1})
-    assert str(some) == "0.25 [0.2, 0.3]; not_applicable 1/3"
+    assert str(some) == "0.25 [0.2, 0.3]; not applicable 1/3"
 
 
 def test_a_sensitivity_that_cannot_be_had_is_told(tmp_path: Path) -> None:
@@ -698,9 +730,12 @@ def test_a_sensitivity_that_cannot_be_had_is_told(tmp_path: Path) -> None:
         artifacts.write_json(
             tmp_path / f"timings/sensitivity/{job}.json", {"status": "not_applicable", "reason": "the target has no modes"}
         )
-    (line,) = troubles(results)
+    (line,) = inapplicable(results)
     metrics = ", ".join(str(metric) for metric in results.plan.sensitivities.values())
-    assert line == f"sensitivity of {metrics}: not_applicable: the target has no modes; see {tmp_path / 'logs/sensitivity' / jobs[0]}.log"
+    assert line == f"sensitivity of {metrics}: the target has no modes" and troubles(results) == []
+    artifacts.write_json(tmp_path / f"timings/sensitivity/{jobs[0]}.json", {"status": "timeout", "reason": ""})
+    (line,) = troubles(results)
+    assert line == f"sensitivity of {results.plan.sensitivities[jobs[0]]}: timeout; see {tmp_path / 'logs/sensitivity' / jobs[0]}.log"
 
 
 def test_reporting_waits_for_no_torch(tmp_path: Path) -> None:

@@ -114,6 +114,13 @@ def test_against_a_table_and_without_draws(tmp_path):
     assert entries["ksd"]["status"] == "ok" and entries["ksd"]["p"] is None and entries["mmd"]["status"].startswith("not_applicable")
 
 
+@pytest.mark.parametrize("size", [1e-30, 7e17])
+def test_draws_of_another_scale_are_told_from_exact_ones(size, tmp_path):
+    """Up to what is allowed a squared distance neither overflows nor makes ties: nearly all votes are right."""
+    rows = size * torch.randn(100, 2, generator=stream("scale")).double().numpy().clip(-1, 1)
+    assert scored(tmp_path / "a.npy", rows, CHEAP[-1:], parse("target", "gaussian"))["c2st"]["value"] > 0.9
+
+
 @pytest.mark.parametrize(
     ("array", "line"),
     [
@@ -123,6 +130,8 @@ def test_against_a_table_and_without_draws(tmp_path):
         (np.zeros((5, 2)), r"5 draws, taken as independent \(allowed: 32 or more\)"),
         (np.full((4, 100, 2), np.inf), "chain 1, draw 1, coordinate 1: it is not finite"),
         (np.zeros((2, 4, 100, 2)), r"it has shape \(2, 4, 100, 2\)"),
+        (np.full((100, 2), [3.0, -1e20]), r"coordinate 2: it goes to 1e\+20 \(allowed: up to 7.07e\+17 in size\)"),
+        (np.full((4, 100, 2), [1e300, 1.0]), r"coordinate 1: it goes to 1e\+300 \(allowed: "),
     ],
 )
 def test_what_is_no_set_of_draws(array, line, tmp_path):
@@ -141,7 +150,9 @@ def test_the_command(tmp_path):
     assert set(entries) == {*metrics_about("sampler"), "my_metric"}, done.stderr
     assert (
         entries["my_metric"]["value"] == entries["mean_error"]["value"]
-        and entries["rhat"]["status"] == "not_applicable: the run has no trace"
+        and entries["rhat"]["status"]
+        == entries["ess"]["status"]
+        == "not_applicable: it takes chains (allowed: a NPY of shape (chains, draws, d))"
     )
     wrong = [*command, "--temperature", "-1", "--most", "3"]
     done = subprocess.run(wrong, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scorebench.commands.console import console_for, table
 from scorebench.core import rng
-from scorebench.core.schema import OK, Ended
+from scorebench.core.schema import OK, Ended, Status
 from scorebench.core.spec import Spec, labels
 from scorebench.engine import floors
 from scorebench.engine.attempt import attempt, deadline
@@ -58,7 +58,12 @@ def score(file: Path, target: Spec, metrics: list[Spec], temperature: float, mos
     return told, scored
 
 
+NO_CHAINS = Ended(Status.NOT_APPLICABLE, "it takes chains (allowed: a NPY of shape (chains, draws, d))")
+
+
 def _scored(metric: Metric, law: Target, x: Tensor, trace: Tensor, repeats: int, limit: float) -> Scored:
+    if trace is NOTHING and ("run", "trace") in metric.spec.needs:
+        return _entry(metric, NO_CHAINS)
     n = floors.compared(law, min(len(x), int(metric.facts.get("MOST", len(x)))))
     sets = len(x) // n
     run = Run(samples=x[: sets * n].view(sets, 1, n, law.dim), trace=trace, chains=n)

@@ -54,7 +54,7 @@ ALLOWED: dict[Any, str] = {
 }
 """The types of facts, and how a message says what is allowed."""
 FACTS: dict[str, dict[str, Any]] = {
-    "target": {},
+    "target": {"LACKS": Names},
     "model": {"GIVES": Names, "BY_FILE": Words, "LADDER": str},
     "loss": {"LADDER": str, "LEVELS": str, "TUNES": dict[str, tuple[float, ...]], "EQUATION": str},
     "sampler": {"LADDER": str, "STEPS_A_LEVEL": str, "START": str, "ENDS": bool, "EXACT": bool, "ORDER": int, "EQUATION": str}

@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,12 +141,16 @@ def parse(kind: str, text: object, grid: bool = False) -> Spec:
         key, equals, value = (part.strip() for part in item.partition("="))
         where = f"{kind} {name!r}: option"
         if not equals:
-            lines.append(f"{where} {item!r} is not of the form key=value")
+            lines.append(f"{where} {item!r} is not of the form key=value{_cut(known, given)}")
         elif key in given:
             lines.append(f"{where} {key!r} is given twice")
         elif key not in known:
             axis = difflib.get_close_matches(key.lower(), _axes(entry), n=1, cutoff=0.8)
-            lines.append(_of_the_grid(where, key, value, axis[0], known) if axis and not grid else unknown(where, key, known))
+            lines.append(
+                _of_the_grid(where, key, value, axis[0], known)
+                if axis and not grid
+                else unknown(where, key, known) + _cut(known, given, equals)
+            )
         else:
             try:
                 given[key] = read(known[key], value)
@@ -173,6 +177,18 @@ def _of_the_grid(where: str, key: str, value: str, axis: str, known: Iterable[st
     """The line for what is no option but an axis of a suite's grid, `temperatures` of all blocks but `work`."""
     place = f"{axis}s: [{value.replace('|', ', ')}]" + " of exact or trained" * (axis == "temperature")
     return f"{where} {key!r} is unknown (known: {', '.join(sorted(known)) or 'none'}); in a suite put it into {place}"
+
+
+def _cut(known: Mapping[str, registry.Option], given: Mapping[str, Any], equals: str = "") -> str:
+    """The words that a comma ended the text before, where there is one; beside an equals sign where that is a path without an ending."""
+    *_, key = ("", *given)
+    if not key or not known[key].of_text or given[key] is None:
+        return ""
+    path = known[key].annotation.startswith("File")
+    if equals and not (path and "." not in given[key].rpartition("/")[2]):
+        return ""
+    advice = "a path with a comma cannot be given: rename the file" if path else "names are separated by |"
+    return f"; a comma ends {key}={written(given[key])} ({advice})"
 
 
 def _idle(where: str, entry: registry.Entry, given: dict[str, Any]) -> list[str]:

@@ -81,6 +81,7 @@ def _checked(file: Path, dim: int) -> Function:
     its, what = (f"{name}(x, sigma)" if levels else f"{name}(x)"), ("a score of {} numbers" if name == "score" else "a number").format(dim)
     x = torch.randn(2, POINTS, dim, generator=rng.generator("network", dim))  # as two seeds
     sigma = [torch.tensor(levels).repeat(POINTS)[:POINTS]] if levels else []
+    trains = script.trains(module)
     try:
         first, again = function(x[0], *sigma), function(x[0], *sigma)
         if not isinstance(first, Tensor) or first.shape != (x[0] if name == "score" else x[0, :, 0]).shape:
@@ -90,15 +91,17 @@ def _checked(file: Path, dim: int) -> Function:
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{file.name}: {its} fails on points of shape {tuple(x[0].shape)}: {raised(error).reason}") from error
+        raise InputError(f"{file.name}: {its} fails on points of shape {tuple(x[0].shape)}: {raised(error).reason}{trains}") from error
     if first.requires_grad:
         raise InputError(f"{file.name}: {its} wants gradients (allowed: weights after requires_grad_(False))")
     if not first.isfinite().all():
         raise InputError(f"{file.name}: {its} is not finite at points of N(0, I)")
     if not torch.equal(first, again):
-        raise InputError(f"{file.name}: {its} is not the same twice (allowed: a network in its eval mode)")
+        raise InputError(f"{file.name}: {its} is not the same twice (allowed: a network in its eval mode{trains})")
     if not torch.allclose(first, alone, rtol=1e-3, atol=1e-4 * float(first.abs().max())):
-        raise InputError(f"{file.name}: {its} at a point depends on the other points (allowed: a network in its eval mode)")
+        raise InputError(f"{file.name}: {its} at a point depends on the other points (allowed: a network in its eval mode{trains})")
+
+    script.alike(file, "network", lambda module: [getattr(module, name)(x[0], *sigma).detach()])
 
     def slope(points: Tensor) -> Tensor:
         field = function if name == "score" else grad(lambda y, *at: function(y, *at).sum())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -22,13 +21,13 @@ from PIL import Image
 from scorebench.claims.lib.slips import SLIPS
 from scorebench.core import registry
 from scorebench.core.schema import ClaimResult
-from scorebench.core.spec import parse
+from scorebench.core.spec import Spec, parse, written
 from scorebench.report import render
 from scorebench.report.decomposition import KEYS
-from scorebench.report.recommendations import recommendations
+from scorebench.report.recommendations import recommendations, source
 from scorebench.report.render import Cell
 from scorebench.report.tables import counts, telling_number
-from scorebench.report.troubles import divergences, troubles, unfloored
+from scorebench.report.troubles import divergences, inapplicable, troubles, unfloored
 from scorebench.store.results import Results
 
 if TYPE_CHECKING:  # planning is no part of what the job runs: the settings that it makes count
@@ -49,13 +48,16 @@ TABLES = (
     ),
 )
 
+CHANGED = ("likelihood-everywhere", "mode-natural", "x-to-zero", "wiener-derivative", "current-sign")
+"""Claims whose expected verdict is not that which was registered before their first measurement."""
+
 
 def page(plan: Plan, folder: Path) -> str:
     """The page as HTML."""
     results = Results(folder, plan)
     template = Path(__file__).with_name("page.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = lambda x: "" if math.isnan(x) else f"{x:.4g}"
+    environment.globals["told"] = render.Told.of
     claims = results.claims
     by_target = groupby(recommendations(results), lambda r: (r.target, r.spec))
     return environment.from_string(template).render(
@@ -64,6 +66,7 @@ def page(plan: Plan, folder: Path) -> str:
         claims=[_claim(claim, plan.figure_of_claim) for claim in claims],
         verdicts=Counter(claim.verdict for claim in claims).most_common(),
         as_expected=sum(claim.verdict == claim.expected for claim in claims),
+        changed=CHANGED,
         slips=[{name: _prose(text) for name, text in slip._asdict().items()} for slip in SLIPS],
         figures=[_figure(name, folder) | {"of_claims": bool(plan.claims_of_figure(name))} for name in plan.suite.figures],
         tables=[*(_table(results, *table) for table in TABLES), *_raced(results), _decomposition(results)],
@@ -71,7 +74,8 @@ def page(plan: Plan, folder: Path) -> str:
         methods=_methods(plan),
         tuned=any(sample.sampler.tuned for sample in plan.samples.values()),
         divergences=divergences(results),
-        troubles=troubles(results),
+        troubles=troubles(results, Path()),
+        inapplicable=inapplicable(results),
         unfloored=unfloored(results),
         manifest=results.manifest,
     )
@@ -133,7 +137,6 @@ def _methods(plan: Plan) -> list[dict[str, Any]]:
             "methods": [
                 {
                     "name": name,
-                    "label": name.replace("_", " "),
                     "mathml": _equation(facts["EQUATION"]),
                     "reference": facts.get("REFERENCE", ""),
                 }
@@ -156,12 +159,29 @@ def _figure(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _table(results: Results, name: str, title: str, caption: str) -> dict[str, Any]:
-    table = render.wide(name, results.table(name))
-    source = [" · ".join(pair) if any(pair) else "exact score" for pair in zip(table.pop("model"), table.pop("loss"), strict=True)]
-    table.insert(1, "source", source)
+    table = _labelled(render.wide(name, results.table(name)))
     columns = [{"temperature": "T", "step_size": "step"}.get(c, c) for c in table.columns[1:]]
     keys = len(render.KEYS[name]) - 2
     return {"name": name, "title": title, "caption": caption, "columns": columns, "key_columns": keys, "groups": _groups(table)}
+
+
+def _labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """Labels for specs of sources and samplers, as figures have them; of two samplers of a target that have one label, the specs."""
+    table = table.copy()
+    if "sampler" in table:
+        labels = {text: _at_options(parse("sampler", text)) for text in table["sampler"].unique()}
+        for _, here in table.groupby("target"):
+            named = [labels[text] for text in here["sampler"].unique()]
+            alike = {text for text in here["sampler"].unique() if named.count(labels[text]) > 1}
+            table.loc[here.index, "sampler"] = [text if text in alike else labels[text] for text in here["sampler"]]
+    if "loss" in table:
+        sources = [source(model, loss) or "exact score" for model, loss in zip(table.pop("model"), table.pop("loss"), strict=True)]
+        table.insert(1, "source", sources)
+    return table
+
+
+def _at_options(sampler: Spec) -> str:
+    return ", ".join([sampler.label, *(f"{name.replace('_', ' ')} {written(value)}" for name, value in sampler.tuned.items())])
 
 
 def _raced(results: Results) -> list[dict[str, Any]]:
@@ -178,7 +198,9 @@ def _raced(results: Results) -> list[dict[str, Any]]:
         "The same cells from exact draws on: the largest bias of the panel, in standard deviations of the law, and the fewest effective draws a gradient, by "
         "the spread of time averages across chains; no number where a chain is worth fewer than ten.",
     )
-    shown = {name: render.SHOWN[name](results.table(name)).rename(columns={"step_size": "step"}) for name in ("work", "equilibrium")}
+    shown = {
+        name: _labelled(render.SHOWN[name](results.table(name))).rename(columns={"step_size": "step"}) for name in ("work", "equilibrium")
+    }
     return [
         {
             "name": name,
@@ -193,14 +215,16 @@ def _raced(results: Results) -> list[dict[str, Any]]:
 
 
 def _decomposition(results: Results) -> dict[str, Any]:
-    table = render.decomposition(results.table("decomposition"))
+    table = _labelled(render.decomposition(results.table("decomposition")))
+    table["metric"] = [parse("metric", text).label for text in table["metric"]]
     return {
         "name": "decomposition",
         "title": "Error decomposed",
-        "caption": "The trained source's own error (MALA with small steps from exact draws: the loss's part), what the sampler adds to it, paired "
-        "seed by seed, both together, and the same sampler on the exact score; at the best step, with 95 % intervals.",
+        "caption": "The error of the trained source's own law, by quadrature (where that cannot be had, by MALA with small steps from exact draws), is "
+        "the loss's part. Beside it: what the sampler adds, seed by seed; both together; and the same sampler on the exact score. At the best step, with 95 % "
+        "intervals.",
         "columns": [{"step_size": "step"}.get(c, c) for c in table.columns[1:]],
-        "key_columns": len(KEYS),
+        "key_columns": len(KEYS) - 1,
         "groups": _groups(table),
     }
 
@@ -220,5 +244,7 @@ def _shown(value: str | Cell) -> dict[str, Any]:
     """A key, or a mean with its interval and the rest, which stand below."""
     if isinstance(value, str):
         return {"value": value, "rest": "", "best": False}
-    rest = "; ".join(value.rest).replace(", ", ",\N{NO-BREAK SPACE}")  # an interval is not broken, the floor may go below it
+    rest = (
+        "; ".join(value.rest).replace(", ", ",\N{NO-BREAK SPACE}").replace("e-", "e-\N{WORD JOINER}")
+    )  # an interval is not broken, the floor may go below it
     return {"value": value.value + (" ★" if value.best else ""), "rest": rest, "best": value.best}

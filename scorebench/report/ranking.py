@@ -44,11 +44,16 @@ def cell(row: pd.Series) -> str:
     return " at ".join(filter(None, [sampler.label, ", ".join(at)]))
 
 
+def three(x: float) -> str:
+    """A number to three digits, or whole."""
+    return f"{x:,.0f}" if 999.5 <= abs(x) < 1e7 else f"{x:.3g}"
+
+
 def with_ends(value: float, low: float, high: float) -> str:
     """A number with its interval; with its lower end alone where there is no more."""
     if math.isnan(value):
-        return "" if math.isnan(low) else f"{low:.3g} or more"
-    return f"{value:.3g}" if math.isnan(low) else f"{value:.3g} [{low:.3g}, {high:.3g}]"
+        return "" if math.isnan(low) else f"{three(low)} or more"
+    return three(value) if math.isnan(low) else f"{three(value)} [{three(low)}, {three(high)}]"
 
 
 def shown(table: pd.DataFrame, panel: str = PANELS[0]) -> pd.DataFrame:

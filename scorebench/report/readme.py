@@ -64,7 +64,7 @@ def _times(root: Path) -> str:
             lines.append(f"| `make test`, after its set-up | {int(counted['tests'])} tests | {float(counted['time']) / 60:.1f} min | | |")
         except (ElementTree.ParseError, ValueError, KeyError, RecursionError) as error:
             raise InputError(f"{tests}: it is no report of tests as pytest writes it: {error} (allowed: remove it, or make test)") from None
-    return "\n".join([*lines, "", "Measured on the machine of the last run, imports not counted as compute."])
+    return "\n".join([*lines, "", "Imports are not counted as compute."])
 
 
 def _work(results: Results) -> str:

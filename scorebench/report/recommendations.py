@@ -145,9 +145,9 @@ def _mixed(table: pd.DataFrame, row: pd.Series) -> str:
 
 
 def _choice(row: pd.Series) -> str:
-    parts = []
-    if row["loss"]:
-        parts.append(f"{parse('loss', row['loss']).label} ({parse('model', row['model']).label})")
-    if "sampler" in row:
-        parts.append(cell(row))
-    return " with ".join(parts)
+    return " with ".join(filter(None, [source(row["model"], row["loss"]), cell(row) if "sampler" in row else ""]))
+
+
+def source(model: str, loss: str) -> str:
+    """A loss and its model by their labels; "" of the exact score."""
+    return f"{parse('loss', loss).label} ({parse('model', model).label})" if loss else ""

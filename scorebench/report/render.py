@@ -1,19 +1,21 @@
 """How tables are shown: a row a method, a column a metric; cells, Markdown, LaTeX."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from scorebench.claims.base import BOUND, LEAST
 from scorebench.core.schema import Ended, Status
 from scorebench.core.spec import parse
 from scorebench.report import ranking
 from scorebench.report.choosing import lower_is_better
 from scorebench.report.decomposition import KEYS as DECOMPOSED
 from scorebench.report.decomposition import PARTS, by_first_metric
-from scorebench.report.ranking import with_ends
+from scorebench.report.ranking import three, with_ends
 from scorebench.report.tables import OTHERS
 
 KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "loss", "sampler", "temperature", "step_size"]}
@@ -21,13 +23,14 @@ KEYS = {"losses": ["target", "model", "loss"], "samplers": ["target", "model", "
 
 @dataclass(frozen=True)
 class Cell:
-    """A mean with its interval, the floor of such a mean where lower is better, how many of the seeds ended otherwise, and whether it is the best."""
+    """A mean with its interval, the floor of such a mean where lower is better, a note, how many of the seeds ended otherwise, and whether it is the best."""
 
     mean: float = math.nan
     low: float = math.nan
     high: float = math.nan
     floor: float = math.nan
     seeds: int = 0
+    note: str = ""
     others: Mapping[str, int] = field(default_factory=dict)
     best: bool = False
 
@@ -40,17 +43,20 @@ class Cell:
         """The mean; a dash where there can be none on any seed."""
         if self._never:
             return "-"
-        return "" if math.isnan(self.mean) else f"{self.mean:.3g}"
+        return "" if math.isnan(self.mean) else three(self.mean)
 
     @property
     def rest(self) -> list[str]:
         """The interval with the floor in parentheses, then what went wrong."""
         if self._never:
             return []
-        interval = "" if math.isnan(self.low) else f"[{self.low:.3g}, {self.high:.3g}]"
-        floor = f"({self.floor:.3g})" if self.value and not math.isnan(self.floor) else ""
+        interval = "" if math.isnan(self.low) else f"[{three(self.low)}, {three(self.high)}]"
+        floor = f"({three(self.floor)})" if self.value and not math.isnan(self.floor) else ""
         every = self.seeds + sum(self.others.values())
-        return [*filter(None, [" ".join(filter(None, [interval, floor]))]), *(f"{status} {n}/{every}" for status, n in self.others.items())]
+        return [
+            *filter(None, [" ".join(filter(None, [interval, floor])), self.note]),
+            *(f"{status.replace('_', ' ')} {n}/{every}" for status, n in self.others.items()),
+        ]
 
     def __str__(self) -> str:
         number, *lost = [" ".join(filter(None, [self.value, *self.rest[:1]])), *self.rest[1:]] if self.value else ["", *self.rest]
@@ -60,7 +66,12 @@ class Cell:
 def _cell(row: pd.Series) -> Cell:
     floor = row.get("floor_q95", math.nan) if lower_is_better(parse("metric", row["metric"])) else math.nan
     others = {str(status): int(row[status]) for status in OTHERS if row[status]}
-    return Cell(row["mean"], row["low"], row["high"], floor, int(row["seeds"]), others, bool(row["best"]))
+    few = row["low"] < 0 and bool(parse("metric", row["metric"]).entry.facts.get("EXACT"))  # of an error, which cannot be negative
+    low, high = (math.nan, math.nan) if few else (row["low"], row["high"])
+    return Cell(row["mean"], low, high, floor, int(row["seeds"]), FEW if few else "", others, bool(row["best"]))
+
+
+FEW = "(no interval: few seeds make the mean)"
 
 
 def wide(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -100,8 +111,40 @@ def claims(table: pd.DataFrame) -> pd.DataFrame:
     shown = table[["label", "verdict"]].rename(columns={"label": "the statement"})
     for head, group in (("as written", "stated"), ("corrected", "corrected")):
         shown[head] = [f"{agree} of {n}" if n else "" for agree, n in zip(table[f"{group}_agree"], table[group], strict=True)]
-    numbers = {"number": "a number that tells", "predicted": "it says", "measured": "measured", "standard_error": "standard error"}
-    return shown.join(table[list(numbers)].rename(columns=numbers))
+    told = [Told.of(*numbers) for numbers in zip(*(table[name] for name in TOLD), strict=True)]
+    return shown.assign(
+        **{"a number that tells": [t.name for t in told], "it says": [t.says for t in told], "measured": [t.measured for t in told]}
+    )
+
+
+TOLD = ("number", "predicted", "measured", "standard_error")
+
+
+class Told(NamedTuple):
+    """A claim's number as text: its name, what the statement says of it, and what was measured."""
+
+    name: str
+    says: str
+    measured: str
+
+    @classmethod
+    def of(cls, name: str, predicted: float, measured: float, standard_error: float) -> "Told":
+        """Of a bound or an inequality, whose name ends in it, the statement says that; of a question, which has 1 for yes, yes or no."""
+        if not isinstance(name, str) or not name:  # nothing was measured
+            return cls("", "", "")
+        if QUESTION in name:
+            return cls(name.replace(QUESTION, ""), *("yes" if x else "no" for x in (predicted, measured)))
+        border = re.search(rf"\b({BOUND}|{LEAST}) (\S+)$", name)
+        says = f"{'≤' if border[1] == BOUND else '≥'} {border[2]}" if border else number(predicted)
+        return cls(name, says, number(measured) + (f" ± {standard_error:.2g}" if standard_error else ""))
+
+
+QUESTION = " (1: yes)"
+
+
+def number(x: float) -> str:
+    """A claim's number."""
+    return "" if math.isnan(x) else f"{x:,.0f}" if 1e4 <= abs(x) < 1e7 else f"{x:.4g}"
 
 
 def sensitivity(table: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +178,7 @@ def _spent(status: str, reason: str, value: float, low: float, high: float) -> s
     elif status == Status.NOT_REACHED and low:
         spent = f"more than {low:,.0f}"
     else:
-        return str(Ended(Status(status), reason))
+        return str(Ended(Status(status), reason)).replace(status, status.replace("_", " "), 1)
     return f"{spent}; {reason}" if reason else spent
 
 
@@ -194,6 +237,15 @@ def markdown(table: pd.DataFrame) -> str:
 def latex(table: pd.DataFrame) -> str:
     """A LaTeX tabular for booktabs, in ASCII: a character without a command below is a question mark, since LaTeX would stop at it."""
     code = table.map(text).to_latex(index=False, escape=True)
-    for character, command in {"σ": r"$\sigma$", "λ": r"$\lambda$", "²": "$^2$", "₂": "$_2$", "ä": r"\"a"}.items():
+    for character, command in {
+        "σ": r"$\sigma$",
+        "λ": r"$\lambda$",
+        "²": "$^2$",
+        "₂": "$_2$",
+        "ä": r"\"a",
+        "≤": r"$\le$",
+        "≥": r"$\ge$",
+        "±": r"$\pm$",
+    }.items():
         code = code.replace(character, command)
     return code.encode("ascii", "replace").decode()

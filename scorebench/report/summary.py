@@ -7,7 +7,7 @@ from typing import Any
 from scorebench.core import sealed
 from scorebench.core.schema import ClaimResult, Verdict
 from scorebench.report.recommendations import recommendations
-from scorebench.report.troubles import divergences, troubles, unfloored
+from scorebench.report.troubles import divergences, inapplicable, troubles, unfloored
 from scorebench.store import artifacts
 from scorebench.store.damage import RUN
 from scorebench.store.results import Results
@@ -21,6 +21,7 @@ def show(folder: Path, since: float, cores: int) -> None:
     lines = [f"{results.older}; this is of the run before"] if results.older else []
     lines += [f"{r.target}, {r.what}: {r.choice}; {r.evidence}; {r.standing(1)}" for r in recommendations(results)]
     lines += unfloored(results) + _verdicts(results.claims) + troubles(results)
+    lines += [f"does not apply: {line}" for line in inapplicable(results)]
     if jobs := lost(results.plan, folder):
         lines.append(told(len(jobs), folder))
     if diverged := divergences(results):
@@ -36,14 +37,14 @@ def show(folder: Path, since: float, cores: int) -> None:
 
 
 def _verdicts(claims: list[ClaimResult]) -> list[str]:
-    """How many claims have which verdict, and which have another than was registered."""
+    """How many claims have which verdict, and which have another than their files expect."""
     if not claims:
         return []
     counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(claim.verdict for claim in claims).most_common())
     other = [claim for claim in claims if claim.verdict != claim.expected]
     return [
-        f"{len(claims)} claim{'s' if len(claims) > 1 else ''}: {counts}; {len(claims) - len(other)} as registered before measuring",
-        *(f"claim {claim.id}: {claim.verdict}, registered {claim.expected}" for claim in other if claim.verdict != Verdict.FAILED),
+        f"{len(claims)} claim{'s' if len(claims) > 1 else ''}: {counts}; {len(claims) - len(other)} as their files expect",
+        *(f"claim {claim.id}: {claim.verdict}, expected {claim.expected}" for claim in other if claim.verdict != Verdict.FAILED),
     ]
 
 

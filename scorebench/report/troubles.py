@@ -1,4 +1,4 @@
-"""What diverged, and what failed or ran out of time, a line each with the log that tells why."""
+"""What diverged, what failed or ran out of time, a line each with the log that tells why, and what does not apply."""
 
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -12,6 +12,8 @@ from scorebench.core.spec import parse
 from scorebench.report.work import PANELS
 from scorebench.store.results import Results
 from scorebench.suite.jobs import timing
+
+FAILED = {Status.FAILED, Status.TIMEOUT}
 
 
 def divergences(results: Results) -> list[str]:
@@ -30,18 +32,35 @@ def unfloored(results: Results) -> list[str]:
     ]
 
 
-def troubles(results: Results) -> list[str]:
-    """What failed or ran out of time, a line a target and method or a claim or figure, with its log; of figures and the sensitivity, what is not applicable."""
-    lines = [f"{line}; see {log()}" for line, log in _bad(results, {Status.FAILED, Status.TIMEOUT})]
-    lines += [_line(results, "claim", claim.id, claim.reason) for claim in results.claims if claim.verdict == Verdict.FAILED]
-    lines += [_line(results, "figure", figure, str(ended)) for figure, ended in _ended(results, "figure") if ended != OK]
-    reasons: dict[Ended, list[str]] = {}
-    for job, ended in _ended(results, "sensitivity"):
-        reasons.setdefault(ended, []).append(job)
-    for ended, jobs in reasons.items():
-        metrics = ", ".join(str(results.plan.sensitivities[job]) for job in jobs)
-        lines += [f"sensitivity of {metrics}: {ended}; see {_log(results, 'sensitivity', jobs[0])}"] if ended != OK else []
-    return lines
+def troubles(results: Results, folder: Path | None = None) -> list[str]:
+    """What failed or ran out of time, a line a target and method or a claim or figure, with its log under `folder`, that of the results if not given."""
+    under = results.folder if folder is None else folder
+    lines = [f"{line}; see {under / log()}" for line, log in _bad(results, FAILED)]
+    ended = {("claim", claim.id): claim.reason for claim in results.claims if claim.verdict == Verdict.FAILED}
+    ended |= {("figure", figure): str(how) for figure, how in _ended(results, "figure") if how.status in FAILED}
+    lines += [f"{kind} {name}: {reason}; see {under / results.plan.log(kind, name)}" for (kind, name), reason in ended.items()]
+    return lines + [
+        f"sensitivity of {metrics}: {how}; see {under / results.plan.log('sensitivity', job)}"
+        for how, metrics, job in _sensitivities(results)
+        if how.status in FAILED
+    ]
+
+
+def inapplicable(results: Results) -> list[str]:
+    """The figures and sensitivities that do not apply, and why."""
+    figures = [f"figure {figure}: {how.reason}" for figure, how in _ended(results, "figure") if how.status == Status.NOT_APPLICABLE]
+    return figures + [
+        f"sensitivity of {metrics}: {how.reason}" for how, metrics, _ in _sensitivities(results) if how.status == Status.NOT_APPLICABLE
+    ]
+
+
+def _sensitivities(results: Results) -> Iterator[tuple[Ended, str, str]]:
+    """How the metrics ended, those that ended alike together, and the first one's job."""
+    alike: dict[Ended, list[str]] = {}
+    for job, how in _ended(results, "sensitivity"):
+        alike.setdefault(how, []).append(job)
+    for how, jobs in alike.items():
+        yield how, ", ".join(str(results.plan.sensitivities[job]) for job in jobs), jobs[0]
 
 
 def _ended(results: Results, stage: str) -> Iterator[tuple[str, Ended]]:
@@ -52,15 +71,7 @@ def _ended(results: Results, stage: str) -> Iterator[tuple[str, Ended]]:
         yield job, Ended(Status(entry["status"]), entry["reason"])
 
 
-def _line(results: Results, kind: str, name: str, reason: str) -> str:
-    return f"{kind} {name}: {reason}; see {_log(results, kind, name)}"
-
-
-def _log(results: Results, stage: str, job: str) -> Path:
-    return results.folder / results.plan.log(stage, job)
-
-
-def _bad(results: Results, statuses: Collection[Status]) -> Iterator[tuple[str, Callable[[], Path]]]:
+def _bad(results: Results, statuses: Collection[Status]) -> Iterator[tuple[str, Callable[[], str]]]:
     """A line for each target and method with values, or cells of its work, that ended so, and where its log lies."""
     rows = results.metrics[results.metrics["status"] != Status.NOT_APPLICABLE]
     for (target, sampler, loss), every in rows.groupby(["target", "sampler", "loss"], sort=False):
@@ -76,7 +87,7 @@ def _bad(results: Results, statuses: Collection[Status]) -> Iterator[tuple[str, 
         bad = every[every["status"].isin(statuses)]
         job = f"{parse('target', target).slug}/{parse('sampler', method).slug}"
         if len(bad):
-            yield f"{target}, work of {method}{_counted(bad)}, of {len(every):,} cells", partial(_log, results, "work", job)
+            yield f"{target}, work of {method}{_counted(bad)}, of {len(every):,} cells", partial(results.plan.log, "work", job)
 
 
 def _counted(bad: pd.DataFrame) -> str:
@@ -93,7 +104,7 @@ def _reason(rows: pd.DataFrame, status: object) -> str:
     return f" ({reasons[0]}{more})" if len(reasons) else ""
 
 
-def _log_of(results: Results, bad: pd.DataFrame) -> Path:
+def _log_of(results: Results, bad: pd.DataFrame) -> str:
     """The log of the job that went wrong: where only some metrics of a method did, the measuring."""
     rows, key = results.metrics, ["target", "sampler", "loss"]
     target, sampler, loss = bad[key].iloc[0]
@@ -101,8 +112,8 @@ def _log_of(results: Results, bad: pd.DataFrame) -> Path:
     slug = parse("target", target).slug
     if bad["metric"].nunique() == whole["metric"].nunique():
         if sampler:
-            return _log(results, "sample", f"{slug}/{parse('sampler', sampler).slug}")
+            return results.plan.log("sample", f"{slug}/{parse('sampler', sampler).slug}")
         for id, train in results.plan.trains.items():
             if str(train.target) == target and loss in map(str, train.losses):
-                return _log(results, "train", id)
-    return _log(results, "measure", f"{slug}/{parse('metric', bad['metric'].iloc[0]).slug}")
+                return results.plan.log("train", id)
+    return results.plan.log("measure", f"{slug}/{parse('metric', bad['metric'].iloc[0]).slug}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from scorebench.core.errors import InputError
+from scorebench.core.options import LARGEST
 from scorebench.store import tables
 
 FEWEST, SHORTEST = 32, 10
@@ -12,7 +13,11 @@ FEWEST, SHORTEST = 32, 10
 
 
 def read(path: Path, dim: int) -> np.ndarray:
-    """Draws in a file, (draws, d), or of chains, (chains, draws, d), float64. Raises InputError for another shape, or what is no finite number."""
+    """Draws in a file, (draws, d), or of chains, (chains, draws, d), float64.
+
+    Raises InputError for another shape, for what is no finite number, and for coordinates beyond LARGEST/sqrt(d): within, a squared distance is 4 LARGEST^2
+    at most, a number of single precision.
+    """
     if not path.is_file():
         raise InputError(f"there is no file of draws {str(path)!r}")
     if path.suffix.lower() == ".npy" and (values := tables.array(path)).ndim == 3:
@@ -25,6 +30,9 @@ def read(path: Path, dim: int) -> np.ndarray:
     if values.shape[-1] != dim:
         hint = "; is it transposed?" if values.shape[0] == dim else ""
         raise InputError(f"{path.name}: it has {values.shape[-1]} coordinates; the target has {dim} (shape: {values.shape}){hint}")
+    far, allowed = np.abs(values).reshape(-1, dim).max(0, initial=0.0), LARGEST / dim**0.5
+    if far.max() > allowed:
+        raise InputError(f"{path.name}, coordinate {far.argmax() + 1}: it goes to {far.max():g} (allowed: up to {allowed:.3g} in size)")
     return values
 
 

@@ -1,13 +1,15 @@
 """Tables of numbers that a user has: CSV, NPY and Parquet, read in blocks; what is no number is told with its row and column.
 
-Rows are counted from 1 below the header, columns are called by the header, or by their numbers from 1 where there is none. A CSV's first line is a
-header if a cell of it is neither a number nor missing; its cells are separated by what separates most of them in that line, commas, semicolons or
-tabs.
+Rows are counted from 1 below the header, columns are called by the header, or by their numbers from 1 where there is none. Above a CSV's first line may
+stand comments, lines that begin with #, and Excel's `sep=;`. Its cells are separated by what separates as many in it as in the line below, numbers there,
+or else most of them: commas, semicolons, tabs or |. It is a header if no cell of it is a number, or those that are count the columns, as 0,1,2 or
+2019,2020; where it may be either it is refused.
 """
 
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -24,12 +26,17 @@ if TYPE_CHECKING:
 ENDINGS = (".csv", ".npy", ".parquet")
 BLOCK = 2**24
 """Bytes of a CSV at once."""
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 """How a missing value is written, in any case."""
 UNREADABLE = (OSError, ValueError, EOFError, csv.Error, SyntaxError, TokenError, TypeError, OverflowError, RecursionError, MemoryError)
 """What readers raise: pyarrow the first two, too; numpy, which evaluates the header of a NPY, what evaluating text raises."""
 THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+([.][0-9]*)?")
+MARKED = re.compile(r"[<>≤≥~$€£] ?=? ?[-+]?[0-9][0-9.,]*([eE][-+]?[0-9]+)?")
+"""A number with a mark before it, as what is below a detection limit."""
+NAMELESS = re.compile(r"|Unnamed: [0-9]+|__index_level_[0-9]+__")
+"""How a column without a name is called, by pandas the last two."""
+YEARS = range(1900, 2101)
 
 
 class Table(NamedTuple):
@@ -73,7 +80,7 @@ def _npy(path: Path, columns: Sequence[str] | None) -> Table:
     values = array(path)
     if values.ndim not in (1, 2):
         raise InputError(f"{path.name}: it has shape {values.shape} (allowed: (rows, columns))")
-    values = values.reshape(len(values), -1)
+    values = values[:, None] if values.ndim == 1 else values
     names = [str(number + 1) for number in range(values.shape[1])]
     wanted = _positions(path, columns, names)
     return _checked(path, np.asarray(values[:, wanted], np.float64), [names[i] for i in wanted])
@@ -104,20 +111,25 @@ def _csv(path: Path, columns: Sequence[str] | None) -> Table:
     from pyarrow import csv as reader
     from pyarrow import string
 
-    first, separator, header = _first_line(path)
-    names = first if header else [str(number + 1) for number in range(len(first))]
+    names, separator, skipped, header = _first_line(path)
     wanted = _positions(path, columns, names)
     wrong: list[str] = []
 
     def uneven(row: Any) -> str:
-        comma = " (a decimal comma?)" if separator == "," and row.actual_columns > row.expected_columns else ""
-        wrong.append(f"{path.name}, row {row.number - header}: it has {row.actual_columns} values, not {row.expected_columns}{comma}")
+        number, extra, hint = row.number - skipped, row.actual_columns - row.expected_columns, ""
+        if extra == 1 and row.text.rstrip("\r\n ").endswith(separator):
+            hint = f" (it ends in {separator!r}: allowed: no separator at the end)"
+        elif extra == 1 and number == 1 and header:
+            hint = f" (an index without a name{', or a decimal comma' * (separator == ',')}? allowed: a name for each column)"
+        elif extra > 0 and separator == ",":
+            hint = " (a decimal comma?)"
+        wrong.append(f"{path.name}, row {number}: it has {row.actual_columns} values, not {row.expected_columns}{hint}")
         return "error"
 
     try:
         blocks = reader.open_csv(
             path,
-            reader.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=int(header)),
+            reader.ReadOptions(use_threads=False, block_size=BLOCK, column_names=names, skip_rows=skipped),
             reader.ParseOptions(delimiter=separator, invalid_row_handler=uneven, newlines_in_values=False),
             reader.ConvertOptions(
                 column_types=dict.fromkeys(names, string()), include_columns=[names[i] for i in wanted], strings_can_be_null=False
@@ -132,28 +144,89 @@ def _csv(path: Path, columns: Sequence[str] | None) -> Table:
     return _joined(path, taken, [names[i] for i in wanted])
 
 
-def _first_line(path: Path) -> tuple[list[str], str, bool]:
-    """The cells of a CSV's first line, what separates them, and whether they are a header. Raises InputError for what is no text."""
+def _first_line(path: Path) -> tuple[list[str], str, int, bool]:
+    """What a CSV's columns are called, what separates them, how many lines stand above the first row, and whether the last of these is a header.
+
+    Raises InputError for what is no text, and for a line of which this does not follow.
+    """
+    above, line, second = _first_lines(path)
+    stated = re.fullmatch(r'"?sep=(.)"?', above[-1]) if above else None
+    separator = stated[1] if stated else _separator(line, second)
+    if separator == ";" and all(_is_number(cell.replace(",", ".")) for cell in line.split(";")):
+        line = line.replace(",", ".")  # numbers with decimal commas, which their rows will tell
+    cells, below = _cells(line, separator), _cells(second, separator)
+    numbers = [cell for cell in cells if _is_number(cell)]
+    commented = _cells(above[-1].lstrip("# "), separator) if above and not stated else []
+    if numbers and len(commented) == len(cells) and not any(map(_is_number, commented)):  # as numpy writes a header
+        return commented, separator, len(above), True
+    others = [cell for cell in cells if not _is_data(cell)]
+    if not others:
+        whole = all(map(str.isdigit, below))
+        # pandas calls columns without a name 0, 1, ...; a row of data would be written as those that follow.
+        if not whole and cells == [str(number) for number in range(len(cells))]:
+            return cells, separator, len(above) + 1, True
+        if not whole and _counts(cells) and (len(cells) > 3 or all(int(cell) in YEARS for cell in cells)):
+            raise InputError(
+                f"{path.name}: in its first line {', '.join(cells[:4])}: names, or numbers? (allowed: names that are no numbers, or {cells[0]}.0)"
+            )
+        nameless = len(cells) > 1 and not cells[-1] and len(cells) == len(below) and not below[-1]
+        names = [str(number + 1) for number in range(len(cells))]
+        return [*names[:-1], ""] if nameless else names, separator, len(above), False
+    if all(map(_is_odd, others)) or (numbers and not _counts(numbers)):
+        odd = next(filter(_is_odd, others), others[0])
+        one = f", and {numbers[0]!r} is one" if numbers else ""
+        raise InputError(f"{path.name}: in its first line {odd[:40]!r} is no number{one} (allowed: names, or numbers alone, as 1234.5)")
+    return cells, separator, len(above) + 1, True
+
+
+def _first_lines(path: Path) -> tuple[list[str], str, str]:
+    """The lines of a CSV that stand above the first, that one, and the next, "" where there is none. Raises InputError for what is no text."""
+    above: list[str] = []
     with path.open("rb") as file:
-        raw = [file.readline(2**20) for _ in range(2)]
-    try:
-        line, second = raw[0].decode("utf-8-sig").rstrip("\r\n"), raw[1].decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is no CSV that can be read: it is no UTF-8 text ({error.reason} at byte {error.start})") from None
-    if "\r" in line + second:
-        raise InputError(
-            f"{path.name} is no CSV that can be read: lines of it end in CR alone, as on an old Mac (allowed: LF, or CR and LF)"
-        )
-    if "\0" in line or not line.strip():
-        raise InputError(f"{path.name} is no CSV that can be read: its first line is {'no text' if line.strip() else 'empty'}")
-    separator = max(SEPARATORS, key=lambda mark: len(_cells(line, mark)))
-    if ";" in line and all(_is_number(cell.replace(",", ".")) for cell in line.split(";")):
-        separator, line = ";", line.replace(",", ".")  # numbers with decimal commas, which their rows will tell
-    cells = _cells(line, separator)
-    named = any(not _is_number(cell) and cell.lower() not in MISSING for cell in cells)
-    # pandas calls columns without a name 0, 1, ...; a row of data would be written as those that follow.
-    numbered = cells == [str(number) for number in range(len(cells))] and any(not cell.isdigit() for cell in _cells(second, separator))
-    return cells, separator, named or numbered
+        for mark in itertools.chain(("utf-8-sig",), itertools.repeat("utf-8")):
+            raw = [file.readline(2**20), file.readline(2**20)]
+            try:
+                line, second = (part.decode(mark).rstrip("\r\n") for part in raw)
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{path.name} is no CSV that can be read: it is no UTF-8 text ({error.reason} at byte {error.start})"
+                ) from None
+            if "\r" in line + second:
+                raise InputError(
+                    f"{path.name} is no CSV that can be read: lines of it end in CR alone, as on an old Mac (allowed: LF, or CR and LF)"
+                )
+            if "\0" in line or not line.strip():
+                what = "no text" if line.strip() else "empty"
+                raise InputError(f"{path.name} is no CSV that can be read: its first line is {what}")
+            if not (line.startswith("#") or (not above and re.fullmatch(r'"?sep=."?', line))):
+                return above, line, second
+            above.append(line)
+            file.seek(-len(raw[1]), 1)
+    raise AssertionError
+
+
+def _separator(line: str, second: str) -> str:
+    def fits(mark: str) -> tuple[bool, bool, int]:
+        cells, below = _cells(line, mark), _cells(second, mark)
+        as_many = len(cells) == len(below) > 1
+        return as_many, as_many and all(_is_data(cell.replace(",", ".")) for cell in below), len(cells)
+
+    return max(SEPARATORS, key=fits)
+
+
+def _counts(cells: list[str]) -> bool:
+    """Whether whole numbers rise in equal steps, two of them by one."""
+    steps = {int(b) - int(a) for a, b in itertools.pairwise(cells)} if all(map(str.isdigit, cells)) else set()
+    return len(steps) == 1 and min(steps) > 0 and (len(cells) > 2 or steps == {1})
+
+
+def _is_data(cell: str) -> bool:
+    return _is_number(cell) or cell.lower() in MISSING
+
+
+def _is_odd(cell: str) -> bool:
+    """Whether it is a number, but not written as one."""
+    return bool(MARKED.fullmatch(cell) or THOUSANDS.fullmatch(cell)) or _is_number(cell.replace(",", "."))
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -194,6 +267,10 @@ def _number(path: Path, cell: str, row: int, column: str) -> float:
         what = "a comma: of thousands or decimal?" if whole and decimal else "commas of thousands" if whole else "a decimal comma"
         allowed = " or ".join([cell.replace(",", "")] * whole + [cell.replace(",", ".")] * decimal)
         raise InputError(f"{where}: {cell!r} has {what} (allowed: {allowed})")
+    if len(parts := cell.split()) > 1 and all(map(_is_number, parts)):
+        raise InputError(
+            f"{where}: {cell[:40]!r} is {len(parts)} numbers with blanks between them (allowed: commas, semicolons, tabs or |)"
+        )
     if not _is_number(cell):
         raise InputError(f"{where}: {cell[:40]!r} is not a number (allowed: a number; or name other columns, as columns=a|b)")
     return float(cell)
@@ -219,9 +296,11 @@ def _positions(path: Path, columns: Sequence[str] | None, names: Sequence[str]) 
     for name in dict.fromkeys(columns or names):
         if list(names).count(name) > 1:
             lines.append(f"{path.name}: {list(names).count(name)} columns are called {name!r}")
-        elif not name or name.startswith("__index_level_"):
+        elif columns is None and NAMELESS.fullmatch(name):
+            last = not name and len(names) > 1 and name == names[-1]
+            what = "does each line end in a separator?" if last else "is it an index?"
             lines.append(
-                f"{path.name}: column {list(names).index(name) + 1} has no name: is it an index? (allowed: a file without it, or {_choice(names)})"
+                f"{path.name}: column {list(names).index(name) + 1} has no name: {what} (allowed: a file without it, or {_choice(names)})"
             )
     if lines:
         raise InputError(*lines)
@@ -229,4 +308,4 @@ def _positions(path: Path, columns: Sequence[str] | None, names: Sequence[str]) 
 
 
 def _choice(names: Sequence[str]) -> str:
-    return f"name the columns to take, as columns={'|'.join([n for n in names if n][:2])}"
+    return f"name the columns to take, as columns={'|'.join([n for n in names if not NAMELESS.fullmatch(n)][:2])}"

@@ -157,7 +157,7 @@ def of_experiment(where: str, e: Experiment) -> list[str]:
     return [
         *_unread(where, e),
         *_no_smaller(where, e),
-        *(unspread or (*_impossible(where, e), *_short(where, e), *_unfair(where, e))),
+        *(unspread or (*_impossible(where, e), *_lacking(where, e), *_short(where, e), *_unfair(where, e))),
     ]
 
 
@@ -252,6 +252,26 @@ def _unspread(where: str, e: Experiment) -> Iterator[str]:
                 samplers(block)
             except InputError as error:
                 yield from (f"{where}.{key}[{j}].grid: {line}" for line in error.lines)
+
+
+def _lacking(where: str, e: Experiment) -> Iterator[str]:
+    """Samplers that are to read of the target itself what it lacks."""
+    target = parse("target", e.target)
+    lacks = set(target.entry.facts.get("LACKS", ()))
+
+    def wanted(sampler: Spec) -> set[str]:
+        return {member for owner, member in sampler.needs if owner == "source"} & lacks
+
+    places: dict[str, tuple[Sampling | Race, ...]] = {"exact": e.exact, "work": e.work}
+    for key, blocks in places.items() if lacks else ():
+        for j, block in enumerate(blocks):
+            for sampler in samplers(block):
+                if members := wanted(sampler):
+                    able = [name for name in registry.names("sampler") if not wanted(Spec("sampler", name))]
+                    yield (
+                        f"{where}.{key}[{j}].samplers: {str(sampler)!r} reads {' and '.join(sorted(members))}, which target {e.target!r} does not have "
+                        f"(allowed: {', '.join(able)}; or in trained)"
+                    )
 
 
 def _short(where: str, e: Experiment) -> Iterator[str]:

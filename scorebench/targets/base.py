@@ -1,7 +1,8 @@
 """What a target is: a law of which is known what its members say, exact draws, log density, score, relatives.
 
 A target's file defines a function of keyword-only options that returns one (`TargetFactory`), and says LABEL and REFERENCE. In
-IGNORED it says which option does nothing at which value of others, as {"condition": {"dim": 1}}: given there, it is refused.
+IGNORED it says which option does nothing at which value of others, as {"condition": {"dim": 1}}: given there, it is refused;
+in LACKS the members that it has at no options, so that a suite does not ask a sampler to read them.
 """
 
 import math
@@ -89,6 +90,8 @@ class Target:
     law, `variances`, (d,)."""
     moments: float = math.inf
     """The highest order m at which E|x|^m is finite: 0 for a Cauchy law, 2 for Student's t with 3 degrees of freedom."""
+    singular: str = ""
+    """Why the law has no density, where that is known: what estimates its score has no lower bound."""
     remarks: tuple[str, ...] = ()
     """What its user should know before the compute: a line each."""
 

@@ -18,6 +18,7 @@ from scorebench.targets.lib.mixture import normal
 
 LABEL = "digits"
 REFERENCE = "Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI; as shipped by scikit-learn"
+LACKS = {"log_prob", "score", "perturbed"}
 
 
 def digits(*, noise: Grain = 0.1) -> Target:

@@ -3,8 +3,8 @@
 Which rows: of a permutation of all, the same for every table of so many rows, the first third is held out and judges (`sample`), the next sixth
 chooses learning rates (`validation_sample`), and the rest trains (`training_sample`). With `standardise` each column has mean 0 and standard
 deviation 1 over the rows that train. Neither density nor score is known, so that samplers run on what losses have learnt and all is compared with the
-held-out rows. Every sampler starts from the Gaussian with the means and variances of the rows that train. A column of few values has no density, and
-so no score: a model of one is as good as what it smooths.
+held-out rows. Every sampler starts from the Gaussian with the means and variances of the rows that train. Rows whose law has no density, as far as they
+show it (`lib.singular`), do not rank what estimates its score.
 """
 
 from functools import partial
@@ -18,9 +18,11 @@ from scorebench.core.options import LARGEST, Columns, File
 from scorebench.store import tables
 from scorebench.targets.base import Target, distinct, repeated, untempered
 from scorebench.targets.lib.mixture import mixture
+from scorebench.targets.lib.singular import why
 
 LABEL = "table {path}"
 REFERENCE = "the user's own data"
+LACKS = {"log_prob", "score", "perturbed"}
 EXAMPLES = ()  # there is none without a file: tests/test_table.py
 FEWEST = 12
 HELD_OUT, VALIDATION = 3, 6
@@ -48,6 +50,9 @@ def table(*, path: File, columns: Columns | None = None, standardise: bool = Tru
             raise InputError(f"{file.name}, column {name!r}: it is constant over the rows that train (allowed: columns that vary)")
         if not standardise and not spread[column] >= RESOLVED * np.abs(values[:, column]).max():
             raise InputError(f"{file.name}, column {name!r}: float32 does not resolve its variation as it is (allowed: standardise=true)")
+    singular, remarks = why(values, names, trains, judges)
+    if singular:
+        remarks = (f"nothing follows from a Hyvärinen score, which has no lower bound on a law without a density: {singular}", *remarks)
     if standardise:
         values -= mean
         values /= spread
@@ -64,7 +69,8 @@ def table(*, path: File, columns: Columns | None = None, standardise: bool = Tru
         validation_sample=partial(repeated, validation),
         rows=len(rows),
         training_rows=len(kept),
-        remarks=(f"{len(values):,} rows of {values.shape[1]} columns: {counts}",),
+        singular=singular,
+        remarks=(f"{len(values):,} rows of {values.shape[1]} columns: {counts}", *remarks),
         tempered=lambda temperature: untempered(temperature, target),
     )
     return target

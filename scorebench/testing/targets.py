@@ -131,6 +131,8 @@ def declares_its_members(spec: Spec) -> None:
     says(spec, LABEL=str, REFERENCE=str)
     target = built(spec)
     assert isinstance(target, Target), f"the function returns {type(target).__name__}; a Target was expected"
+    there = [member for member in spec.entry.facts.get("LACKS", ()) if has(target, member)]
+    assert not there, f"LACKS names {there[0]}, which it has"
     assert target.prior is not None and target.prior.dim == target.dim, f"the prior, where samplers start, has no dimension {target.dim}"
     at_one = relative(target.tempered, 1.0)
     assert at_one is target, (
