@@ -17,7 +17,7 @@ import pytest
 from conftest import in_this_process
 from forked_python import python
 
-from scorebench import cli, stages
+from scorebench import stages
 from scorebench.commands import crate
 from scorebench.core import sealed
 from scorebench.core.errors import InputError
