@@ -218,6 +218,33 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str, str]] = {
         "keeps_the_law",
         "where one is refused the state is repeated",
     ),
+    # after many steps, and in other dimensions
+    "exact sampler: all accepted from the seventh step on": (
+        "mala",
+        [
+            ("    log_prob: Tensor  # (seed, grid, chain)\n", "    log_prob: Tensor  # (seed, grid, chain)\n    k: Tensor\n"),
+            ("(x, *density.score_and_log_prob(x))", "(x, *density.score_and_log_prob(x), x.new_zeros(x.shape[:-1]))"),
+            ("(y, *density.score_and_log_prob(y))", "(y, *density.score_and_log_prob(y), state.k + 1)"),
+            (
+                KEEP,
+                "log_ratio = log_ratio.where(state.k < 6, 0)\n        return metropolis(proposal, state._replace(k=state.k + 1), log_ratio, uniform)",
+            ),
+        ],
+        "keeps_the_law",
+        "in R^5 at T = 2, c = 0.4, 50 steps from exact draws",
+    ),
+    "exact sampler: two coordinates in the proposal's ratio": (
+        "mala",
+        [("eps.square().sum(-1) / 2 - back.square()", "eps[..., :2].square().sum(-1) / 2 - back[..., :2].square()")],
+        "keeps_the_law",
+        "in R^5 at T = 2, c = 0.4, 50 steps from exact draws",
+    ),
+    "noise shared out over the coordinates": (
+        "ula",
+        [("(2 * c * t).sqrt()", "(4 * c * t / state.x.shape[-1]).sqrt()")],
+        "has_the_bias_that_it_states",
+        "the stationary variance is ",
+    ),
     # the order, and what is not said
     "order": ("ula", [("ORDER = 1", "ORDER = 2")], "has_the_bias_that_it_states", "with ORDER = 2 it tends to "),
     "theory": ("ula", [("(1 - step_size / (2 * variance))", "(1 - step_size / variance)")], "has_the_bias_that_it_states", "theory says "),
