@@ -285,6 +285,21 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str, str]] = {
         "fixed point: ",
     ),
     "loss: 10 % off": ("loss", [(VALUE, "return divergence + 0.55 * s.square().sum(-1)")], "is_stationary_where_it_says", "fixed point: "),
+    "loss: trace at another point": (
+        "loss",
+        [(VALUE, "return score_and_divergence(model, 0.5 * x)[1] + 0.5 * s.square().sum(-1)")],
+        "is_stationary_on_a_mixture",
+        "fixed point: on two modes",
+    ),
+    "loss: trace at a noised point": (
+        "loss",
+        [
+            (VALUE, "return score_and_divergence(model, x + 0.3 * draws)[1] + 0.5 * s.square().sum(-1)"),
+            ("x.new_zeros(len(x), 0)", "torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)"),
+        ],
+        "is_stationary_on_a_mixture",
+        "fixed point: on two modes",
+    ),
     "loss: zero": ("loss", [(VALUE, "return 0 * divergence")], "leads_back_to_where_it_is_stationary", "sign: at "),
     "loss: detached": (
         "loss",

@@ -45,8 +45,9 @@ class Lattice:
             assert_cdf(np.interp(x[:, k].numpy(), nodes, cumulative), comparisons * (self.dim + 1), name)
         if self.dim == 2:
             p = self._chi_squared(x)
+            which = f"{CUTS} x {CUTS} cells of coordinates {axes[0] + 1} and {axes[1] + 1}"
             assert p >= ALPHA / (comparisons * (self.dim + 1)), (
-                f"{what}: counts in {CUTS} x {CUTS} cells of coordinates {axes[0] + 1} and {axes[1] + 1} do not follow the density, p = {p:.1g} (each coordinate by itself does)"
+                f"{what}: counts in {which} do not follow the density, p = {p:.1g} (each coordinate by itself does)"
             )
 
     def _spread(self, x: Tensor, coordinate: int) -> str:
