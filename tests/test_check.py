@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.console
 import torch
 from forked_python import python
 
@@ -873,6 +874,59 @@ def test_weights_of_modes_are_seen_in_space_or_it_says_that_they_are_not(
     monkeypatch.setattr(contract, "contract", lambda kind: (targets.declares_its_members, targets.draws_the_mass_of_its_density))
     last = list(checking.check([path], "", 0, checking.here))[-1]
     assert last.passed == (drawn == (0.8, 0.2) or dim == 30) and said in str(last)
+
+
+@pytest.mark.parametrize(
+    ("source", "before", "after", "said"),
+    [
+        (
+            "metric",
+            "return Estimate(value",
+            "return float(value.mean()), Estimate(value",
+            "it returns a tuple; an Estimate(value, standard_error)",
+        ),
+        (
+            "metric",
+            "return Estimate(value",
+            "return value\n    return Estimate(value",
+            "it returns a Tensor; an Estimate(value, standard_error)",
+        ),
+        ("metric", "return Estimate(value", "return Estimate(value * torch.nan", "its value is nan in 6 of 6 cells; a number was expected"),
+        ("ula", STEP, STEP.removesuffix(", Info()"), "step returns a State; a new state and an Info"),
+        ("ula", STEP, "return None", "step returns None; a new state and an Info"),
+    ],
+)
+def test_what_a_method_returns_is_told_once(source: str, before: str, after: str, said: str, tmp_path: Path) -> None:
+    """By the first check: the others would say of it what they ask for."""
+    (reason,) = failures(written(tmp_path, source, (before, after)))
+    assert said in reason
+
+
+def test_a_logarithm_of_what_is_below_zero_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract, "contract", lambda kind: (metrics.is_positive,))
+    (reason,) = failures(written(tmp_path, "metric", ("LOG = False", "LOG = True")))
+    assert "LOG = True, and of exact draws its value is -" in reason
+
+
+def test_a_class_that_is_not_called_like_its_file_is_named(tmp_path: Path) -> None:
+    (reason,) = failures(written(tmp_path, "ula", ("class Mine", "class Mime")))
+    assert "did you mean 'Mime'? (wanted: class Mine or def mine; defined: State, Mime, theory, recursion)" in reason
+
+
+def test_a_line_is_folded_at_the_terminal_and_a_reason_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a pipe it is one line."""
+    first = checking.Finding("mine.py", "loss", "mine", "It is finite", False, "it raises ValueError: " + "no luck " * 20)
+    second = checking.Finding("mine.py", "loss", "mine", "It is a function", False, first.reason)
+    checking.show(first, [])
+    assert capsys.readouterr().out == f"{first}".rstrip() + "\n"
+    monkeypatch.setattr(checking, "console_for", lambda: rich.console.Console(width=80))
+    checking.show(first, [])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 2 and max(map(len, lines)) <= 80 and lines[1].startswith("        luck no")
+    checking.show(second, [first])
+    assert capsys.readouterr().out == "FAILED  mine: It is a function: as above\n"
 
 
 def test_another_seed_is_another_repeat(tmp_path: Path) -> None:

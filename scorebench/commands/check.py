@@ -3,15 +3,17 @@
 import json
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from os.path import isfile
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import torch
 
+from scorebench.commands.console import console_for
 from scorebench.core import plugins, registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.schema import OK
@@ -44,6 +46,13 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{'ok    ' if self.passed else 'FAILED'}  {self.spec}: {self.check if self.passed else self.reason}"
+
+
+def show(finding: Finding, before: Sequence[Finding]) -> None:
+    """A line, folded at the terminal's width; of a reason that was told of the same spec before, that it is the same."""
+    same = next((other for other in before if not finding.passed and replace(other, check=finding.check) == finding), None)
+    shown = replace(finding, reason=f"{finding.check}: as above") if same else finding
+    print(fill(str(shown), console_for().width, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False), flush=True)
 
 
 def check(paths: list[Path], kind: str, seed: int, alone: "Alone | None" = None) -> Iterator[Finding]:

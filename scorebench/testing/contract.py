@@ -58,6 +58,10 @@ def told(check: Check) -> str:
 def agree(what: str, found: Tensor, expected: Tensor, rtol: float, atol: float, why: str = "") -> None:
     """Two tensors are alike, entry by entry; NaN is like nothing."""
     because = f" ({why})" if why else ""
+    none = ~found.isfinite()
+    assert not none.any(), (
+        f"{what} is {float(found[none][0]):g} in {int(none.sum())} of {found.numel()} entries; a number was expected{because}"
+    )
     assert found.shape == expected.shape, f"{what} has shape {tuple(found.shape)}; {tuple(expected.shape)} was expected{because}"
     off = ~((found - expected).abs() <= atol + rtol * expected.abs())
     if off.any():

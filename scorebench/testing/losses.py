@@ -298,7 +298,8 @@ BUMPS, WIDTH = ((-1.0, 0.3), (1.2, -0.4), (0.1, 0.0), (0.3, 1.1), (-0.6, -1.2)),
 @cached
 def two_modes() -> Target:
     """A mixture of two Gaussians in the plane."""
-    return mixture(*map(torch.tensor, (WEIGHTS, MEANS, VARIANCES)), modes=False)
+    weights, means, variances = map(torch.tensor, (WEIGHTS, MEANS, VARIANCES))
+    return mixture(weights, means, variances, modes=False)
 
 
 def _noised(x: Tensor, sigma: Tensor) -> Tensor:
