@@ -219,11 +219,11 @@ def check(
     """Run the contract tests of its kind over a method's file: a line a check, ok or what fails; exit code 1 if one does."""
     from scorebench.commands import check as checking
 
-    findings = []
+    findings: list[checking.Finding] = []
     for finding in checking.check(file, kind, seed):
-        findings.append(finding)
         if not as_json:
-            print(finding, flush=True)
+            checking.show(finding, findings)
+        findings.append(finding)
     if as_json:
         print(json.dumps([finding.as_json() for finding in findings], indent=1, ensure_ascii=False))
     if not all(finding.passed for finding in findings):

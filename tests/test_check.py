@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rich.console
 import torch
 from forked_python import python
 
@@ -218,6 +219,33 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str, str]] = {
         "keeps_the_law",
         "where one is refused the state is repeated",
     ),
+    # after many steps, and in other dimensions
+    "exact sampler: all accepted from the seventh step on": (
+        "mala",
+        [
+            ("    log_prob: Tensor  # (seed, grid, chain)\n", "    log_prob: Tensor  # (seed, grid, chain)\n    k: Tensor\n"),
+            ("(x, *density.score_and_log_prob(x))", "(x, *density.score_and_log_prob(x), x.new_zeros(x.shape[:-1]))"),
+            ("(y, *density.score_and_log_prob(y))", "(y, *density.score_and_log_prob(y), state.k + 1)"),
+            (
+                KEEP,
+                "log_ratio = log_ratio.where(state.k < 6, 0)\n        return metropolis(proposal, state._replace(k=state.k + 1), log_ratio, uniform)",
+            ),
+        ],
+        "keeps_the_law",
+        "in R^5 at T = 2, c = 0.4, 50 steps from exact draws",
+    ),
+    "exact sampler: two coordinates in the proposal's ratio": (
+        "mala",
+        [("eps.square().sum(-1) / 2 - back.square()", "eps[..., :2].square().sum(-1) / 2 - back[..., :2].square()")],
+        "keeps_the_law",
+        "in R^5 at T = 2, c = 0.4, 50 steps from exact draws",
+    ),
+    "noise shared out over the coordinates": (
+        "ula",
+        [("(2 * c * t).sqrt()", "(4 * c * t / state.x.shape[-1]).sqrt()")],
+        "has_the_bias_that_it_states",
+        "the stationary variance is ",
+    ),
     # the order, and what is not said
     "order": ("ula", [("ORDER = 1", "ORDER = 2")], "has_the_bias_that_it_states", "with ORDER = 2 it tends to "),
     "theory": ("ula", [("(1 - step_size / (2 * variance))", "(1 - step_size / variance)")], "has_the_bias_that_it_states", "theory says "),
@@ -258,6 +286,21 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]], str, str]] = {
         "fixed point: ",
     ),
     "loss: 10 % off": ("loss", [(VALUE, "return divergence + 0.55 * s.square().sum(-1)")], "is_stationary_where_it_says", "fixed point: "),
+    "loss: trace at another point": (
+        "loss",
+        [(VALUE, "return score_and_divergence(model, 0.5 * x)[1] + 0.5 * s.square().sum(-1)")],
+        "is_stationary_on_a_mixture",
+        "fixed point: on two modes",
+    ),
+    "loss: trace at a noised point": (
+        "loss",
+        [
+            (VALUE, "return score_and_divergence(model, x + 0.3 * draws)[1] + 0.5 * s.square().sum(-1)"),
+            ("x.new_zeros(len(x), 0)", "torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)"),
+        ],
+        "is_stationary_on_a_mixture",
+        "fixed point: on two modes",
+    ),
     "loss: zero": ("loss", [(VALUE, "return 0 * divergence")], "leads_back_to_where_it_is_stationary", "sign: at "),
     "loss: detached": (
         "loss",
@@ -790,6 +833,100 @@ def test_a_target_of_a_file_has_no_example_without_one(tmp_path: Path) -> None:
     assert len(found) == 2 and all(finding.passed for finding in found)
     (reason,) = failures(written(tmp_path, "ula", ("EXACT = False", "EXACT = False\nEXAMPLES = ()")))
     assert "EXAMPLES is empty" in reason
+
+
+IN_SPACE = """'''Two modes in R^{dim}, of unequal weights.'''
+from dataclasses import replace
+
+import torch
+
+from scorebench.targets.base import Target, untempered
+from scorebench.targets.lib.mixture import mixture, normal
+
+LABEL = "two modes in space"
+REFERENCE = "none"
+
+
+def mine() -> Target:
+    means = torch.zeros(2, {dim})
+    means[:, 0] = torch.tensor([3.0, -3.0])
+    both = [mixture(torch.tensor(w), means, torch.ones(2, {dim}), normal({dim}, 9.0), modes=False) for w in ({density}, {drawn})]
+    target = replace(both[0], sample=both[1].sample, truths={{}}, tempered=lambda t: untempered(t, target))
+    return target
+"""
+
+
+@pytest.mark.parametrize(
+    ("dim", "drawn", "said"),
+    [
+        (3, (0.8, 0.2), "Balls have the share of the draws"),
+        (3, (0.2, 0.8), "(are the weights of the modes those of the density?)"),
+        (3, (0.75, 0.25), "(are the weights of the modes those of the density?)"),
+        (30, (0.2, 0.8), "by Stein's identity alone, which does not see the weights of modes"),
+    ],
+)
+def test_weights_of_modes_are_seen_in_space_or_it_says_that_they_are_not(
+    dim: int, drawn: tuple[float, float], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where draws have not the weights of the density, which Stein's identity does not see. False alarms: 1e-5."""
+    path = tmp_path / "mine.py"
+    path.write_text(IN_SPACE.format(dim=dim, density=(0.8, 0.2), drawn=drawn))
+    monkeypatch.setattr(contract, "contract", lambda kind: (targets.declares_its_members, targets.draws_the_mass_of_its_density))
+    last = list(checking.check([path], "", 0, checking.here))[-1]
+    assert last.passed == (drawn == (0.8, 0.2) or dim == 30) and said in str(last)
+
+
+@pytest.mark.parametrize(
+    ("source", "before", "after", "said"),
+    [
+        (
+            "metric",
+            "return Estimate(value",
+            "return float(value.mean()), Estimate(value",
+            "it returns a tuple; an Estimate(value, standard_error)",
+        ),
+        (
+            "metric",
+            "return Estimate(value",
+            "return value\n    return Estimate(value",
+            "it returns a Tensor; an Estimate(value, standard_error)",
+        ),
+        ("metric", "return Estimate(value", "return Estimate(value * torch.nan", "its value is nan in 6 of 6 cells; a number was expected"),
+        ("ula", STEP, STEP.removesuffix(", Info()"), "step returns a State; a new state and an Info"),
+        ("ula", STEP, "return None", "step returns None; a new state and an Info"),
+    ],
+)
+def test_what_a_method_returns_is_told_once(source: str, before: str, after: str, said: str, tmp_path: Path) -> None:
+    """By the first check: the others would say of it what they ask for."""
+    (reason,) = failures(written(tmp_path, source, (before, after)))
+    assert said in reason
+
+
+def test_a_logarithm_of_what_is_below_zero_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract, "contract", lambda kind: (metrics.is_positive,))
+    (reason,) = failures(written(tmp_path, "metric", ("LOG = False", "LOG = True")))
+    assert "LOG = True, and of exact draws its value is -" in reason
+
+
+def test_a_class_that_is_not_called_like_its_file_is_named(tmp_path: Path) -> None:
+    (reason,) = failures(written(tmp_path, "ula", ("class Mine", "class Mime")))
+    assert "did you mean 'Mime'? (wanted: class Mine or def mine; defined: State, Mime, theory, recursion)" in reason
+
+
+def test_a_line_is_folded_at_the_terminal_and_a_reason_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a pipe it is one line."""
+    first = checking.Finding("mine.py", "loss", "mine", "It is finite", False, "it raises ValueError: " + "no luck " * 20)
+    second = checking.Finding("mine.py", "loss", "mine", "It is a function", False, first.reason)
+    checking.show(first, [])
+    assert capsys.readouterr().out == f"{first}".rstrip() + "\n"
+    monkeypatch.setattr(checking, "console_for", lambda: rich.console.Console(width=80))
+    checking.show(first, [])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 2 and max(map(len, lines)) <= 80 and lines[1].startswith("        luck no")
+    checking.show(second, [first])
+    assert capsys.readouterr().out == "FAILED  mine: It is a function: as above\n"
 
 
 def test_another_seed_is_another_repeat(tmp_path: Path) -> None:

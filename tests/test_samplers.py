@@ -536,7 +536,7 @@ def test_wrong_trajectories_are_seen(monkeypatch):
 def test_controls_have_their_laws():
     """Independent draws of p^(1/T), and of the prior; a state does not depend on the last."""
     of = target(UNEQUAL)
-    Lattice(of.prior.log_prob, 2, 6.0, 401).assert_draws(law_after(parse("sampler", "prior"), 1.0, 0.1, 1).x, 2)
+    Lattice(of.prior.log_prob, 2, 6.0, 401).assert_draws(law_after(parse("sampler", "prior"), of, 1.0, 0.1, 1).x, 2)
     with pytest.raises(NotApplicable):
         build(parse("sampler", "exact"), (0.1,), (0.5,)).draws(exact_density(target("digits")), (4, 64), stream("d"))
     for name in ("exact", "prior"):

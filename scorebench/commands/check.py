@@ -3,15 +3,17 @@
 import json
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from os.path import isfile
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import torch
 
+from scorebench.commands.console import console_for
 from scorebench.core import plugins, registry
 from scorebench.core.errors import InputError, unknown
 from scorebench.core.schema import OK
@@ -44,6 +46,13 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{'ok    ' if self.passed else 'FAILED'}  {self.spec}: {self.check if self.passed else self.reason}"
+
+
+def show(finding: Finding, before: Sequence[Finding]) -> None:
+    """A line, folded at the terminal's width; of a reason that was told of the same spec before, that it is the same."""
+    same = next((other for other in before if not finding.passed and replace(other, check=finding.check) == finding), None)
+    shown = replace(finding, reason=f"{finding.check}: as above") if same else finding
+    print(fill(str(shown), console_for().width, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False), flush=True)
 
 
 def check(paths: list[Path], kind: str, seed: int, alone: "Alone | None" = None) -> Iterator[Finding]:
@@ -104,13 +113,17 @@ def _findings(file: str, kind: str, name: str, seed: int, alone: "Alone") -> Ite
     for spec in specs:
         for number, one in enumerate(contract.contract(kind)):
             said = alone(partial(_run, one, spec, seed))
-            if said != NOT_OF_THIS:
+            unseen = said.removeprefix(NOT_OF_THIS) if said.startswith(NOT_OF_THIS) else None
+            if unseen is None:
                 yield Finding(file, kind, str(spec), contract.told(one), not said, said)
+            elif unseen:
+                yield Finding(file, kind, str(spec), unseen, True)
             if said and number == 0:
                 break  # what it does not say of itself the other checks would ask for
 
 
 NOT_OF_THIS = "-"
+"""What is said of a check that is none of this spec; with words behind it, of one that passes with these in place of its own."""
 
 
 def _loaded(kind: str, name: str) -> str:
@@ -126,8 +139,7 @@ def _run(one: contract.Check, spec: Spec, seed: int) -> str:
     torch.set_num_threads(1)
     if not contract.applies(one, spec):
         return NOT_OF_THIS
-    one(spec)
-    return ""
+    return f"{NOT_OF_THIS}{unseen}" if (unseen := one(spec)) else ""
 
 
 Alone = Callable[[Callable[[], str]], str]

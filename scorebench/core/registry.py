@@ -380,4 +380,10 @@ def method(kind: str, name: str) -> Any:
     for key, value in vars(imported).items():
         if _plain(key) == _plain(name) and callable(value):
             return value
-    raise InputError(f"{kind} {name!r}: {imported.__file__} defines no function or class called like the file")
+    here = [key for key, value in vars(imported).items() if callable(value) and getattr(value, "__module__", "") == imported.__name__]
+    called = "".join(part.capitalize() for part in name.split("_"))
+    wanted = f"class {called} or def {name}" if kind in ("model", "sampler") else f"def {name}"
+    raise InputError(
+        f"{kind} {name!r}: {imported.__file__} defines no function or class called like the file{nearest(name, here)} (wanted: {wanted}; "
+        f"defined: {', '.join(here) or 'none'})"
+    )

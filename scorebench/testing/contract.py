@@ -1,8 +1,8 @@
 """What every method of a kind keeps to, as checks: `scorebench check` runs them over a file, the repository's tests over the registry.
 
 A check is a function of a spec. It returns where the method keeps to it and raises AssertionError where not, with one sentence that the method's author
-can act on: what was expected, what came, by which equation. The first line of its docstring is what is told when it passes. Those of a kind are the tuple
-CHECKS of `testing.<folder>`; a new one is a function there.
+can act on: what was expected, what came, by which equation. The first line of its docstring is what is told when it passes, or the sentence that it
+returns, of what it could not see. Those of a kind are the tuple CHECKS of `testing.<folder>`; a new one is a function there.
 
 A check that rests on chance has false-alarm rate ALPHA / SHARE = 1e-5 for each spec, all its comparisons together (Bonferroni): a file with up to a
 hundred such checks and specs, and there are some ten a spec at most, fails in at most one of 1,000 runs if it is right. Each says the smallest error
@@ -24,7 +24,7 @@ from torch import Tensor
 from scorebench.core import registry
 from scorebench.core.spec import Spec
 
-Check = Callable[[Spec], None]
+Check = Callable[[Spec], str | None]
 SHARE = 10
 """Of ALPHA a check of one spec has one in so many: what `comparisons` are multiplied by."""
 
@@ -58,6 +58,10 @@ def told(check: Check) -> str:
 def agree(what: str, found: Tensor, expected: Tensor, rtol: float, atol: float, why: str = "") -> None:
     """Two tensors are alike, entry by entry; NaN is like nothing."""
     because = f" ({why})" if why else ""
+    none = ~found.isfinite()
+    assert not none.any(), (
+        f"{what} is {float(found[none][0]):g} in {int(none.sum())} of {found.numel()} entries; a number was expected{because}"
+    )
     assert found.shape == expected.shape, f"{what} has shape {tuple(found.shape)}; {tuple(expected.shape)} was expected{because}"
     off = ~((found - expected).abs() <= atol + rtol * expected.abs())
     if off.any():

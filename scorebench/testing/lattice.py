@@ -1,6 +1,6 @@
 """Quadrature in one and two dimensions: expectations, distribution functions and tests of draws that know nothing of how draws are made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -34,19 +34,20 @@ class Lattice:
         marginal = self.mass.reshape([len(self.axis)] * self.dim).movedim(coordinate, 0).flatten(1).sum(1) if self.dim > 1 else self.mass
         return (self.axis + 0.5 * (self.axis[1] - self.axis[0])).cpu().numpy(), marginal.cumsum(0).cpu().numpy()
 
-    def assert_draws(self, x: Tensor, comparisons: int, what: str = "the draws") -> None:
-        """Draws follow the density: each coordinate by DKW and, in the plane, counts in 12 x 12 quantile cells by chi-squared."""
+    def assert_draws(self, x: Tensor, comparisons: int, what: str = "the draws", axes: Sequence[int] = (0, 1)) -> None:
+        """Draws follow the density: each coordinate by DKW and, in the plane, counts in 12 x 12 quantile cells by chi-squared; `axes` are their names."""
         x = x.double().cpu()
         wrong = int((~x.isfinite()).any(-1).sum())
         assert not wrong, f"{what}: {wrong} of {len(x)} are not finite"
         for k in range(self.dim):
             nodes, cumulative = self.cdf(k)
-            name = f"{what}: the distribution function of coordinate {k + 1} ({self._spread(x, k)})"
+            name = f"{what}: the distribution function of coordinate {axes[k] + 1} ({self._spread(x, k)})"
             assert_cdf(np.interp(x[:, k].numpy(), nodes, cumulative), comparisons * (self.dim + 1), name)
         if self.dim == 2:
             p = self._chi_squared(x)
+            which = f"{CUTS} x {CUTS} cells of coordinates {axes[0] + 1} and {axes[1] + 1}"
             assert p >= ALPHA / (comparisons * (self.dim + 1)), (
-                f"{what}: counts in {CUTS} x {CUTS} cells do not follow the density, p = {p:.1g} (each coordinate by itself does)"
+                f"{what}: counts in {which} do not follow the density, p = {p:.1g} (each coordinate by itself does)"
             )
 
     def _spread(self, x: Tensor, coordinate: int) -> str:

@@ -42,9 +42,17 @@ def two_modes() -> Target:
 
 
 def call(spec: Spec, run: Run, target: Target, reference: Any) -> Estimate:
-    """The metric with its options."""
-    estimate: Estimate = registry.method("metric", spec.name)(run, target, reference, **spec.options)
+    """The metric with its options; what it gives is an `Estimate` of tensors."""
+    estimate = registry.method("metric", spec.name)(run, target, reference, **spec.options)
+    assert isinstance(estimate, Estimate) and all(isinstance(part, Tensor) for part in estimate), (
+        f"it returns {_type(estimate)}; an Estimate(value, standard_error) of two tensors (seed, cell) was expected (metrics.base.Estimate)"
+    )
     return estimate
+
+
+def _type(estimate: object) -> str:
+    parts = f" of {' and '.join(type(part).__name__ for part in estimate)}" if isinstance(estimate, Estimate) else ""
+    return f"a {type(estimate).__name__}{parts}"
 
 
 def about_sampler(spec: Spec) -> bool:
@@ -101,7 +109,7 @@ def an_example(spec: Spec, name: str) -> tuple[Run, Any]:
 
 
 def declares_what_tables_read(spec: Spec) -> None:
-    """It says LABEL, REFERENCE, ABOUT, NEEDS, DIRECTION, FLOOR and LOG, and with a floor which faults it SEES."""
+    """It says LABEL, REFERENCE, ABOUT, NEEDS, DIRECTION, FLOOR and LOG, with a floor which faults it SEES, and returns an Estimate."""
     says(spec, LABEL=str, REFERENCE=str, ABOUT=str, NEEDS=set, DIRECTION=str, FLOOR=bool, LOG=bool)
     facts = spec.entry.facts
     for name, words in (("ABOUT", ("source", "sampler")), ("DIRECTION", ("lower", "higher", "none"))):
@@ -118,6 +126,41 @@ def declares_what_tables_read(spec: Spec) -> None:
         assert sees and sees <= set(FAULTS), (
             f"SEES = {sorted(sees) or 'nothing'}; with a floor some faults are seen (known: {', '.join(FAULTS)})"
         )
+    run, reference = an_example(spec, "declared")
+    try:
+        value = call(spec, run, two_modes(), reference).value
+    except NotApplicable:
+        return
+    none = ~value.isfinite()
+    assert not none.any() or "UNDEFINED" in facts, (
+        f"its value is {float(value[none][0]):g} in {int(none.sum())} of {value.numel()} cells; a number was expected (NaN is of one that says UNDEFINED)"
+    )
+
+
+@only(lambda spec: bool(spec.entry.facts["LOG"]))
+def is_positive(spec: Spec) -> None:
+    """Where it says LOG its value is above 0, as logarithms are taken: of 200 sets of exact draws, or of a source with a wrong score.
+
+    An estimate without bias of what is 0 there is below it half of the time: of 200 one is, but for 1 in 10^60.
+    """
+    if about_sampler(spec):
+        g, size = stream("positive"), 64
+        x, y = (two_modes().sample(REPEATS * size, g).view(REPEATS, 1, size, 2) for _ in "xy")
+        trace = two_modes().sample(REPEATS * 8 * 50, g).view(REPEATS, 1, 8, 50, 2)
+        acceptance = torch.rand(REPEATS, 1, generator=g)
+        run, reference = (
+            an_example(spec, "positive")[0]._replace(samples=x, trace=trace, acceptance=acceptance, acceptance_sd=acceptance),
+            y[:, 0],
+        )
+        of = "exact draws"
+    else:
+        (run, reference), of = of_source(spec, 2 if is_exact(spec) else REPEATS, 64, "positive"), "a wrong score"
+    value = call(spec, run, two_modes(), reference).value
+    low = value <= 0
+    assert not low.any(), (
+        f"LOG = True, and of {of} its value is {float(value[low].min()):.3g}, {int(low.sum())} of {value.numel()} times 0 or below; above 0 was expected: it "
+        "is summarised on a log scale, where such a value has no place (LOG = False?)"
+    )
 
 
 def reads_what_it_needs(spec: Spec) -> None:
@@ -130,7 +173,7 @@ def reads_what_it_needs(spec: Spec) -> None:
     (estimate, ended), (same, without) = (metric(r, two_modes(), draws, deadline(1)) for r in (full, least))
     assert ended == OK and estimate is not None, f"of a whole run it has no value: {ended}"
     instead = "gives another value" if same else f"ends with {without}"
-    assert same is not None and torch.equal(estimate.value, same.value), (
+    assert same is not None and torch.equal(estimate.value.nan_to_num(), same.value.nan_to_num()), (
         f"it reads what NEEDS = {sorted(spec.entry.facts['NEEDS'])} does not name: without the rest of a run it {instead}"
     )
     for member in sorted(named):
@@ -147,7 +190,7 @@ def reads_what_it_needs(spec: Spec) -> None:
 
 def _same_without(run: Run, metric: Metric, reference: Any, estimate: Estimate) -> bool:
     try:
-        return torch.equal(metric.evaluate(run, two_modes(), reference).value, estimate.value)
+        return torch.equal(metric.evaluate(run, two_modes(), reference).value.nan_to_num(), estimate.value.nan_to_num())
     except Exception:  # whatever it raises, it has read what is not there
         return False
 
@@ -346,6 +389,7 @@ def says_what_it_takes(spec: Spec) -> None:
 
 CHECKS: tuple[Check, ...] = (
     declares_what_tables_read,
+    is_positive,
     lists_its_options,
     reads_what_it_needs,
     is_a_function_of_its_arguments,

@@ -12,7 +12,7 @@ from scorebench.core.shapes import expect
 from scorebench.core.spec import Spec
 from scorebench.engine.loop import Outcome, one_tensor, run
 from scorebench.engine.sampling import absent
-from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS, Density, exact_density
+from scorebench.samplers.base import TRACE_CHAINS, TRACE_DRAWS, Density, Sampler, exact_density
 from scorebench.suite.jobs import gradients, has_step, has_temperature, within
 from scorebench.targets.base import has
 from scorebench.testing.contract import Check, agree, finite, lists_its_options, only, own_generator, says, unchanged
@@ -31,7 +31,7 @@ from scorebench.testing.runs import SMALL, build, go, target
 
 
 def declares_what_planning_reads(spec: Spec) -> None:
-    """It says LABEL, REFERENCE, NEEDS, GRADIENTS and EXACT, and is a frozen dataclass."""
+    """It says LABEL, REFERENCE, NEEDS, GRADIENTS and EXACT, is a frozen dataclass, and its step returns a state and an Info."""
     says(spec, LABEL=str, REFERENCE=str, NEEDS=set, GRADIENTS=(int, str), EXACT=bool)
     known = {f"source.{name}" for name in {f.name for f in dataclasses.fields(Density)} | {"log_prob"}}
     assert spec.entry.facts["NEEDS"] <= known, (
@@ -43,6 +43,26 @@ def declares_what_planning_reads(spec: Spec) -> None:
     assert frozen, "the class is no frozen dataclass; @dataclass(frozen=True, eq=False) was expected"
     for axis in ("step_size", "temperature"):
         assert tuple(getattr(sampler, axis).shape) == (1, 1), f"{axis} has been changed: its shape is {tuple(getattr(sampler, axis).shape)}"
+    if is_stepped(spec):
+        _returns_state_and_info(sampler)
+
+
+def _returns_state_and_info(sampler: Sampler[Any]) -> None:
+    of = target("gaussian")
+    density, x = exact_density(of), of.sample(4, stream("x"))[None, None]
+    state = sampler.init(x, density)
+    assert hasattr(state, "x"), (
+        f"init returns {_named(state)}; a state, a NamedTuple with x, the positions (seed, grid, chain, d), was expected"
+    )
+    after = sampler.step(state, density, one_tensor(sampler.draws(density, (4, of.dim), stream("d")))[None])
+    pair = type(after) in (tuple, list) and len(after) == 2
+    assert pair and hasattr(after[0], "x") and hasattr(after[1], "acceptance"), (
+        f"step returns {f'({_named(after[0])}, {_named(after[1])})' if pair else _named(after)}; a new state and an Info, State(...), Info(), was expected"
+    )
+
+
+def _named(of: object) -> str:
+    return "None" if of is None else f"a {type(of).__name__}"
 
 
 @only(is_stepped)
