@@ -143,6 +143,7 @@ def is_positive(spec: Spec) -> None:
 
     An estimate without bias of what is 0 there is below it half of the time: of 200 one is, but for 1 in 10^60.
     """
+    reference: Any
     if about_sampler(spec):
         g, size = stream("positive"), 64
         x, y = (two_modes().sample(REPEATS * size, g).view(REPEATS, 1, size, 2) for _ in "xy")
