@@ -252,7 +252,7 @@ def test_odd_and_long_names_run(tmp_path: Path) -> None:
         text = (tmp_path / OUT / f"tables/losses.{ending}").read_text(encoding="utf-8")
         assert all(f" {name} " in text for name in ODD), ending
     page = (tmp_path / OUT / "index.html").read_text(encoding="utf-8")
-    assert all(f"quadratic · {name}" in page for name in ODD)
+    assert all(f"{name} (quadratic energy)" in page for name in ODD)
 
 
 EVERY_STAGE = """
