@@ -239,7 +239,7 @@ def test_the_command_line_takes_files(own: Path) -> None:
 def test_a_file_of_unknown_kind_is_listed_with_its_error(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In one line, whatever kind is asked for."""
     (own / "broken.py").write_text("def broken(:\n")
-    for kind in ("", "samplers"):
+    for kind in (None, "samplers"):
         cli.list_methods(kind, [own / "broken.py"])
         (line,) = [line for line in capsys.readouterr().out.splitlines() if "broken" in line]
         assert line.split()[:3] == ["unknown", "broken", "SyntaxError:"]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from exact_work import exact_work
+from exact_work import best, exact_work
 from scipy.stats import binom
 
 from scorebench.core.spec import Spec, parse
@@ -134,9 +134,9 @@ def test_the_chosen_cell_is_near_the_best(searched: Searched) -> None:
     chosen = searched.found.chosen
     assert chosen is not None and chosen.step_size is not None
     clear = [cell for cell in cells if not doubtful(searched.curve(cell[0], cell[1] or 1.0, 3_000), np.max, 40_960)]
-    best = min(searched.work(sampler, step or 1.0) for sampler, step in clear)
+    least = min(searched.work(sampler, step or 1.0) for sampler, step in clear)
     exact = searched.work(chosen.sampler, chosen.step_size)
-    assert exact <= max(1.05 * best, best + 0.25), (str(chosen.sampler), chosen.step_size, exact, chosen.arrivals[0].gradients, best)
+    assert exact <= max(1.05 * least, least + 0.25), (str(chosen.sampler), chosen.step_size, exact, chosen.arrivals[0].gradients, least)
     if "friction" not in chosen.sampler.tuned:
         stable = 1.999 * float(searched.law.variances.min())
         between = best(chosen.sampler, searched.law, searched.start, EPSILON, (chosen.step_size / 2, min(2 * chosen.step_size, stable)))
