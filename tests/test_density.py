@@ -196,6 +196,7 @@ N = "torch.randn(n, 2, generator=generator)"
     ("text", "line"),
     [
         (NORMAL + DRAWS.format("2 * " + N), "sample does not draw from the law of log_prob(x): over "),
+        (NORMAL + DRAWS.format("0 * " + N), "coordinate 1 of the draws of sample is one number"),
         (NORMAL + DRAWS.format(".3 + " + N), "Metropolis steps, which leave its law as it is, take it to "),
         (NORMAL + DRAWS.format("torch.cumsum(" + N + ", 1)"), "sample does not draw from the law of log_prob(x)"),
         (MODES + DRAWS.format("m[(torch.rand(n, generator=generator) < .8).long()] + " + N), "the mean of x1 is "),

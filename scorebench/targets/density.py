@@ -213,6 +213,10 @@ def _drawn(
         if n < fewest:
             return [f"{file.name}: {name} is not compared with {what}: {n} draws are too few (allowed: {fewest:,})"]
         others, x = draw(n, generator).double().split([n // 5, n - n // 5])
+        if (still := (x == x[:1]).all(0)).any():
+            raise InputError(
+                f"{file.name}: coordinate {int(still.nonzero()[0]) + 1} of the draws of {name} is one number (allowed: draws of that density)"
+            )
         values = function(x)
         usable = values.reshape(len(x), -1).isfinite().all(-1)
         outside = float((values == -torch.inf).double().mean()) if log_prob else 0.0
@@ -229,9 +233,13 @@ def _drawn(
             f"{file.name}: {name} does not draw from the law of {what}(x): over {n:,} draws the mean of {moved.name} is {moved.drawn:.4g}; {which} "
             f"{moved.wanted:.4g}, {abs(moved.t):.1f} standard errors off (allowed: {moved.limit:.1f}; draws of that law)"
         )
+    lost = len(x) - int(usable.sum())
+    remarks = [f"{file.name}: {what} is not finite at {lost} of {len(x):,} draws of {name}: these were left out"] if lost else []
     if moved.far < FAR:
-        return [f"{file.name}: {name} agrees with {what} near each draw; whether modes that lie apart have their weights was not seen"]
-    return []
+        remarks.append(
+            f"{file.name}: {name} agrees with {what} near each draw; whether modes that lie apart have their weights was not seen"
+        )
+    return remarks
 
 
 def _drawing(file: Path, module: ModuleType, name: str, dim: int) -> Callable[[int, torch.Generator], Tensor]:
@@ -280,7 +288,7 @@ def _function(file: Path, module: ModuleType, name: str, x: Tensor, event: tuple
             if not torch.allclose(values, again, rtol=0, atol=8 * torch.finfo(torch.float32).eps * size, equal_nan=True):
                 allowed = f"a function of x alone, without random numbers{script.trains(module)}"
                 raise InputError(f"{file.name}: {name}(x) is not the same twice (allowed: {allowed})")
-            if not torch.allclose(values[some], alone, rtol=1e-3, atol=1e-4 * float(alone.nan_to_num().abs().max()), equal_nan=True):
+            if not torch.allclose(values[some], alone, rtol=1e-3, atol=1e-4 * float(alone.nan_to_num(0, 0, 0).abs().max()), equal_nan=True):
                 reasons.append("its value at a point depends on the other points")
             elif not takes and not values.isfinite().all():
                 point = x[~values.isfinite().reshape(len(x), -1).all(-1)][0]

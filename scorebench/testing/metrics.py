@@ -174,7 +174,7 @@ def reads_what_it_needs(spec: Spec) -> None:
     (estimate, ended), (same, without) = (metric(r, two_modes(), draws, deadline(1)) for r in (full, least))
     assert ended == OK and estimate is not None, f"of a whole run it has no value: {ended}"
     instead = "gives another value" if same else f"ends with {without}"
-    assert same is not None and torch.equal(estimate.value.nan_to_num(), same.value.nan_to_num()), (
+    assert same is not None and torch.allclose(estimate.value, same.value, rtol=0, atol=0, equal_nan=True), (
         f"it reads what NEEDS = {sorted(spec.entry.facts['NEEDS'])} does not name: without the rest of a run it {instead}"
     )
     for member in sorted(named):
@@ -191,7 +191,7 @@ def reads_what_it_needs(spec: Spec) -> None:
 
 def _same_without(run: Run, metric: Metric, reference: Any, estimate: Estimate) -> bool:
     try:
-        return torch.equal(metric.evaluate(run, two_modes(), reference).value.nan_to_num(), estimate.value.nan_to_num())
+        return torch.allclose(metric.evaluate(run, two_modes(), reference).value, estimate.value, rtol=0, atol=0, equal_nan=True)
     except Exception:  # whatever it raises, it has read what is not there
         return False
 
