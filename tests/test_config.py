@@ -12,6 +12,7 @@ from faults.config import ARGUMENTS, FILES, ROOT, fuzz, malformed, refused
 from scorebench.core import registry
 from scorebench.core.errors import InputError
 from scorebench.core.spec import Spec, parse, parse_all
+from scorebench.figures.base import source_label
 from scorebench.suite.mistakes import _of_snapshots
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import SUITES, asked, load
@@ -506,6 +507,11 @@ def test_the_grid_is_for_the_command_line():
 
 def test_a_label_shows_the_options():
     assert parse("loss", "denoising:sigma=0.5").label == "denoising, σ = 0.5"
+    assert parse("loss", "sliced:probe=gaussian").label == "sliced, probe gaussian"  # not that of another
+    assert parse("model", "mlp_energy:width=128,depth=3").label == "MLP energy, width 128, depth 3"
+    assert parse("loss", "closed_form:ridge=0.1").label == "implicit, closed form, λ = 0.1"
+    assert parse("sampler", "hmc:leapfrog_steps=10").label == "HMC"  # what is tuned is told beside it
+    assert source_label("mlp_score:width=128", "sliced") == "sliced (field), width 128"
     assert dataclasses.is_dataclass(parse("loss", "sliced")) and registry.entry("loss", "sliced").facts["LABEL"] == "sliced"
 
 

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 from pydantic import ValidationError
@@ -67,10 +68,22 @@ class Spec:
 
     @property
     def label(self) -> str:
-        """The method's name for figures and tables: its LABEL with its options, and what VARIANTS says of an option that is true."""
+        """The method's name for figures and tables: its LABEL with its options, and its variants."""
+        return ", ".join([str(self.entry.facts.get("LABEL", self)).format(**self.options), *self.variants])
+
+    @property
+    def variants(self) -> list[str]:
+        """What tells it from others of its LABEL: what VARIANTS says of an option that is true, and other options that are given and not in LABEL.
+
+        But for what is tuned, lists, and options of a target, whose spec is shown with its label.
+        """
         facts, options = self.entry.facts, self.options
-        variants = [text.format(**options) for option, text in facts.get("VARIANTS", {}).items() if options.get(option)]
-        return ", ".join([str(facts.get("LABEL", self)).format(**options), *variants])
+        told = {option: text.format(**options) for option, text in facts.get("VARIANTS", {}).items() if options.get(option)}
+        if self.kind == "target" or "LABEL" not in facts:
+            return list(told.values())
+        shown = {field for _, field, _, _ in Formatter().parse(facts["LABEL"])} | set(told) | set(self.tuned)
+        others = [f"{k.replace('_', ' ')} {written(v)}" for k, v in self.given if k not in shown and not isinstance(v, tuple)]
+        return [*told.values(), *others]
 
     @property
     def tuned(self) -> dict[str, Any]:

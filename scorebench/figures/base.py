@@ -168,9 +168,10 @@ def seconds_a_gradient(results: Results) -> dict[tuple[str, str, str], float]:
 
 
 def source_label(model: str, loss: str) -> str:
-    """A trained source's name: its loss, and whether it is a field without an energy."""
-    has_energy = "log_prob" in gives(parse("model", model))
-    return parse("loss", loss).label + ("" if has_energy else " (field)")
+    """A trained source's name: its loss, and whether it is a field without an energy; of a model with options, these."""
+    spec = parse("model", model)
+    field = "" if "log_prob" in gives(spec) else " (field)"
+    return ", ".join([parse("loss", loss).label + field, *spec.variants])
 
 
 def panels(count: int, columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
