@@ -10,7 +10,7 @@ import pandas as pd
 
 from scorebench.claims.base import BOUND, LEAST
 from scorebench.core.schema import Ended, Status
-from scorebench.core.spec import parse
+from scorebench.core.spec import labels, parse
 from scorebench.report import ranking
 from scorebench.report.choosing import lower_is_better
 from scorebench.report.decomposition import KEYS as DECOMPOSED
@@ -82,8 +82,9 @@ def wide(name: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def _labels(metrics: pd.Series) -> dict[str, str]:
     """A label a metric, no two alike: of those that are, the spec stands behind."""
-    labels = {metric: parse("metric", metric).label for metric in dict.fromkeys(metrics)}
-    return {metric: label if list(labels.values()).count(label) == 1 else f"{label} ({metric})" for metric, label in labels.items()}
+    specs = {metric: parse("metric", metric) for metric in dict.fromkeys(metrics)}
+    told = labels(specs.values())
+    return {metric: told[spec] for metric, spec in specs.items()}
 
 
 def decomposition(table: pd.DataFrame) -> pd.DataFrame:
