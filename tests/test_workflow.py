@@ -158,7 +158,7 @@ def test_smoke_verdicts(copy: Copy) -> None:
 def test_start_and_end_of_a_run_are_told(copy: Copy) -> None:
     plan = Plan(load(ROOT / SMOKE))
     jobs = sum(len(plan.batches(stage)) for stage in STAGES)
-    assert re.search(rf"^smoke: {jobs} jobs, about \d+\.\d min on 2 cores$", copy.first, re.MULTILINE)
+    assert re.search(rf"^smoke: {jobs} jobs, about \d+\.\d min on 2 ordinary cores$", copy.first, re.MULTILINE)
     assert "results/smoke/index.html" in copy.first and "2 modes, sampler, on the exact score: MALA at step " in copy.first
     assert len(copy.first.splitlines()) < 60  # no wall of log
 
