@@ -88,7 +88,9 @@ onstart:
         progress.MINUTES[job.jobid] = minutes(PLAN, job.params.stage, *job.params.names)
     total = sum(progress.MINUTES.values()) / workflow.cores
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
-    cores = "1 ordinary core" if workflow.cores == 1 else f"{workflow.cores} ordinary cores"  # `scorebench plan` measures this machine's
+    cores = (
+        "1 ordinary core" if workflow.cores == 1 else f"{workflow.cores} ordinary cores"
+    )  # `scorebench plan` measures this machine's
     print(f"{PLAN.suite.name}: {count}, about {total:.1f} min on {cores}", file=sys.stderr)
 
 
