@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         reference(options.out or BENCH, Path("results/reference/bench"), Path("README.md"))
         return 0
     folder.mkdir(parents=True, exist_ok=True)
-    about = {"versions": _versions(), "cpu": processor(), "device": _named(options.device)}
+    about = {"versions": _versions(), "cpu": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}", "device": _named(options.device)}
     if options.only in (None, "scaling"):  # first, while this process is small: others are forked from it
         for name, frame in zip(("scaling", "slopes"), scaling.run(cores), strict=True):
             _write(frame.assign(**about), folder / f"{name}.csv")

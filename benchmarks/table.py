@@ -37,10 +37,10 @@ def summary(rows: pd.DataFrame) -> str:
 
 
 def readme(folder: Path) -> str:
-    """The README's part, of what the folder of a run holds: the CPU's, and under it what was measured on other devices."""
+    """The README's part, of what the folder of a run holds: the CPU's, and under it what was measured on others: a folder each, by its name."""
     parts = {"speed": _speed, "starts": _starting, "slopes": _scaling}
     texts = [show(pd.read_csv(folder / f"{name}.csv")) for name, show in parts.items() if (folder / f"{name}.csv").exists()]
-    texts += [f"On another device:\n\n{_speed(pd.read_csv(path))}" for path in sorted(folder.glob("*/speed.csv"))]
+    texts += [f"On another machine ({path.parent.name}):\n\n{_speed(pd.read_csv(path))}" for path in sorted(folder.glob("*/speed.csv"))]
     return "\n\n".join(text.rstrip() for text in texts)
 
 

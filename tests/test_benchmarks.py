@@ -296,7 +296,7 @@ def test_another_device_stands_under_the_cpu(tmp_path: Path) -> None:
     assert (
         "| a work, s | 2 |" in text and "| a work, s | 7 |" in text and "On cuda (a GPU) and one core of a processor, while 3 other" in text
     )
-    assert text.index("| 2 |") < text.index("On another device") < text.index("| 7 |")
+    assert text.index("| 2 |") < text.index("On another machine (cuda)") < text.index("| 7 |")
 
 
 def test_the_readme_is_of_the_committed_run() -> None:
