@@ -450,7 +450,7 @@ BAD_SPECS = [
     (
         "target",
         "table:path=../run,lr=0.1.csv",
-        ["option 'lr' is unknown (known: columns, path, standardise); a comma ends path=../run (a path with"],
+        ["option 'lr' is unknown (known: columns, noise, path, standardise); a comma ends path=../run (a path with"],
     ),
     (
         "target",
@@ -460,7 +460,7 @@ BAD_SPECS = [
     (
         "target",
         "table:path=my.csv,standardize=false",
-        ["option 'standardize' is unknown; did you mean 'standardise'? (known: columns, path, standardise)"],
+        ["option 'standardize' is unknown; did you mean 'standardise'? (known: columns, noise, path, standardise)"],
     ),
 ]
 
