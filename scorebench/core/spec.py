@@ -75,7 +75,7 @@ class Spec:
     def variants(self) -> list[str]:
         """What tells it from others of its LABEL: what VARIANTS says of an option that is true, and other options that are given and not in LABEL.
 
-        But for what is tuned, lists, and options of a target, whose spec is shown with its label.
+        But for what is tuned, lists, and options of a target, whose titles are short: the page has its spec beside.
         """
         facts, options = self.entry.facts, self.options
         told = {option: text.format(**options) for option, text in facts.get("VARIANTS", {}).items() if options.get(option)}
