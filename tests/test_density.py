@@ -22,6 +22,7 @@ from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load
 from scorebench.targets.base import Target, has
+from scorebench.targets.lib import drawn
 from scorebench.testing.examples import stream
 
 HEAD = "import numpy as np\nimport torch\nfrom torch import nn\n"
@@ -245,6 +246,17 @@ def test_a_right_density_with_right_draws_is_not_refused(law, tmp_path, monkeypa
     monkeypatch.delattr(torch, "_made_once")
     told = " ".join(target_of(tmp_path, "import math\n" + LAWS[law]).remarks)
     assert ("which raises ValueError" in told) == (law == "an error outside"), told
+
+
+def test_where_no_step_goes_anywhere_nothing_is_said(tmp_path, monkeypatch):
+    """A law of some points alone, which no step from another meets: no step is no evidence that it is right."""
+    g = stream("points")
+    points, others = torch.randn(500, 2, generator=g, dtype=torch.float64).split([400, 100])
+    moved = drawn.metropolis(lambda x: torch.where((x[:, None] == points).all(-1).any(-1), 0.0, -torch.inf), points, others, g)
+    assert moved.name == "" and moved.t == 0
+    monkeypatch.setattr(drawn, "metropolis", lambda *_: moved)
+    told = "my_density.py: sample is not compared with log_prob: no Metropolis step went anywhere"
+    assert told in target_of(tmp_path, NORMAL + DRAWS.format(N)).remarks
 
 
 def test_draws_at_which_nothing_is_known_are_counted(tmp_path):

@@ -227,6 +227,8 @@ def _drawn(
         raise
     except Exception as error:
         return [f"{file.name}: {name} is not compared with {what}, which raises {raised(error).reason}"]
+    if not moved.name:
+        return [f"{file.name}: {name} is not compared with {what}: no Metropolis step went anywhere"]
     if abs(moved.t) > moved.limit:
         which = "Metropolis steps, which leave its law as it is, take it to" if log_prob else "by Stein's identity it is"
         raise InputError(

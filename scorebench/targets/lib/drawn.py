@@ -33,6 +33,7 @@ class Moved(NamedTuple):
     """The f that is furthest off."""
 
     name: str
+    """"" where no step went anywhere, from which nothing follows."""
     drawn: float
     """Its mean over the draws."""
     wanted: float
@@ -64,7 +65,7 @@ def metropolis(log_prob: Callable[[Tensor], Tensor], x: Tensor, others: Tensor, 
     t = (change.sum(0) / change.square().sum(0).sqrt()).nan_to_num(0)
     k = int(t.abs().argmax())
     limit = (2 * torch.tensor(2 * len(t) / RATE).log()).sqrt()
-    name = ["log_prob", *_names(dim)][k]
+    name = ["log_prob", *_names(dim)][k] if change.any() else ""
     return Moved(name, float(of_x[:, k].mean()), float(of_y[:, k].mean()), float(t[k]), float(limit), accepted_far / max(far, 1))
 
 
