@@ -33,7 +33,7 @@ class Moved(NamedTuple):
     """The f that is furthest off."""
 
     name: str
-    """"" where no step went anywhere, from which nothing follows."""
+    """Empty where no step went anywhere, from which nothing follows."""
     drawn: float
     """Its mean over the draws."""
     wanted: float
