@@ -156,6 +156,14 @@ def test_its_divergence_is_that_of_the_function(tmp_path):
         torch.testing.assert_close(divergence, ((1 - s.square()) * torch.tensor([1, 0.5])).sum(-1), atol=1e-5, rtol=1e-5, check_dtype=False)
 
 
+@pytest.mark.parametrize(
+    "text", ["def log_prob(x): return -((x - 5e3) ** 2).sum(-1)", LEVELS + "def log_prob(x, s): return 2e5 / s - (x**2).sum(-1)"]
+)
+def test_a_log_density_may_be_far_below_where_no_mass_lies(text, tmp_path):
+    (tmp_path / "far.py").write_text(HEAD + text + "\n")
+    network(tmp_path / "far.py")
+
+
 SIGMA = "SIGMAS = [2, 1]\n"
 WRONG = {
     "x = 3": r"it defines neither score nor log_prob .allowed: one of them\)",
@@ -179,6 +187,9 @@ WRONG = {
     "def score(x): return x - x.mean(0)": "at a point depends on the other points",
     "a = torch.ones(2, requires_grad=True)\ndef score(x): return -a * x": "wants gradients",
     "def score(x): return torch.as_tensor(-x.numpy())": "cannot be differentiated by torch.func",
+    "def log_prob(x): return 1e8 - x.square().sum(-1) / 2": r"log_prob\(x\) is 1e\+08 at x = .*, which float32 rounds by up to 6: an accept step",
+    "def log_prob(x): return -1e8 - ((x - 9) ** 2).sum(-1) / 2": r"log_prob\(x\) is -1e\+08 at x = ",
+    SIGMA + "def log_prob(x, sigma): return 1e8 / sigma - x.square().sum(-1) / 2": r"log_prob\(x\) is 1e\+08 at x = ",
     "import nothing_of_the_kind": "cannot be run: ModuleNotFoundError",
 }
 

@@ -103,8 +103,9 @@ def _checked(file: Path, dim: int) -> Function:
 
     script.alike(file, "network", lambda module: [getattr(module, name)(x[0], *sigma).detach()])
 
+    field = function if name == "score" else grad(lambda y, *at: function(y, *at).sum())
+
     def slope(points: Tensor) -> Tensor:
-        field = function if name == "score" else grad(lambda y, *at: function(y, *at).sum())
         value, pullback, *_ = vjp(lambda y: field(y, *sigma), points)
         return pullback(torch.ones_like(value))[0]
 
@@ -113,6 +114,12 @@ def _checked(file: Path, dim: int) -> Function:
     except Exception as error:
         often = "" if name == "score" else " twice"
         raise InputError(f"{file.name}: {its} cannot be differentiated{often} by torch.func: {raised(error).reason}") from error
+    if name == "log_prob":
+
+        def lowest(call: Function) -> Function:
+            return lambda y: call(y, *(torch.full((len(y),), level).to(y) for level in levels[-1:]))
+
+        script.resolved(file, lowest(function), lowest(field), x[0])
     return function if _gives_double(function, x[0], *sigma) else partial(_in_single, function)
 
 

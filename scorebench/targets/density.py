@@ -23,9 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
-from scipy import optimize
 from torch import Tensor, nn
 from torch.func import grad, vmap
 
@@ -46,11 +44,6 @@ POINTS, COORDINATES, KINKS = 25, 50, 2
 """A score is compared at so many points of the start, in so many coordinates at most; at so many points a kink may explain a difference."""
 AGREE = 0.01
 """The largest difference between a score and the slope of the log density, in units of the largest coordinate of either at that point, but for rounding."""
-HIGHEST = 2**20
-"""The largest |log p| where the mass lies. Beyond, float32 holds it to 1/16 at best: its exponential is off by 6 %, and what an accept step draws by 3 % in
-total variation; up to it by half of that."""
-CLIMB = 200
-"""Iterations that look for where the mass lies."""
 MORE = 500
 """Points of the start at which a gradient is looked at."""
 DRAWS, FEWEST, NUMBERS, SECONDS = 5_000, 400, 2**22, 0.5
@@ -78,7 +71,7 @@ def density(*, path: File) -> Target:
         score = score or _slope(file, log_prob, x, prior)
         log_prob = partial(_constant, log_prob)
         _compare(file, score, log_prob, x, dtype, own)
-        _fits(file, score, log_prob, x)
+        script.resolved(file, log_prob, score, x.double())
     assert score is not None
     script.alike(file, "density", lambda module: _values(file, module, dim, x))
     sample, rows, about_draws = _exact(file, module, dim, partial(_drawn, file, dim, score, log_prob))
@@ -295,7 +288,7 @@ def _function(file: Path, module: ModuleType, name: str, x: Tensor, event: tuple
             elif not takes and not values.isfinite().all():
                 point = x[~values.isfinite().reshape(len(x), -1).all(-1)][0]
                 raise InputError(
-                    f"{file.name}: {name}(x) is not finite at x = {_shown(point)}, where a chain may start (allowed: another start)"
+                    f"{file.name}: {name}(x) is not finite at x = {script.shown(point)}, where a chain may start (allowed: another start)"
                 )
             elif not takes or values.dtype == dtype and values.isfinite().all():
                 takes.append(dtype)
@@ -339,7 +332,7 @@ def _slope(file: Path, log_prob: Function, x: Tensor, prior: Target) -> Function
         s = slope(x).where(_constant(log_prob, x).isfinite()[:, None], 0)
     if (wrong := ~s.isfinite().all(-1)).any():
         raise InputError(
-            f"{file.name}: the gradient of log_prob is {float(s[wrong][0][~s[wrong][0].isfinite()][0])} at x = {_shown(x[wrong][0])}, where log_prob is "
+            f"{file.name}: the gradient of log_prob is {float(s[wrong][0][~s[wrong][0].isfinite()][0])} at x = {script.shown(x[wrong][0])}, where log_prob is "
             "finite (a torch.where whose other branch is nan, the root of 0? allowed: a gradient wherever a chain may start, or define score(x), too)"
         )
     return slope
@@ -374,33 +367,6 @@ def _compare(file: Path, score: Function, log_prob: Function, x: Tensor, dtype: 
             )
         )
         raise InputError(
-            f"{file.name}: {what}: at x = {_shown(x[point])} coordinate {int(chosen[k]) + 1} of the {'score' if own else 'gradient'} is "
+            f"{file.name}: {what}: at x = {script.shown(x[point])} coordinate {int(chosen[k]) + 1} of the {'score' if own else 'gradient'} is "
             f"{float(given[point, k]):.4g}, the slope of log_prob {float(slope[point, k]):.4g}{allowed}"
         )
-
-
-def _fits(file: Path, score: Function, log_prob: Function, x: Tensor) -> None:
-    """Raises InputError where |log p| is above HIGHEST where the mass lies; chains that start far below it come there."""
-    values = log_prob(x.double())
-    point, top = x[values.argmax()].double(), float(values.max())
-    if top < -HIGHEST:
-
-        def loss(y: np.ndarray) -> tuple[float, np.ndarray]:
-            at = torch.as_tensor(y).to(point)
-            return -float(log_prob(at)), -score(at).cpu().numpy()
-
-        try:
-            found = optimize.minimize(loss, point.cpu().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": CLIMB})
-        except Exception:  # it leaves the support
-            return
-        point, top = torch.as_tensor(found.x), -float(found.fun) if found.success else 0.0
-    if abs(top) > HIGHEST:
-        raise InputError(
-            f"{file.name}: log_prob(x) is {top:.4g} at x = {_shown(point)}, which float32 rounds by up to {abs(top) * 2**-24:.2g}: an accept step is "
-            f"as far off (allowed: up to {HIGHEST:,} where the mass lies, by a constant that is taken off)"
-        )
-
-
-def _shown(x: Tensor) -> str:
-    values = [f"{float(value):.4g}" for value in x[:4]]
-    return f"[{', '.join(values)}{', ...' if len(x) > 4 else ''}]"
