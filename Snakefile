@@ -22,7 +22,7 @@ from scorebench.store import artifacts, given
 from scorebench.store.damage import damaged, sweep
 from scorebench.store.leftovers import prune, remembered, remove
 from scorebench.store.owner import own
-from scorebench.suite.again import RETRIED, lost, outdated, rests_on, retried, told
+from scorebench.store.again import RETRIED, lost, outdated, rests_on, retried, told
 from scorebench.suite.estimate import minutes
 from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan

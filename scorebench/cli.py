@@ -426,8 +426,8 @@ def summary(
 @app.command()
 def retry(folder: Annotated[Path, typer.Argument(help="A suite's results, for example results/article.")]) -> None:
     """Remove what the jobs that failed or ran out of time wrote, and what rests on it: the next run does them again."""
+    from scorebench.store.again import forget
     from scorebench.store.owner import own
-    from scorebench.suite.again import forget
 
     plan = Plan(load(folder / "suite.yaml"))
     own(str(folder), Path(".snakemake"))

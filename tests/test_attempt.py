@@ -13,8 +13,8 @@ from scorebench.core.errors import NotApplicable
 from scorebench.core.schema import OK, Ended, Status, Verdict
 from scorebench.engine import attempt as module
 from scorebench.engine.attempt import attempt
+from scorebench.store.again import lost
 from scorebench.store.results import Results
-from scorebench.suite.again import lost
 from scorebench.suite.jobs import STAGES
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import load

@@ -9,9 +9,9 @@ from scorebench.core.schema import ClaimResult, Verdict
 from scorebench.report.recommendations import recommendations
 from scorebench.report.troubles import divergences, inapplicable, troubles, unfloored
 from scorebench.store import artifacts
+from scorebench.store.again import lost, told
 from scorebench.store.damage import RUN
 from scorebench.store.results import Results
-from scorebench.suite.again import lost, told
 from scorebench.suite.jobs import STAGES, timing
 
 

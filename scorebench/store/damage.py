@@ -5,8 +5,8 @@ from pathlib import Path
 
 from scorebench.core import sealed
 from scorebench.core.errors import InputError
+from scorebench.store.again import RETRIED
 from scorebench.store.artifacts import TEMPORARY
-from scorebench.suite.again import RETRIED
 from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import GIVEN

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from scorebench.core import files
+from scorebench.store.again import RETRIED
 from scorebench.store.damage import RUN
 from scorebench.store.given import copies
-from scorebench.suite.again import RETRIED
 from scorebench.suite.jobs import STAGES, timing
 from scorebench.suite.plan import Plan
 from scorebench.suite.reading import GIVEN, KEPT

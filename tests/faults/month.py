@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from forked_python import python
 
-from scorebench.suite.again import RETRIED
+from scorebench.store.again import RETRIED
 
 PLUGIN = '''"""ULA whose drift is multiplied by a number. {remark}"""
 
