@@ -287,12 +287,13 @@ def validate(suite: SuiteFile) -> None:
 def plan(
     suite: Annotated[str, typer.Argument(help="A suite of workflows/suites by its name, or a suite's YAML file.")],
     cores: Annotated[
-        list[int] | None, typer.Option(help="A number of cores, 1 to 1000000000; repeat it. 1, 64 and 1024 if none is said.")
+        list[int] | None,
+        typer.Option(help="A number of cores, 1 to 1000000000; repeat it. 1, as many as here are, 64 and 1024 if none is said."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what a suite takes before anything starts: core-hours, disk, jobs, memory, and the time on so many cores; this machine's pace is measured."""
-    numbers = cores or [1, 64, 1024]
+    numbers = cores or sorted({1, os.cpu_count() or 1, 64, 1024})
     most = 10**9
     known = {path.stem: path for path in sorted(SUITES.glob("*.yaml"))}
     lines = [f"--cores {number} is not allowed (allowed: 1 to {most})" for number in numbers if not 1 <= number <= most]
