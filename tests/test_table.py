@@ -305,10 +305,24 @@ def test_a_million_rows(tmp_path):
 G = np.random.Generator(np.random.PCG64(7))
 X = G.standard_normal((2_000, 2))
 NEAR = np.stack([X[:, 0], 0.99 * X[:, 0] + 0.141 * X[:, 1]], 1)
+MASS, TALL = np.exp(X * [0.2, 0.06] + [4.3, 0.53]).T
 WITHOUT_DENSITY = {
     "a line": (np.stack([X[:, 0], 2 * X[:, 0]], 1), "columns '1', '2' fulfil an equation"),
     "a line, rounded": (np.stack([X[:, 0], 2 * X[:, 0]], 1).round(2), "columns '1', '2' fulfil an equation"),
     "a sum, in float32": (np.column_stack([X, 1e3 - X.sum(1)]).astype(np.float32), "columns '1', '2', '3' fulfil an equation"),
+    "a parabola": (np.stack([X[:, 0], X[:, 0] ** 2], 1), "columns '1', '2' fulfil an equation of degree two, to "),
+    "a circle, rounded": ((X / np.linalg.norm(X, axis=1)[:, None]).round(3), "columns '1', '2' fulfil an equation of degree two, to "),
+    "a length": (np.column_stack([X, np.hypot(*X.T)]), "columns '1', '2', '3' fulfil an equation of degree two, to "),
+    "a product": (np.column_stack([X, X.prod(1), G.standard_normal(2_000)]), "columns '1', '2', '3' fulfil an equation of degree two, to "),
+    "body mass": (
+        np.column_stack([MASS.round(), TALL.round(2), (MASS / TALL**2).round(1)]),
+        "columns log '1', log '2', log '3' fulfil an equation, to ",
+    ),
+    "a logarithm": (np.stack([X[:, 0], np.exp(X[:, 0])], 1), "columns '1', log '2' fulfil an equation, to "),
+    "Friedewald's, of cholesterol": (
+        load_diabetes(scaled=False).data[:, [2, 3, 4, 5, 6, 8, 9]],
+        "columns '3', '4', '5', '6' fulfil an equation of",
+    ),
     "0 and 1": (np.column_stack([X[:, 0], X[:, 1] > 0]), " of 2,000 rows have 0 in column '2'"),
     "a scale of seven": (np.column_stack([X[:, 0], G.integers(1, 8, 2_000)]), "of 2,000 rows have "),
     "ten values": (np.column_stack([X[:, 0], np.arange(2_000) % 10]), "column '2' has 10 values in 2,000 rows"),
@@ -327,6 +341,10 @@ WITH_DENSITY = {
     "whole numbers": G.integers(0, 1_000, (2_000, 2)),
     "one column of whole numbers": G.integers(0, 50, (2_000, 1)),
     "counts": G.poisson(20, (2_000, 3)),
+    "a ring": X / np.linalg.norm(X, axis=1)[:, None] * (1 + 0.01 * G.standard_normal((2_000, 1))),
+    "a hundred rows, degree two": G.standard_normal((100, 5)),
+    "one row far off": np.concatenate([X, [[1e6, 1e6]]]),
+    "three clusters": np.eye(3)[G.integers(0, 3, 2_000)] + 0.01 * G.standard_normal((2_000, 3)),
     "heavy tails": G.standard_cauchy((2_000, 2)),
     "skew": np.exp(2 * X).round(2),
     "twelve rows": X[:12].round(1),
@@ -345,6 +363,11 @@ def test_a_law_without_a_density_ranks_no_score(name, tmp_path):
     assert f"nothing follows from a Hyvärinen score, {NO_BOUND}: {target.singular}" == target.remarks[1]
     with pytest.raises(NotApplicable, match="the law has no density: "):
         registry.method("metric", "hyvarinen_score")(Run(), target, None)
+
+
+def test_columns_of_two_values_are_in_no_equation(tmp_path):
+    np.save(tmp_path / "a.npy", np.column_stack([X[:200] > 0, X[200:400]]))
+    assert "equation" not in target_of(tmp_path / "a.npy").singular
 
 
 @pytest.mark.parametrize("name", WITHOUT_DENSITY)

@@ -2,7 +2,7 @@
 
 A score that is learnt of a law without one has no lower bound: a ridge of width h over a value, or a plane, that holds a share w of the law gives the
 Hyvarinen score -w/h^2. So nothing follows from the lowest. Told are a value that many rows take, an equation that all rows fulfil, and rows that come
-again. Not seen are equations that are not linear.
+again. Equations are linear ones, also of logarithms (a ratio, a product of powers), and those of degree two (a circle, a square); others are not seen.
 """
 
 import numpy as np
@@ -16,6 +16,10 @@ THIN = 1e-3
 """The least standard deviation along a direction, in those of the columns: 1,000 steps reach .005 on a line, and .007 exactly where the law has it."""
 FEW, MOST = 0.01, 0.25
 """Of rows that are held out: copies of rows that train that are told, and so many that no others judge: where all rows come twice it is .5."""
+BULK = 5.0
+"""Interquartile ranges from the median within which equations are looked for: one row far out makes any two columns one."""
+ROWS, TERMS, EACH = 20_000, 500, 5
+"""The most rows in which equations are looked for; of one of degree two the most terms, and the fewest rows a term."""
 COARSE = 0.05
 """Of a column's standard deviation: a step of rounding that is told."""
 REMEDY = "noise=0.1, normal noise of a tenth of each column's deviation, say; or columns=a|b without what is named"
@@ -36,7 +40,7 @@ def why(values: np.ndarray, names: list[str], trains: np.ndarray, judges: np.nda
     counted = [np.unique(column, return_counts=True) for column in values.T]
     step = np.array([grid(its) for its, _ in counted])
     share, copies = _copied(values, trains, judges)
-    reasons = [] if noised else [*_many(counted, names, step), *_equation(values[trains], names, step)]
+    reasons = [] if noised else [*_many(counted, names, step), *_equations(values, names, step)]
     if reasons:
         reasons[-1] += f" (allowed: {REMEDY})"
     told = f"{share:.0%} of the rows that are held out are copies of rows that train"
@@ -67,22 +71,70 @@ def _many(counted: list[tuple[np.ndarray, np.ndarray]], names: list[str], step: 
     return found
 
 
-def _equation(values: np.ndarray, names: list[str], step: np.ndarray) -> list[str]:
+def _equations(values: np.ndarray, names: list[str], step: np.ndarray) -> list[str]:
+    """The first that is found, of columns, of logarithms of those that are positive, or of degree two; where most rows lie."""
+    values = values[:: -(-len(values) // ROWS)]
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+    bulk = values[(np.abs(values - middle) <= np.where(high > low, BULK * (high - low), np.inf)).all(1)]
+    values = bulk if len(bulk) >= 2 * len(names) else values
+    positive = values.min(0) > 0
+    logs = np.log(values, where=positive, out=values.copy())
+    relative = step * np.where(positive, np.square(1 / np.where(positive, values, 1)).mean(0) ** 0.5, 1)
+    names = [repr(name) for name in names]
+    logged = [f"log {name}" if its else name for name, its in zip(names, positive, strict=True)]
+    found = _linear(values, names, step) or _linear(logs, logged, relative) or _quadric(values, names, step)
+    return [found] * bool(found)
+
+
+def _linear(values: np.ndarray, names: list[str], step: np.ndarray) -> str:
     r"""Along an eigenvector v of the correlations with variance l: l <= THIN^2, or half of it or more rounding to steps s_k, sum_k v_k^2 s_k^2/12.
 
     Of twice as many rows as columns or more: of fewer all fulfil an equation, or nearly (Marchenko and Pastur 1967).
     """
     spread = values.std(0)
     if len(values) < 2 * len(names) or len(names) < 2 or not spread.all():
-        return []
+        return ""
     variances, vectors = np.linalg.eigh(np.corrcoef(values.T))
     rounding = np.square(vectors.T * step / spread).sum(-1) / 12
-    if not (thin := (variances <= np.maximum(THIN**2, 2 * rounding)).nonzero()[0]).size:
-        return []
-    in_it = np.abs(vectors[:, thin[0]]) > 0.1 * np.abs(vectors[:, thin[0]]).max()
-    its = [repr(name) for name, there in zip(names, in_it, strict=True) if there]
+    return _told(variances, np.abs(vectors.T), rounding, names, "an equation")
+
+
+def _quadric(values: np.ndarray, names: list[str], step: np.ndarray) -> str:
+    """The same of a'z + z'Az by its terms' correlations, and of rounding by its slopes; z are the columns made uncorrelated, or thin ones had thin squares."""
+    fine = step < 0.5 * values.std(0)  # of few values any has an equation of its own
+    values, names, step, d = values[:, fine], [name for name, its in zip(names, fine, strict=True) if its], step[fine], int(fine.sum())
+    if not 2 < d * (d + 3) // 2 <= min(TERMS, len(values) // EACH):
+        return ""
+    spread = values.std(0)
+    variances, axes = np.linalg.eigh(np.corrcoef(values.T))
+    if variances[0] <= 0:
+        return ""
+    whiten = axes / variances**0.5
+    z = (values - values.mean(0)) / spread @ whiten
+    first, second = np.triu_indices(d)
+    terms = np.concatenate([z, z[:, first] * z[:, second]], 1)
+    terms -= terms.mean(0)
+    scale = terms.std(0)
+    scale[scale < 1e-6] = np.inf  # a square of two values
+    terms /= scale
+    variances, vectors = np.linalg.eigh(terms.T @ terms / len(terms))
+    slopes = []
+    for weights in (vectors[:, : 3 * d] / scale[:, None]).T:
+        square = np.zeros((d, d))
+        square[first, second] = weights[d:]
+        slopes.append(np.square((weights[:d] + z @ (square + square.T)) @ whiten.T).mean(0) ** 0.5)
+    rounding = np.square(np.array(slopes) * step / spread).sum(-1) / 12
+    return _told(variances[: 3 * d], np.array(slopes), rounding, names, "an equation of degree two")
+
+
+def _told(variances: np.ndarray, shares: np.ndarray, rounding: np.ndarray, names: list[str], what: str) -> str:
+    """Of the first of some equations, (k,), of two columns or more whose variance is THIN's or that of rounding: which, by their shares in it, (k, d)."""
+    among = shares > 0.1 * shares.max(-1, keepdims=True)
+    if not (thin := ((variances <= np.maximum(THIN**2, 2 * rounding)) & (among.sum(-1) > 1)).nonzero()[0]).size:
+        return ""
+    its = [name for name, there in zip(names, among[thin[0]], strict=True) if there]
     shown = ", ".join(its[:4]) + (f" and {len(its) - 4} more" if len(its) > 4 else "")
-    return [f"columns {shown} fulfil an equation, to {variances[thin[0]].clip(0) ** 0.5:.1g} of their deviations"]
+    return f"columns {shown} fulfil {what}, to {variances[thin[0]].clip(0) ** 0.5:.1g} of their deviations"
 
 
 def _copied(values: np.ndarray, trains: np.ndarray, judges: np.ndarray) -> tuple[float, bool]:
