@@ -197,7 +197,7 @@ def compare_losses(
     from scorebench.commands import compare as comparison
 
     _add(plugin)
-    rates = rate or [3e-3, 1e-2]
+    rates = sorted(rate or [3e-3, 1e-2])
     result = comparison.losses(target, model, loss, steps, size, batch, rates, seeds)
     if as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))

@@ -1,7 +1,9 @@
 """`scorebench compare`: a few methods side by side at the command line, by the workflow's own jobs and by its measure of samplers."""
 
 import math
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from scorebench.commands.validate import look, look_at
 from scorebench.commands.work import Contestant, contestants
 from scorebench.core import registry, sealed
 from scorebench.core.errors import InputError
+from scorebench.core.options import LARGEST, SMALLEST
 from scorebench.core.schema import METRICS, Ended, Status
 from scorebench.core.spec import Spec, labels, parse, parse_all
 from scorebench.report import statistics, tables
@@ -132,7 +135,10 @@ class _Ran:
 
 def _plan(metrics: Sequence[str], experiment: dict[str, Any], where: str) -> Plan:
     suite = {"name": "compare", "seed": MASTER, "job_minutes": MINUTES, "metrics": tuple(metrics), "experiments": (experiment,)}
-    return Plan(checked(suite, where))
+    try:
+        return Plan(checked(suite, where))
+    except InputError as error:  # of a place in a suite that nobody wrote
+        raise InputError(*(re.sub(rf"^{where}: experiments\[0\]\.\S+: ", "", line) for line in error.lines)) from error
 
 
 def _run(plan: Plan) -> _Ran:
@@ -228,7 +234,8 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
     Raises InputError with one line a mistake.
     """
     lines = _outside(("steps", steps, 1, 10**9), ("size", size, 1, 10**9), ("batch", batch, 1, 10**9), ("seeds", seeds, 2, 10_000))
-    lines += [f"--rate {rate:g} is not allowed (allowed: a positive number)" for rate in rates if not 0 < rate < math.inf]
+    lines += [f"--rate {rate:g} is not allowed (allowed: {SMALLEST:g} to {LARGEST:g})" for rate in rates if not SMALLEST <= rate <= LARGEST]
+    lines += [f"--rate {rate:g} is given twice" for rate, times in Counter(rates).items() if times > 1]
     for kind, names in (("target", [target]), ("model", [model]), ("loss", texts)):
         try:
             parse_all(kind, names)
