@@ -101,6 +101,17 @@ WRONG = [
         "dim = 2\ndef log_prob(x):\n    r = x.norm(dim=-1)\n    return torch.where(r > .2, -r, -r - (r - .2).sqrt().nan_to_num(0))",
         "the gradient of log_prob is nan at x = [",
     ),
+    (
+        "dim = 2\ndef log_prob(x): return (x**2).sum(-1) / 2",
+        "log_prob(x) rises without end along every axis (allowed: log p, or its gradient; of an",
+    ),
+    ("dim = 2\ndef score(x): return x", "the law of score(x) rises without end along every axis"),
+    (
+        "dim = 1\ndef log_prob(x): return -(x.round() ** 2).sum(-1)",
+        "its gradient is 0 at all of 500 points (allowed: ",
+    ),
+    ("dim = 1\ndef log_prob(x): return -(x**2).sum(-1) + 0j", "log_prob(x) gives torch.complex64 (allowed: floating-point numbers)"),
+    ("dim = 1\ndef log_prob(x): return -(x.long() ** 2).sum(-1)", "log_prob(x) gives torch.int64 (allowed: floating-point numbers)"),
     ("dim = 2\ndef log_prob(x): return -(x**2).sum(-1) / 2 + 1e-5 * torch.randn(len(x))", "log_prob(x) is not the same twice"),
     (
         "dim = 2\ndef score(x): return -x + torch.randn(9, 2)[torch.randint(0, 9, (1,))]",
@@ -165,6 +176,26 @@ def test_what_is_no_density_is_told_in_a_line(text, line, tmp_path):
     assert len(told.value.lines) == 1 and line in told.value.lines[0], told.value.lines
 
 
+TAILS = {
+    "dim = 2\ndef log_prob(x): return (-(x**2).sum(-1) / 2).exp()": r"log_prob(x) does not fall towards x = \[1e\+09, .*; is it the density, and not its log",
+    "dim = 2\ndef log_prob(x): return -x[..., 0] ** 2": r"log_prob(x) does not fall towards x = \[.*, 1e\+09\]: its mass is not finite",
+    "dim = 1\ndef log_prob(x): return 3 * x.cos().sum(-1)": r"log_prob(x) does not fall towards x = \[1e\+09\]",
+    "dim = 2\ndef score(x): return torch.ones_like(x)": r"the law of score(x) does not fall towards x = \[1e\+09, ",
+    "dim = 2\ndef log_prob(x): return -0.55 * (1 + x**2).log().sum(-1)": "",  # Student's of .1 degrees of freedom
+    "dim = 3\ndef log_prob(x): return -x[..., 0] ** 2 / 18 - (x[..., 1:] ** 2).sum(-1) * (-x[..., 0]).exp() / 2 - x[..., 0]": "",
+    "dim = 2\ndef log_prob(x): return torch.where((x.abs() < 6).all(-1), -(x**2).sum(-1) / 2, -torch.inf)": "",
+    "dim = 1\ndef log_prob(x): return -(x**2).sum(-1) / 2e14": "",
+    "dim = 1\ndef score(x): return -x.sign()": "",
+}
+
+
+@pytest.mark.parametrize("text", TAILS)
+def test_a_law_whose_mass_is_not_finite_is_told(text, tmp_path):
+    """By its slope along the axes up to 1e9, where that of Student's law with .1 degrees of freedom is -1.1; every other one here is 0 or below -1e3."""
+    told = [remark for remark in target_of(tmp_path, text).remarks if "not fall" in remark]
+    assert len(told) == bool(TAILS[text]) and all(re.search(TAILS[text].replace("(x)", r"\(x\)"), remark) for remark in told)
+
+
 @pytest.mark.parametrize(
     "text",
     ["os._exit(0)", "dim = 1\ndef log_prob(x): os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit(0)"],
@@ -201,7 +232,7 @@ N = "torch.randn(n, 2, generator=generator)"
         (NORMAL + DRAWS.format(".3 + " + N), "Metropolis steps, which leave its law as it is, take it to "),
         (NORMAL + DRAWS.format("torch.cumsum(" + N + ", 1)"), "sample does not draw from the law of log_prob(x)"),
         (MODES + DRAWS.format("m[(torch.rand(n, generator=generator) < .8).long()] + " + N), "the mean of x1 is "),
-        ("dim = 2\ndef score(x): return x\n" + DRAWS.format(N), "sample does not draw from the law of score(x): over 5,000 draws the mean of s"),
+        ("dim = 2\ndef score(x): return 1 - x\n" + DRAWS.format(N), "sample does not draw from the law of score(x): over 5,000 draws the mean of s"),
         ("dim = 2\ndef score(x): return -x\n" + DRAWS.format("1.3 * " + N), "by Stein's identity it is "),
         (NORMAL + "reference = 'wide.npy'", "wide.npy does not draw from the law of log_prob(x): over 2,000 draws the mean of "),
         ("dim = 2\ndef log_prob(x): return (1 - x**2).log().sum(-1).nan_to_num(-torch.inf, neginf=-torch.inf)\n"

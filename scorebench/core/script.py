@@ -54,9 +54,8 @@ def run(path: Path, what: str) -> ModuleType:
         with seeded():
             module = plugins.load(name, path)
     except (Exception, SystemExit) as error:
-        raise InputError(
-            f"{path.name} cannot be run: {raised(error).reason} (what it reads beside itself it names, as FILES = [...])"
-        ) from error
+        hint = " (what it reads beside itself it names, as FILES = [...])" if isinstance(error, (OSError, ImportError)) else ""
+        raise InputError(f"{path.name} cannot be run: {raised(error).reason}{hint}") from error
     _runs.setdefault(
         name, Run(time.monotonic() - started, {new for new in set(sys.modules) - before if _lies_in(path.parent, new)} - {name})
     )

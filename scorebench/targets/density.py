@@ -44,6 +44,9 @@ POINTS, COORDINATES, KINKS = 25, 50, 2
 """A score is compared at so many points of the start, in so many coordinates at most; at so many points a kink may explain a difference."""
 AGREE = 0.01
 """The largest difference between a score and the slope of the log density, in units of the largest coordinate of either at that point, but for rounding."""
+FAR_OUT, FALLS, RISES = (1e3, 1e6, 1e9), -0.9, 0.5
+"""How far out along an axis a log density is looked at; the slope in log |x| above which it is said not to fall, -1 being that of the last law without a
+finite mass, and the one above which it rises."""
 MORE = 500
 """Points of the start at which a gradient is looked at."""
 DRAWS, FEWEST, NUMBERS, SECONDS = 5_000, 400, 2**22, 0.5
@@ -73,6 +76,7 @@ def density(*, path: File) -> Target:
         _compare(file, score, log_prob, x, dtype, own)
         script.resolved(file, log_prob, score, x.double())
     assert score is not None
+    tails = _tails(file, score, log_prob, x)
     script.alike(file, "density", lambda module: _values(file, module, dim, x))
     sample, rows, about_draws = _exact(file, module, dim, partial(_drawn, file, dim, score, log_prob))
 
@@ -92,7 +96,7 @@ def density(*, path: File) -> Target:
         tempered=tempered,
         training_sample=_untrained if rows else None,
         rows=rows,
-        remarks=(*remarks, *about_draws),
+        remarks=(*remarks, *tails, *about_draws),
     )
     return target
 
@@ -277,6 +281,8 @@ def _function(file: Path, module: ModuleType, name: str, x: Tensor, event: tuple
             except Exception as error:
                 reasons.append(raised(error).reason)
                 continue
+            if not values.is_floating_point():
+                raise InputError(f"{file.name}: {name}(x) gives {values.dtype} (allowed: floating-point numbers)")
             if not given.equal(x.to(dtype)):
                 raise InputError(f"{file.name}: {name}(x) changes x (allowed: x - 1, say, or x = x.clone() first; not x -= 1 nor x[0] = 1)")
             size = float(values.nan_to_num(0, 0, 0).abs().max())
@@ -330,12 +336,52 @@ def _slope(file: Path, log_prob: Function, x: Tensor, prior: Target) -> Function
     if time.process_time() - started < SECONDS * POINTS / MORE:
         x = prior.sample(min(MORE, NUMBERS // x.shape[-1]), rng.generator("start", "more", x.shape[-1]))
         s = slope(x).where(_constant(log_prob, x).isfinite()[:, None], 0)
+    if not s.any() and len(_constant(log_prob, x).unique()) > 1:
+        raise InputError(
+            f"{file.name}: autograd does not follow log_prob(x), which has no score(x) beside it: its gradient is 0 at all of {len(x)} points (allowed: "
+            "operations of torch that have one, no .long(), .round() or .detach(); or define score(x), too)"
+        )
     if (wrong := ~s.isfinite().all(-1)).any():
         raise InputError(
             f"{file.name}: the gradient of log_prob is {float(s[wrong][0][~s[wrong][0].isfinite()][0])} at x = {script.shown(x[wrong][0])}, where log_prob is "
             "finite (a torch.where whose other branch is nan, the root of 0? allowed: a gradient wherever a chain may start, or define score(x), too)"
         )
     return slope
+
+
+def _tails(file: Path, score: Function, log_prob: Function | None, x: Tensor) -> list[str]:
+    """What to say where a law has no finite mass along some axis, by its slope in log |x|; of a score, by x times it.
+
+    Raises InputError where it rises along all: an energy, or a score of the wrong sign.
+    """
+    axes = torch.eye(x.shape[-1], dtype=torch.float64, device=x.device)[_some(x)]
+    axes = torch.cat([axes, -axes])
+    scales = torch.tensor(FAR_OUT, dtype=torch.float64, device=x.device)[:, None]
+    points = x[0].double() + scales[..., None] * axes
+    try:
+        if log_prob is not None:
+            slopes = log_prob(points).diff(dim=0) / scales.log().diff(dim=0)
+        else:
+            slopes = (scales * (score(points) * axes).sum(-1))[1:]
+            slopes = slopes.where(slopes != 0, torch.nan)  # outside a support
+    except Exception:
+        return []
+    what = "log_prob(x)" if log_prob is not None else "the law of score(x)"
+    if (slopes > RISES).all():
+        raise InputError(
+            f"{file.name}: {what} rises without end along every axis (allowed: log p, or its gradient; of an energy E, -E, or -grad E)"
+        )
+    lasting = (slopes > FALLS).all(0)
+    if not lasting.any():
+        return []
+    at = points[-1, int(lasting.nonzero()[0])]
+    hint = "; is it the density, and not its logarithm?" if log_prob is not None and lasting.all() and (log_prob(x) >= 0).all() else ""
+    return [f"{file.name}: {what} does not fall towards x = {script.shown(at)}: its mass is not finite, and chains may never settle{hint}"]
+
+
+def _some(x: Tensor) -> Tensor:
+    """Coordinates, COORDINATES at most."""
+    return torch.linspace(0, x.shape[-1] - 1, min(x.shape[-1], COORDINATES), device=x.device).long()
 
 
 def _compare(file: Path, score: Function, log_prob: Function, x: Tensor, dtype: torch.dtype, own: bool) -> None:
@@ -345,7 +391,7 @@ def _compare(file: Path, score: Function, log_prob: Function, x: Tensor, dtype: 
     """
     x = x.double()
     step = 1e-3 * (1 + x.abs().amax(-1, keepdim=True))  # (point, 1)
-    chosen = torch.linspace(0, x.shape[-1] - 1, min(x.shape[-1], COORDINATES), device=x.device).long()
+    chosen = _some(x)
     shift = nn.functional.one_hot(chosen, x.shape[-1]) * step[..., None]  # (point, coordinate, dim)
     above, below = log_prob(x[:, None] + shift), log_prob(x[:, None] - shift)
     slope, given = (above - below) / (2 * step), score(x)[:, chosen]
