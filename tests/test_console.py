@@ -1,6 +1,7 @@
 """What the command line prints: at 80 columns all that a pipe has, names that tell rows apart, and why there is no number."""
 
 import itertools
+import math
 import os
 import sys
 from collections import Counter
@@ -212,6 +213,10 @@ def test_what_is_not_descended_has_no_steps(tmp_path: Path, monkeypatch: pytest.
         (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--steps", "9" * 20], "(allowed: 1 to 1000000000)"),
         (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--rate", "nan"], "--rate nan is not allowed"),
         (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--rate", ".1", "--rate", "0.1"], "--rate 0.1 is given twice"),
+        (
+            ["compare", "losses", "--target", "table:path=circle.csv", "--loss", "sliced"],
+            "no loss would be ranked, since the law has no density: ",
+        ),
         (["compare", "losses", "--target", "gaussian", "--loss", "slicd"], "loss 'slicd' is unknown; did you mean 'sliced'"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
@@ -221,6 +226,8 @@ def test_a_wrong_command_is_one_line(
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "own.py").write_text("dim = 1\n\n\ndef log_prob(x):\n    return -(x[:, 0] ** 2) / 2\n", encoding="utf-8")
+    circle = "".join(f"{math.cos(k)},{math.sin(k)}\n" for k in range(60))
+    (tmp_path / "circle.csv").write_text(f"a,b\n{circle}", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["scorebench", *arguments])
     monkeypatch.setattr(os, "environ", os.environ.copy())

@@ -250,7 +250,10 @@ def losses(target: str, model: str, texts: list[str], steps: int, size: int, bat
     else:
         training["learning_rate"] = rates[0]
     experiment = {"target": target, "seeds": seeds, "training": training, "sources": {model: tuple(texts)}}
-    run = _run(_plan(metrics_about("source"), experiment, "compare losses"))
+    plan = _plan(about := metrics_about("source"), experiment, "compare losses")
+    if about == [*METRICS_OF_LOSSES] and (why := parse("target", target).build().singular):
+        raise InputError(f"{target}: no loss would be ranked, since the law has no density: {why}")
+    run = _run(plan)
     table = tables.losses(run.rows, list(run.plan.metrics), run.plan.suite.accuracy.margin)
     entries = []
     for id, job in run.plan.trains.items():
