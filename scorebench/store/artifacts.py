@@ -68,9 +68,9 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Any], meta: Mapping[str,
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what `write_arrays` wrote. Raises InputError if a byte of it has changed."""
+    """Read what `write_arrays` wrote. Raises InputError if a byte of it has changed, or if it is gone."""
     path = Path(path)
-    content = path.read_bytes()
+    content = _content(path)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {k: file[k] for k in file.files}
@@ -80,15 +80,22 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]
         raise InputError(sealed.damaged(path, str(error))) from None
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:  # no fault of the method that asked for it: the job fails, and is done again
+        raise InputError(f"{path.as_posix()} does not exist; run the suite again, and it is made again") from None
+
+
 def write_gzip(path: str | Path, content: bytes) -> None:
     """Write bytes gzipped: the same content gives the same file."""
     write_bytes(path, gzip.compress(content, compresslevel=1, mtime=0))
 
 
 def read_gzip(path: str | Path) -> bytes:
-    """Read what `write_gzip` wrote. Raises InputError if a byte of it has changed."""
+    """Read what `write_gzip` wrote. Raises InputError if a byte of it has changed, or if it is gone."""
     path = Path(path)
-    content = path.read_bytes()
+    content = _content(path)
     try:
         if not content:
             raise EOFError("it is empty")
