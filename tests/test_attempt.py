@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scorebench import stages
-from scorebench.core.errors import NotApplicable
+from scorebench.core.errors import InputError, NotApplicable
 from scorebench.core.schema import OK, Ended, Status, Verdict
 from scorebench.engine import attempt as module
 from scorebench.engine.attempt import attempt
@@ -43,6 +43,22 @@ def test_what_a_call_can_end_as(capfd: pytest.CaptureFixture[str]) -> None:
         raise NotApplicable("the target has no modes")
 
     assert attempt(absent, later()) == (None, Ended(Status.NOT_APPLICABLE, "the target has no modes"))
+
+
+def test_an_input_that_is_gone_is_no_row(tmp_path: Path) -> None:
+    """No method is at fault: the job fails, so that it is done again, and leaves nothing that would be taken for a result."""
+    block = "{samplers: [ula], step_sizes: [0.1], chains: 16, budgets: [5]}"
+    training = "{size: 100, batch: 16, steps: [5], learning_rate: 1e-2}"
+    (tmp_path / "gone.yaml").write_text(
+        "name: gone\nseed: 1\nmetrics: [acceptance]\nexperiments:\n"
+        f"  - {{target: gaussian, seeds: 2, training: {training}, sources: {{quadratic: [implicit]}}, trained: {block}}}\n"
+    )
+    plan = Plan(load(tmp_path / "gone.yaml"))
+    for stage, its in (("sample", "train/gaussian/quadratic/implicit.npz"), ("measure", "sample/gaussian/ula.npz")):
+        for job in plan.jobs(stage):
+            with pytest.raises(InputError, match=f"{its} does not exist; run the suite again"):
+                stages.run(stage, plan, job, tmp_path)
+    assert not any(path.is_file() for path in (tmp_path / "gone").rglob("*"))
 
 
 def test_a_method_cannot_swallow_the_alarm() -> None:
