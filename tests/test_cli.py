@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -125,6 +126,17 @@ def test_compare_losses_at_one_rate_and_without_the_truth() -> None:
     (none,) = compare.losses("digits", "quadratic", ["explicit"], 30, 500, 64, [0.03, 0.1], 2)
     assert all(m["mean"] is None and "not_applicable" in next(iter(m["status"])) for m in none["metrics"])
     show([none], "loss", "")
+
+
+def test_compare_losses_trains_nothing_on_a_law_without_a_density(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But where a metric of one's own may rank."""
+    monkeypatch.setattr(compare, "metrics_about", lambda what: [*compare.METRICS_OF_LOSSES])
+    angles = np.arange(60.0)
+    np.save(tmp_path / "circle.npy", np.stack([np.cos(angles), np.sin(angles)], 1))
+    with pytest.raises(
+        InputError, match="no loss would be ranked, since the law has no density: columns '1', '2' fulfil an equation of degree two"
+    ):
+        compare.losses(f"table:path={tmp_path}/circle.npy", "quadratic", ["sliced"], 10, 20, 8, [0.01], 2)
 
 
 def test_compare_losses_says_every_mistake() -> None:

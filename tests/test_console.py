@@ -1,7 +1,6 @@
 """What the command line prints: at 80 columns all that a pipe has, names that tell rows apart, and why there is no number."""
 
 import itertools
-import math
 import os
 import sys
 from collections import Counter
@@ -226,8 +225,6 @@ def test_a_wrong_command_is_one_line(
 ) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "own.py").write_text("dim = 1\n\n\ndef log_prob(x):\n    return -(x[:, 0] ** 2) / 2\n", encoding="utf-8")
-    circle = "".join(f"{math.cos(k)},{math.sin(k)}\n" for k in range(60))
-    (tmp_path / "circle.csv").write_text(f"a,b\n{circle}", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["scorebench", *arguments])
     monkeypatch.setattr(os, "environ", os.environ.copy())
