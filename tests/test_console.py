@@ -212,10 +212,6 @@ def test_what_is_not_descended_has_no_steps(tmp_path: Path, monkeypatch: pytest.
         (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--steps", "9" * 20], "(allowed: 1 to 1000000000)"),
         (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--rate", "nan"], "--rate nan is not allowed"),
         (["compare", "losses", "--target", "gaussian", "--loss", "sliced", "--rate", ".1", "--rate", "0.1"], "--rate 0.1 is given twice"),
-        (
-            ["compare", "losses", "--target", "table:path=circle.csv", "--loss", "sliced"],
-            "no loss would be ranked, since the law has no density: ",
-        ),
         (["compare", "losses", "--target", "gaussian", "--loss", "slicd"], "loss 'slicd' is unknown; did you mean 'sliced'"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
